@@ -1,0 +1,123 @@
+/**
+ * The message bus: topics split into partitions, records kept in order within one.
+ *
+ * Guarantees of every implementation, checked by `event-bus.contract.ts`:
+ * - **Order**: records of one key go to one partition (murmur2 of the key, as Kafka's Java client)
+ *   and are delivered in the order in which they were published.
+ * - **Delivery**: at least once to each consumer group. A partition has one consumer of a group at
+ *   a time. An offset is committed only when the handler has settled every record up to it.
+ * - **Start**: a group that has no committed offset starts at the first record of the topic.
+ * - **Retry**: a handler that throws gets the same batch again, with growing pauses. An
+ *   `unavailable` or `overloaded` error is retried until it passes (nothing is dead-lettered
+ *   because a database is away). After `attemptsMax` other errors each record is handled alone,
+ *   and one that fails alone goes to the dead-letter topic.
+ * - **Dead letters**: a rejected record is written to `<topic>.dlq`, same key, same bytes, its own
+ *   headers and those of `DEAD_LETTER_HEADERS`, before its offset is committed.
+ * - **Closing**: `close()` takes no further batch, waits for the running ones, commits, then leaves.
+ */
+export interface EventBus {
+  /** Creates the topics that do not exist yet, and `<name>.dlq` beside each. Idempotent. */
+  ensureTopics(topics: readonly TopicSpec[]): Promise<void>;
+
+  /**
+   * Publishes in the given order; resolves when the bus has the records durably.
+   * @throws MarquetryError `invalid` for an unknown topic or a record over the topic's bound,
+   *   `unavailable` where the bus cannot be reached.
+   */
+  publish(topic: string, records: readonly OutgoingRecord[]): Promise<void>;
+
+  /** Joins a consumer group; resolves when the group has taken the member in. */
+  consume(options: ConsumeOptions): Promise<Consumer>;
+
+  /** Resolves when the bus answers. @throws MarquetryError `unavailable` */
+  ping(): Promise<void>;
+
+  /** Closes every consumer, then the producer. Idempotent. */
+  close(): Promise<void>;
+}
+
+export interface TopicSpec {
+  readonly name: string;
+  readonly partitions: number;
+  /** Largest record, in bytes; the dead-letter topic takes a little more. */
+  readonly recordBytesMax: number;
+}
+
+export interface OutgoingRecord {
+  readonly key: string;
+  readonly value: Uint8Array;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface ConsumedRecord {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: bigint;
+  readonly key: string;
+  readonly value: Uint8Array;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** A record that the handler cannot use, and why; it goes to the dead-letter topic. */
+export interface Rejection {
+  readonly record: ConsumedRecord;
+  /** One line for the operator: which field, what was expected. */
+  readonly cause: string;
+}
+
+/**
+ * Settles records of **one partition**, in offset order, at most `batchRecordsMax` of them.
+ * Resolving settles every record: the rejected ones as dead letters, the others as done.
+ * `signal` aborts when the consumer closes and its drain time is over.
+ */
+export type BatchHandler = (
+  records: readonly ConsumedRecord[],
+  signal: AbortSignal,
+) => Promise<readonly Rejection[]>;
+
+export interface ConsumeOptions {
+  readonly topic: string;
+  readonly group: string;
+  readonly handler: BatchHandler;
+  /** Records of one call of the handler; 256 unless told. */
+  readonly batchRecordsMax?: number;
+  /** Calls of the handler for one batch before its records are handled alone; 5 unless told. */
+  readonly attemptsMax?: number;
+  /** First pause before a retry; doubles up to `retryPauseMsMax`. 100 and 5,000 unless told. */
+  readonly retryPauseMs?: number;
+  readonly retryPauseMsMax?: number;
+  /** Called once per failed attempt and once per dead letter, for logs and metrics. */
+  readonly onRetry?: (error: unknown, attempt: number) => void;
+  readonly onDeadLetter?: (rejection: Rejection) => void;
+}
+
+export interface Consumer {
+  /** Stops fetching; the assignment stays. Running batches end. */
+  pause(): void;
+  resume(): void;
+  /** Whether the consumer is a live member of its group and not stuck on an error. */
+  status(): ConsumerStatus;
+  /** Records between the committed offsets and the ends of all partitions of the group. */
+  lag(): Promise<bigint>;
+  close(): Promise<void>;
+}
+
+export interface ConsumerStatus {
+  readonly state: "joining" | "running" | "retrying" | "closed" | "failed";
+  /** The error of the last attempt while retrying or failed. */
+  readonly error?: string;
+}
+
+/** Headers that a dead letter carries besides its own. */
+export const DEAD_LETTER_HEADERS = {
+  cause: "marquetry-cause",
+  topic: "marquetry-source-topic",
+  partition: "marquetry-source-partition",
+  offset: "marquetry-source-offset",
+  group: "marquetry-group",
+  attempt: "marquetry-attempt",
+} as const;
+
+export function deadLetterTopic(topic: string): string {
+  return `${topic}.dlq`;
+}

@@ -1,0 +1,93 @@
+/**
+ * The profile store: per user a bounded history and interest vectors, and the time-decayed
+ * popularity of products. A store opened for a bundle sees nothing of another bundle's.
+ *
+ * Guarantees of every implementation, checked by `profile-store.contract.ts`:
+ * - **Atomic**: an update of one user happens whole or not at all; two writers of one user never
+ *   lose each other's update (the loser computes its change again on the new state).
+ * - **Idempotent**: an update names the source partition and offset of the last event in it. Where
+ *   the profile already has that offset or a later one of the partition, nothing happens. The
+ *   offsets survive erasure, so a replay resurrects no one.
+ * - **Bounded**: histories hold at most `HISTORY_EVENTS_MAX` behaviours, popularity at most
+ *   `popularityProductsMax` products (the least popular leave); profiles expire `ttlSeconds` after
+ *   their last write.
+ * - **Exact**: vectors and numbers are read back bit for bit as written.
+ */
+export interface ProfileStore {
+  /** Several users at once; undefined where nothing is kept. Same order as asked. */
+  read(userIds: readonly string[]): Promise<(Profile | undefined)[]>;
+
+  /**
+   * Updates several users, each once. `change` gets the profile as stored (an empty one for a new
+   * user) and answers the new one, or undefined to erase everything kept about the user; it may be
+   * called again where another writer came between. Results come in the order of `updates`.
+   */
+  update(updates: readonly ProfileUpdate[]): Promise<UpdateResult[]>;
+
+  /**
+   * Adds to the popularity counters, once per source partition and offset.
+   * A counter decays by half every `popularityHalfLifeMs`: the value at time t of weights w_i added
+   * at times t_i is sum_i w_i 2^-((t - t_i) / halfLife) (forward decay, Cormode et al., ICDE 2009).
+   */
+  addPopularity(source: SourceOffset, events: readonly PopularityEvent[]): Promise<UpdateResult>;
+
+  /** Popularity at time `atMs` (milliseconds since the epoch), 0 for unknown products. */
+  popularity(productIds: readonly string[], atMs: number): Promise<Float64Array>;
+
+  /** The most popular products at time `atMs`, highest first; ties by ascending product id. */
+  mostPopular(limit: number, atMs: number): Promise<{ productId: string; popularity: number }[]>;
+
+  /** Deletes everything of this bundle. */
+  clear(): Promise<void>;
+
+  /** Resolves when the store answers. @throws MarquetryError `unavailable` */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface ProfileStoreOptions {
+  readonly bundleId: string;
+  readonly ttlSeconds: number;
+  readonly popularityHalfLifeMs: number;
+  readonly popularityProductsMax: number;
+}
+
+export const HISTORY_EVENTS_MAX = 100;
+
+export interface Behaviour {
+  readonly eventId: string;
+  readonly productId: string;
+  readonly action: BehaviourAction;
+  /** Milliseconds since the epoch. */
+  readonly occurredAtMs: number;
+}
+
+export type BehaviourAction =
+  "view" | "click" | "add-to-cart" | "favourite" | "purchase" | "dismiss" | "return";
+
+export interface Profile {
+  /** Ascending by time, then by event id; at most `HISTORY_EVENTS_MAX`. */
+  readonly history: readonly Behaviour[];
+  /** Interest vectors, all of one dimension; none while no product of the history is known. */
+  readonly interests: readonly Float32Array[];
+}
+
+export interface SourceOffset {
+  readonly partition: number;
+  readonly offset: bigint;
+}
+
+export interface ProfileUpdate {
+  readonly userId: string;
+  readonly source: SourceOffset;
+  readonly change: (stored: Profile) => Promise<Profile | undefined> | Profile | undefined;
+}
+
+export type UpdateResult = "applied" | "already-applied";
+
+export interface PopularityEvent {
+  readonly productId: string;
+  /** May be negative; a counter never falls below 0. */
+  readonly weight: number;
+  readonly occurredAtMs: number;
+}
