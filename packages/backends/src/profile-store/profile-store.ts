@@ -87,7 +87,7 @@ export type UpdateResult = "applied" | "already-applied";
 
 export interface PopularityEvent {
   readonly productId: string;
-  /** May be negative; a counter never falls below 0. */
+  /** May be negative; a sum below 0 reads as 0. */
   readonly weight: number;
   readonly occurredAtMs: number;
 }
