@@ -1,0 +1,53 @@
+/** Our generated services in the form that @grpc/grpc-js takes, for servers and clients. */
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import type { DescFile, DescMessage, DescService, MessageShape } from "@bufbuild/protobuf";
+import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+
+interface GrpcMethod {
+  readonly path: string;
+  readonly requestStream: boolean;
+  readonly responseStream: boolean;
+  readonly requestSerialize: (message: never) => Buffer;
+  readonly requestDeserialize: (bytes: Buffer) => MessageShape<DescMessage>;
+  readonly responseSerialize: (message: never) => Buffer;
+  readonly responseDeserialize: (bytes: Buffer) => MessageShape<DescMessage>;
+}
+
+/** A grpc-js `ServiceDefinition`, methods under their lower-camel-case names. */
+export function grpcService(service: DescService): Record<string, GrpcMethod> {
+  return Object.fromEntries(
+    service.methods.map((method) => [
+      method.localName,
+      {
+        path: `/${service.typeName}/${method.name}`,
+        requestStream: method.methodKind === "client_streaming" || method.methodKind === "bidi_streaming",
+        responseStream: method.methodKind === "server_streaming" || method.methodKind === "bidi_streaming",
+        requestSerialize: serializer(method.input),
+        requestDeserialize: deserializer(method.input),
+        responseSerialize: serializer(method.output),
+        responseDeserialize: deserializer(method.output),
+      },
+    ]),
+  );
+}
+
+/** The file and everything it imports, as `google.protobuf.FileDescriptorSet`, for reflection. */
+export function fileDescriptorSet(file: DescFile): Uint8Array {
+  const files = new Map<string, DescFile>();
+  const visit = (each: DescFile): void => {
+    if (files.has(each.name)) return;
+    each.dependencies.forEach(visit);
+    files.set(each.name, each);
+  };
+  visit(file);
+  const set = create(FileDescriptorSetSchema, { file: [...files.values()].map((each) => each.proto) });
+  return toBinary(FileDescriptorSetSchema, set);
+}
+
+function serializer(schema: DescMessage): (message: never) => Buffer {
+  return (message) => Buffer.from(toBinary(schema, message));
+}
+
+function deserializer(schema: DescMessage): (bytes: Buffer) => MessageShape<DescMessage> {
+  return (bytes) => fromBinary(schema, bytes);
+}
