@@ -20,8 +20,10 @@ export function grpcService(service: DescService): Record<string, GrpcMethod> {
       method.localName,
       {
         path: `/${service.typeName}/${method.name}`,
-        requestStream: method.methodKind === "client_streaming" || method.methodKind === "bidi_streaming",
-        responseStream: method.methodKind === "server_streaming" || method.methodKind === "bidi_streaming",
+        requestStream:
+          method.methodKind === "client_streaming" || method.methodKind === "bidi_streaming",
+        responseStream:
+          method.methodKind === "server_streaming" || method.methodKind === "bidi_streaming",
         requestSerialize: serializer(method.input),
         requestDeserialize: deserializer(method.input),
         responseSerialize: serializer(method.output),
@@ -40,7 +42,9 @@ export function fileDescriptorSet(file: DescFile): Uint8Array {
     files.set(each.name, each);
   };
   visit(file);
-  const set = create(FileDescriptorSetSchema, { file: [...files.values()].map((each) => each.proto) });
+  const set = create(FileDescriptorSetSchema, {
+    file: [...files.values()].map((each) => each.proto),
+  });
   return toBinary(FileDescriptorSetSchema, set);
 }
 

@@ -2,7 +2,10 @@
  * Keys are the product id or the user id, so that one entity's events stay in order. */
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { ClickstreamEventSchema } from "../gen/marquetry/events/v1/clickstream_pb.js";
-import { ProductChangeSchema, ProductEmbeddedSchema } from "../gen/marquetry/events/v1/product_pb.js";
+import {
+  ProductChangeSchema,
+  ProductEmbeddedSchema,
+} from "../gen/marquetry/events/v1/product_pb.js";
 
 export interface Topic<Desc extends DescMessage> {
   readonly name: string;

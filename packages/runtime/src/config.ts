@@ -43,14 +43,19 @@ export function integer(min: number, max: number) {
 /** A URL with one of the given schemes, such as `memory:` or `redis:`. */
 export function url(...schemes: readonly string[]) {
   const expected = `expected a URL that starts with ${schemes.map((scheme) => `${scheme}:`).join(" or ")}`;
-  return z.string().refine((value) => schemes.some((scheme) => value.startsWith(`${scheme}:`)), expected);
+  return z
+    .string()
+    .refine((value) => schemes.some((scheme) => value.startsWith(`${scheme}:`)), expected);
 }
 
 /** What every service reads. */
 export const serviceConfig = {
   HTTP_PORT: integer(0, 65535).default(8080),
   LOG_LEVEL: z
-    .enum(["debug", "info", "warn", "error", "silent"], "expected debug, info, warn, error or silent")
+    .enum(
+      ["debug", "info", "warn", "error", "silent"],
+      "expected debug, info, warn, error or silent",
+    )
     .default("info"),
   /** From the signal to the forced end. */
   SHUTDOWN_SECONDS: integer(1, 600).default(25),

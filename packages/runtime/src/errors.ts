@@ -11,7 +11,13 @@
  * - `internal`: a mistake of ours.
  */
 export type ErrorCode =
-  "invalid" | "not-found" | "unavailable" | "deadline" | "overloaded" | "corrupt" | "internal";
+  | "invalid"
+  | "not-found"
+  | "unavailable"
+  | "deadline"
+  | "overloaded"
+  | "corrupt"
+  | "internal";
 
 export interface ErrorDetails {
   /** Path of the offending field, such as `upserted.price`. */

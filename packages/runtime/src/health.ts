@@ -21,7 +21,7 @@ export interface HealthServerOptions {
   readonly port: number;
   readonly metrics: Metrics;
   /** What must work for the service to take traffic, by name. */
-  readonly readiness: Readonly<Record<string, HealthCheck>>;
+  readonly readiness: ReadonlyMap<string, HealthCheck>;
 }
 
 /**
@@ -68,11 +68,11 @@ export async function startHealthServer(options: HealthServerOptions): Promise<H
 }
 
 async function readiness(
-  checks: Readonly<Record<string, HealthCheck>>,
+  checks: ReadonlyMap<string, HealthCheck>,
   draining: boolean,
 ): Promise<{ ready: boolean; checks: Record<string, string> }> {
   const results = await Promise.all(
-    Object.entries(checks).map(async ([name, check]) => [name, await outcome(check)] as const),
+    [...checks].map(async ([name, check]) => [name, await outcome(check)] as const),
   );
   if (draining) results.push(["shutdown", "in progress"]);
   return {

@@ -1,12 +1,12 @@
-/** Start and end of a process: what was opened last is closed first, and nothing waits for ever. */
+/** Start and end of a service: what was opened last is closed first, and nothing waits for ever. */
 import { ConfigError } from "./config.js";
 import { describeError } from "./errors.js";
+import { startHealthServer } from "./health.js";
+import type { HealthCheck } from "./health.js";
+import { createLogger } from "./logger.js";
 import type { Logger } from "./logger.js";
-
-/** Something that runs until it is closed. */
-export interface Running {
-  close(): Promise<void>;
-}
+import { createMetrics } from "./telemetry.js";
+import type { Metrics } from "./telemetry.js";
 
 /** Closers, run in the reverse order of their registration; one that fails stops no other. */
 export class Closers {
@@ -28,38 +28,94 @@ export class Closers {
   }
 }
 
-/**
- * Runs a service until SIGTERM or SIGINT (or until it ends by `failed`), then closes it. A wrong
- * configuration ends the process with status 2 and one line per mistake on stderr; a failed start
- * with status 1; a close that takes longer than `shutdownSeconds` is cut short with status 1.
- */
-export async function runService(
-  start: (fail: (error: unknown) => void) => Promise<{
-    readonly running: Running;
-    readonly logger: Logger;
-    readonly shutdownSeconds: number;
-  }>,
-): Promise<never> {
-  let end: (reason: { signal: string } | { error: unknown }) => void = () => {};
-  const ended = new Promise<{ signal: string } | { error: unknown }>((resolve) => {
-    end = resolve;
-  });
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => end({ signal }));
-
-  const { running, logger, shutdownSeconds } = await start((error) => end({ error })).catch(exitOnFailedStart);
-  const reason = await ended;
-  if ("error" in reason) logger.error({ reason: describeError(reason.error) }, "service failed, closing");
-  else logger.info(reason, "closing");
-  setTimeout(() => {
-    logger.error({ shutdownSeconds }, "closing took too long, forced");
-    process.exit(1);
-  }, shutdownSeconds * 1000).unref();
-  await running.close();
-  logger.info({}, "closed");
-  process.exit("error" in reason ? 1 : 0);
+/** What a service gets from its process. */
+export interface ServiceContext {
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  /** What the service opened; the runtime closes it. */
+  readonly closers: Closers;
+  /** What must work for the service to be ready; the service adds its checks. */
+  readonly readiness: Map<string, HealthCheck>;
+  /** Ends the service for a reason that a restart may mend. */
+  readonly fail: (error: unknown) => void;
 }
 
-function exitOnFailedStart(error: unknown): never {
-  process.stderr.write(`${error instanceof ConfigError ? error.message : describeError(error)}\n`);
-  process.exit(error instanceof ConfigError ? 2 : 1);
+export interface RunningService {
+  readonly healthPort: number;
+  /** Unready, then everything closed in reverse order of opening, health last. */
+  close(): Promise<void>;
+}
+
+interface ServiceConfig {
+  readonly HTTP_PORT: number;
+  readonly LOG_LEVEL: string;
+}
+
+/** Starts one service with its health server; a start that fails leaves nothing open. */
+export async function startService<Config extends ServiceConfig>(
+  name: string,
+  config: Config,
+  start: (config: Config, context: ServiceContext) => Promise<void>,
+  fail: (error: unknown) => void,
+): Promise<RunningService & { readonly logger: Logger }> {
+  const logger = createLogger(name, config.LOG_LEVEL);
+  const metrics = createMetrics(name);
+  const closers = new Closers();
+  const readiness = new Map<string, HealthCheck>();
+  readiness.set("start", () => {
+    throw new Error("not started yet");
+  });
+  const health = await startHealthServer({ port: config.HTTP_PORT, metrics, readiness });
+  closers.add("health", () => health.close());
+  const close = async (): Promise<void> => {
+    health.markUnready();
+    await closers.closeAll((part, error) =>
+      logger.warn({ part, error: describeError(error) }, "a part did not close cleanly"),
+    );
+  };
+  try {
+    await start(config, { logger, metrics, closers, readiness, fail });
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  readiness.delete("start");
+  logger.info({ healthPort: health.port }, "started");
+  return { healthPort: health.port, close, logger };
+}
+
+/**
+ * The whole life of a service's process: configuration, start, SIGTERM or SIGINT (or `fail`), close.
+ * Exit status: 0 after a signal, 2 for a wrong configuration (one line per mistake on stderr), 1 for
+ * a failed start, a failure or a close that takes longer than SHUTDOWN_SECONDS.
+ */
+export async function runService<
+  Config extends ServiceConfig & { readonly SHUTDOWN_SECONDS: number },
+>(
+  name: string,
+  readServiceConfig: () => Config,
+  start: (config: Config, context: ServiceContext) => Promise<void>,
+): Promise<never> {
+  const end = Promise.withResolvers<{ readonly signal: string } | { readonly error: unknown }>();
+  for (const signal of ["SIGTERM", "SIGINT"] as const)
+    process.on(signal, () => end.resolve({ signal }));
+  let config: Config;
+  let service: Awaited<ReturnType<typeof startService>>;
+  try {
+    config = readServiceConfig();
+    service = await startService(name, config, start, (error) => end.resolve({ error }));
+  } catch (error) {
+    process.stderr.write(`${describeError(error)}\n`);
+    process.exit(error instanceof ConfigError ? 2 : 1);
+  }
+  const { logger } = service;
+  const reason = await end.promise;
+  if ("error" in reason) logger.error({ error: describeError(reason.error) }, "failed, closing");
+  else logger.info(reason, "closing");
+  setTimeout(() => {
+    logger.error({ seconds: config.SHUTDOWN_SECONDS }, "closing took too long and was cut short");
+    process.exit(1);
+  }, config.SHUTDOWN_SECONDS * 1000).unref();
+  await service.close();
+  process.exit("error" in reason ? 1 : 0);
 }

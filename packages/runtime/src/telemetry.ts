@@ -28,7 +28,12 @@ export function createMetrics(service: string): Metrics {
   const registers = [registry];
   return {
     counter(name, help, labels = []) {
-      const counter = new Counter({ name: prefix + name, help, labelNames: [...labels], registers });
+      const counter = new Counter({
+        name: prefix + name,
+        help,
+        labelNames: [...labels],
+        registers,
+      });
       return { inc: (values, by = 1) => counter.inc(values, by) };
     },
     gauge(name, help, collect) {
