@@ -12,15 +12,25 @@
  *   `popularityProductsMax` products (the least popular leave); profiles expire `ttlSeconds` after
  *   their last write.
  * - **Exact**: vectors and numbers are read back bit for bit as written.
+ * - **Checked**: ids are 1 to 1,024 bytes of well-formed text, vectors finite and of one dimension,
+ *   weights finite and times whole; anything else is refused as `invalid` and nothing is written.
+ *
+ * Every method throws MarquetryError `unavailable` where the store cannot be reached or is closed, and
+ * `corrupt` where what it reads is damaged.
  */
 export interface ProfileStore {
   /** Several users at once; undefined where nothing is kept. Same order as asked. */
   read(userIds: readonly string[]): Promise<(Profile | undefined)[]>;
 
   /**
-   * Updates several users, each once. `change` gets the profile as stored (an empty one for a new
-   * user) and answers the new one, or undefined to erase everything kept about the user; it may be
-   * called again where another writer came between. Results come in the order of `updates`.
+   * Updates several users, each once (naming one twice is `invalid`). `change` gets the profile as
+   * stored (an empty one for a new user) and answers the new one, or undefined to erase everything
+   * kept about the user; it may be called again where another writer came between, and is not called
+   * where the update is already applied. Results come in the order of `updates`.
+   *
+   * A `change` that throws, or answers what cannot be kept, leaves its user untouched; the others are
+   * applied, and then the call rejects with the first such error. Doing the whole batch again is safe.
+   * @throws MarquetryError `overloaded` where too many writers contend for one user
    */
   update(updates: readonly ProfileUpdate[]): Promise<UpdateResult[]>;
 
@@ -28,13 +38,18 @@ export interface ProfileStore {
    * Adds to the popularity counters, once per source partition and offset.
    * A counter decays by half every `popularityHalfLifeMs`: the value at time t of weights w_i added
    * at times t_i is sum_i w_i 2^-((t - t_i) / halfLife) (forward decay, Cormode et al., ICDE 2009).
+   * An event hundreds of half-lives in the future outweighs all others for good: callers bound
+   * `occurredAtMs` by their clock.
    */
   addPopularity(source: SourceOffset, events: readonly PopularityEvent[]): Promise<UpdateResult>;
 
   /** Popularity at time `atMs` (milliseconds since the epoch), 0 for unknown products. */
   popularity(productIds: readonly string[], atMs: number): Promise<Float64Array>;
 
-  /** The most popular products at time `atMs`, highest first; ties by ascending product id. */
+  /**
+   * The products of a popularity above 0 at time `atMs`, highest first; ties by ascending product id
+   * (by its UTF-8 bytes).
+   */
   mostPopular(limit: number, atMs: number): Promise<{ productId: string; popularity: number }[]>;
 
   /** Deletes everything of this bundle. */
@@ -58,12 +73,18 @@ export interface Behaviour {
   readonly eventId: string;
   readonly productId: string;
   readonly action: BehaviourAction;
-  /** Milliseconds since the epoch. */
+  /** Whole milliseconds since the epoch, 0 or more. */
   readonly occurredAtMs: number;
 }
 
 export type BehaviourAction =
-  "view" | "click" | "add-to-cart" | "favourite" | "purchase" | "dismiss" | "return";
+  | "view"
+  | "click"
+  | "add-to-cart"
+  | "favourite"
+  | "purchase"
+  | "dismiss"
+  | "return";
 
 export interface Profile {
   /** Ascending by time, then by event id; at most `HISTORY_EVENTS_MAX`. */
@@ -87,7 +108,8 @@ export type UpdateResult = "applied" | "already-applied";
 
 export interface PopularityEvent {
   readonly productId: string;
-  /** May be negative; a sum below 0 reads as 0. */
+  /** Finite, at most 1e12 either way. May be negative; a sum below 0 reads as 0. */
   readonly weight: number;
+  /** Milliseconds since the epoch. */
   readonly occurredAtMs: number;
 }

@@ -1,0 +1,98 @@
+import { MarquetryError } from "@marquetry/runtime/errors";
+import { checkId } from "./codec.js";
+import type { PopularityEvent, ProfileStoreOptions } from "./profile-store.js";
+
+/*
+ * Forward decay (Cormode, Shkapenyuk, Srivastava, Xu, ICDE 2009): against a fixed landmark L the
+ * stored score of a product is S = sum_i w_i 2^((t_i - L) / H), which no passing of time changes; its
+ * popularity at t is S 2^((L - t) / H). Only when an event lies so far beyond L that the exponent
+ * nears the end of a double is the landmark moved to it and every score multiplied by the same power.
+ */
+
+/** Half-lives between landmark and event from which the landmark moves: 2^512, a double ends at 2^1024. */
+export const REBASE_HALF_LIVES = 512;
+
+/** Largest absolute weight; with it and 2^512 a score overflows only after 2^470 events. */
+export const POPULARITY_WEIGHT_MAX = 1e12;
+
+/** Events of one call, which is one step of the store. */
+export const POPULARITY_EVENTS_MAX = 10_000;
+
+export interface ScoredProduct {
+  readonly productId: string;
+  readonly popularity: number;
+}
+
+/** What one event adds to the score: w 2^((t - L) / H). 0 where it lies too far before L to count. */
+export function forwardWeight(
+  event: PopularityEvent,
+  landmarkMs: number,
+  halfLifeMs: number,
+): number {
+  return event.weight * 2 ** ((event.occurredAtMs - landmarkMs) / halfLifeMs);
+}
+
+/** Popularity at `atMs` of a score, never below 0 and always finite. */
+export function popularityAt(
+  score: number,
+  landmarkMs: number,
+  halfLifeMs: number,
+  atMs: number,
+): number {
+  if (score <= 0) return 0;
+  // In two halves: the power alone may leave the range of a double where the product does not.
+  const halfPower = 2 ** ((landmarkMs - atMs) / halfLifeMs / 2);
+  return Math.min(score * halfPower * halfPower, Number.MAX_VALUE);
+}
+
+/**
+ * The landmark after a batch: the old one while the latest event is within reach of it, else that
+ * event's time; the first batch sets it.
+ */
+export function nextLandmark(
+  landmarkMs: number | undefined,
+  latestMs: number,
+  halfLifeMs: number,
+): number {
+  if (landmarkMs === undefined) return latestMs;
+  return (latestMs - landmarkMs) / halfLifeMs > REBASE_HALF_LIVES ? latestMs : landmarkMs;
+}
+
+/** Highest first; ties by ascending UTF-8 bytes of the id, the order of a Redis sorted set. */
+export function compareProducts(a: ScoredProduct, b: ScoredProduct): number {
+  if (a.popularity !== b.popularity) return b.popularity - a.popularity;
+  return Buffer.compare(Buffer.from(a.productId), Buffer.from(b.productId));
+}
+
+/** @throws MarquetryError `invalid` */
+export function checkPopularityEvents(events: readonly PopularityEvent[]): void {
+  if (events.length > POPULARITY_EVENTS_MAX) {
+    throw new MarquetryError(
+      "invalid",
+      `at most ${POPULARITY_EVENTS_MAX} popularity events a call`,
+    );
+  }
+  for (const [i, event] of events.entries()) {
+    checkId(event.productId, `events[${i}].productId`);
+    if (!(Math.abs(event.weight) <= POPULARITY_WEIGHT_MAX)) {
+      const field = `events[${i}].weight`;
+      throw new MarquetryError("invalid", `${field}: at most ${POPULARITY_WEIGHT_MAX}`, { field });
+    }
+    checkInstant(event.occurredAtMs, `events[${i}].occurredAtMs`);
+  }
+}
+
+/** @throws MarquetryError `invalid` */
+export function checkInstant(instantMs: number, field: string): void {
+  if (Math.abs(instantMs) <= Number.MAX_SAFE_INTEGER) return;
+  throw new MarquetryError("invalid", `${field}: expected milliseconds since the epoch`, { field });
+}
+
+/** @throws MarquetryError `invalid` */
+export function checkOptions(options: ProfileStoreOptions): void {
+  checkId(options.bundleId, "bundleId");
+  for (const field of ["ttlSeconds", "popularityHalfLifeMs", "popularityProductsMax"] as const) {
+    if (Number.isSafeInteger(options[field]) && options[field] > 0) continue;
+    throw new MarquetryError("invalid", `${field}: expected a whole number above 0`, { field });
+  }
+}

@@ -1,0 +1,335 @@
+import { randomBytes } from "node:crypto";
+import { Cluster, Redis } from "ioredis";
+import type { RedisOptions } from "ioredis";
+import { MarquetryError } from "@marquetry/runtime/errors";
+import { checkId, decodeProfile } from "./codec.js";
+import type { EncodedProfile } from "./codec.js";
+import {
+  REBASE_HALF_LIVES,
+  checkInstant,
+  checkOptions,
+  checkPopularityEvents,
+  compareProducts,
+  popularityAt,
+} from "./popularity-decay.js";
+import type { ScoredProduct } from "./popularity-decay.js";
+import type {
+  PopularityEvent,
+  ProfileStore,
+  ProfileStoreOptions,
+  SourceOffset,
+  UpdateResult,
+} from "./profile-store.js";
+import { ADD_POPULARITY, MOST_POPULAR, READ_POPULARITY, UPDATE_USER } from "./redis-scripts.js";
+import { checkSource, updateProfiles } from "./update-profiles.js";
+import type { StoredUser, UserStates, UserWrite } from "./update-profiles.js";
+
+/*
+ * Keys, all of one bundle under one prefix and the braces around what Redis Cluster hashes:
+ *   marquetry:<bundle>:{<user>}                       hash: h history, i interests, v version,
+ *                                                     o<partition> last offset applied
+ *   marquetry:<bundle>:{popularity:<bundle>}:scores   sorted set of negated scores
+ *   marquetry:<bundle>:{popularity:<bundle>}:state    hash: landmark, halfLife, o<partition>
+ */
+
+/** How long a request may wait for Redis. */
+const COMMAND_TIMEOUT_MS = 1_000;
+const CONNECT_TIMEOUT_MS = 2_000;
+/** Silence after which a connection with open commands is given up and made anew. */
+const SOCKET_TIMEOUT_MS = 3_000;
+const RECONNECT_PAUSE_MS_MAX = 1_000;
+const USERS_PER_READ = 256;
+const PRODUCTS_PER_READ = 1_000;
+const KEYS_PER_SCAN = 500;
+
+type Argument = string | number | Buffer;
+type PopularityReply = [] | [head: [string, string], values: (string | null)[]];
+
+/** What is used of a client; a single server's and a cluster's are the same in it. */
+interface Client extends Pick<
+  Redis,
+  "status" | "connect" | "disconnect" | "hgetallBuffer" | "unlink" | "ping" | "quit"
+> {
+  updateUser(key: string, ...args: Argument[]): Promise<number>;
+  addPopularity(scores: string, state: string, ...args: Argument[]): Promise<number>;
+  readPopularity(scores: string, state: string, ...ids: string[]): Promise<PopularityReply>;
+  mostPopular(scores: string, state: string, limit: number): Promise<PopularityReply>;
+}
+
+interface Connection {
+  readonly client: Client;
+  /** The servers that hold keys; only known once connected. */
+  masters(): readonly Redis[];
+  /** Why there is no connection, for the logs. */
+  lastError(): unknown;
+}
+
+/**
+ * A profile store on Redis 6.2 or later, a single server (`redis://host:6379/0`, `rediss://` for TLS)
+ * or a cluster, of which the URL names one node (`redis://host:6379?cluster=true`). Connects with the
+ * first call. Fails fast with `unavailable` while Redis is away, and goes on by itself when it is back.
+ */
+export function createRedisProfileStore(url: string, options: ProfileStoreOptions): ProfileStore {
+  checkOptions(options);
+  const { client, masters, lastError } = connection(url);
+  const prefix = `marquetry:${keyPart(options.bundleId)}:`;
+  const users = userStates(client, prefix, options.ttlSeconds);
+  const popularity = popularityCounters(client, prefix, options);
+  let connecting: Promise<void> | undefined;
+
+  async function reach<T>(command: () => Promise<T>): Promise<T> {
+    try {
+      if (client.status === "wait") connecting = client.connect();
+      // Only the first connection is waited for: later ones may take as long as Redis is away.
+      if (connecting !== undefined) {
+        await connecting.finally(() => {
+          connecting = undefined;
+        });
+      }
+      if (client.status !== "ready") throw unavailable(lastError() ?? client.status);
+      return await command();
+    } catch (error) {
+      throw wrapped(error);
+    }
+  }
+
+  return {
+    async read(userIds) {
+      for (const userId of userIds) checkId(userId, "userId");
+      const profiles: (EncodedProfile | undefined)[] = [];
+      for (let start = 0; start < userIds.length; start += USERS_PER_READ) {
+        const ids = userIds.slice(start, start + USERS_PER_READ);
+        for (const user of await reach(() => users.read(ids))) profiles.push(user.profile);
+      }
+      return profiles.map((profile) => profile && decodeProfile(profile));
+    },
+    update: (updates) =>
+      updateProfiles(updates, {
+        read: (userIds) => reach(() => users.read(userIds)),
+        write: (writes) => reach(() => users.write(writes)),
+      }),
+    async addPopularity(source, events) {
+      checkSource(source);
+      checkPopularityEvents(events);
+      return reach(() => popularity.add(source, events));
+    },
+    async popularity(productIds, atMs) {
+      checkInstant(atMs, "atMs");
+      return reach(() => popularity.read(productIds, atMs));
+    },
+    async mostPopular(limit, atMs) {
+      checkInstant(atMs, "atMs");
+      return limit > 0 ? reach(() => popularity.most(limit, atMs)) : [];
+    },
+    clear: () => reach(() => clearKeys(client, masters(), prefix)),
+    async ping() {
+      await reach(() => client.ping());
+    },
+    async close() {
+      if (client.status === "ready") await client.quit().catch(() => undefined);
+      client.disconnect();
+    },
+  };
+}
+
+function connection(url: string): Connection {
+  const parsed = new URL(url);
+  const clustered = parsed.searchParams.get("cluster") === "true";
+  parsed.searchParams.delete("cluster");
+
+  const commands: RedisOptions = {
+    commandTimeout: COMMAND_TIMEOUT_MS,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    socketTimeout: SOCKET_TIMEOUT_MS,
+    // An unanswered command is sent again on the next connection, once: the offset guard makes an
+    // update that did run the first time into one that is already applied.
+    maxRetriesPerRequest: 1,
+    // A master that became a replica: connect again, to the one that is master now.
+    reconnectOnError: (error) => error.message.startsWith("READONLY"),
+  };
+  const sending = {
+    lazyConnect: true,
+    // Nothing piles up in the process while Redis is away.
+    enableOfflineQueue: false,
+    // Commands of one turn of the event loop leave together, in a cluster by node.
+    enableAutoPipelining: true,
+    scripts: {
+      updateUser: { lua: UPDATE_USER, numberOfKeys: 1 },
+      addPopularity: { lua: ADD_POPULARITY, numberOfKeys: 2 },
+      readPopularity: { lua: READ_POPULARITY, numberOfKeys: 2 },
+      mostPopular: { lua: MOST_POPULAR, numberOfKeys: 2 },
+    },
+  };
+  function reconnectPauseMs(times: number): number {
+    return Math.min(50 * times, RECONNECT_PAUSE_MS_MAX);
+  }
+  let lastError: unknown;
+  // An emitter without a listener for errors would end the process.
+  function onError(error: unknown): void {
+    lastError = error;
+  }
+
+  if (!clustered) {
+    const redis = new Redis(parsed.href, {
+      ...commands,
+      ...sending,
+      retryStrategy: reconnectPauseMs,
+    });
+    redis.on("error", onError);
+    return {
+      client: redis as unknown as Client,
+      masters: () => [redis],
+      lastError: () => lastError,
+    };
+  }
+  const cluster = new Cluster([{ host: parsed.hostname, port: Number(parsed.port || 6379) }], {
+    ...sending,
+    clusterRetryStrategy: reconnectPauseMs,
+    redisOptions: {
+      ...commands,
+      ...(parsed.username && { username: decodeURIComponent(parsed.username) }),
+      ...(parsed.password && { password: decodeURIComponent(parsed.password) }),
+      ...(parsed.protocol === "rediss:" && { tls: {} }),
+    },
+  });
+  cluster.on("error", onError);
+  return {
+    client: cluster as unknown as Client,
+    masters: () => cluster.nodes("master"),
+    lastError: () => lastError,
+  };
+}
+
+function userStates(client: Client, prefix: string, ttlSeconds: number): UserStates {
+  function userKey(userId: string): string {
+    return `${prefix}{${keyPart(userId)}}`;
+  }
+
+  async function readOne(userId: string): Promise<StoredUser> {
+    const fields = await client.hgetallBuffer(userKey(userId));
+    const offsets = new Map<number, bigint>();
+    for (const [field, value] of Object.entries(fields)) {
+      if (field.startsWith("o")) offsets.set(Number(field.slice(1)), BigInt(value.toString()));
+    }
+    const { v: version, h: history, i: interests } = fields;
+    const profile = history && interests && { history, interests };
+    return { version: version?.toString("latin1") ?? "", offsets, profile };
+  }
+
+  async function writeOne(write: UserWrite): Promise<UpdateResult | "conflict"> {
+    const { source, profile } = write;
+    const reply = await client.updateUser(
+      userKey(write.userId),
+      `o${source.partition}`,
+      source.offset.toString(),
+      write.expectedVersion,
+      // Random rather than counted: a key that expired and came back must not repeat a version.
+      randomBytes(9).toString("base64url"),
+      ttlSeconds,
+      buffer(profile?.history),
+      buffer(profile?.interests),
+    );
+    if (reply < 0) return "conflict";
+    return reply === 1 ? "applied" : "already-applied";
+  }
+
+  return {
+    read: (userIds) => Promise.all(userIds.map(readOne)),
+    write: (writes) => Promise.all(writes.map(writeOne)),
+  };
+}
+
+function popularityCounters(client: Client, prefix: string, options: ProfileStoreOptions) {
+  const tagged = `${prefix}{popularity:${keyPart(options.bundleId)}}`;
+  const scores = `${tagged}:scores`;
+  const state = `${tagged}:state`;
+
+  async function add(
+    source: SourceOffset,
+    events: readonly PopularityEvent[],
+  ): Promise<UpdateResult> {
+    const latestMs = events.reduce((max, event) => Math.max(max, event.occurredAtMs), -Infinity);
+    const reply = await client.addPopularity(
+      scores,
+      state,
+      `o${source.partition}`,
+      source.offset.toString(),
+      options.popularityHalfLifeMs,
+      options.popularityProductsMax,
+      REBASE_HALF_LIVES,
+      latestMs,
+      ...events.flatMap(({ productId, weight, occurredAtMs }) => [productId, weight, occurredAtMs]),
+    );
+    return reply === 1 ? "applied" : "already-applied";
+  }
+
+  async function read(productIds: readonly string[], atMs: number): Promise<Float64Array> {
+    const values = new Float64Array(productIds.length);
+    for (let start = 0; start < productIds.length; start += PRODUCTS_PER_READ) {
+      const ids = productIds.slice(start, start + PRODUCTS_PER_READ);
+      const reply = await client.readPopularity(scores, state, ...ids);
+      if (reply.length === 0) return values;
+      const [head, stored] = reply;
+      for (const [i, score] of stored.entries()) {
+        values[start + i] = popularityOf(score, head, atMs);
+      }
+    }
+    return values;
+  }
+
+  async function most(limit: number, atMs: number): Promise<ScoredProduct[]> {
+    const reply = await client.mostPopular(scores, state, limit);
+    if (reply.length === 0) return [];
+    const [head, stored] = reply;
+    const products: ScoredProduct[] = [];
+    for (let i = 0; i < stored.length; i += 2) {
+      const popularity = popularityOf(stored[i + 1]!, head, atMs);
+      if (popularity > 0) products.push({ productId: stored[i]!, popularity });
+    }
+    // Scores that differ may read as one popularity, where ties go by id again.
+    return products.sort(compareProducts);
+  }
+
+  function popularityOf(score: string | null, head: [string, string], atMs: number): number {
+    if (score === null) return 0;
+    return popularityAt(-Number(score), Number(head[0]), Number(head[1]), atMs);
+  }
+
+  return { add, read, most };
+}
+
+async function clearKeys(client: Client, masters: readonly Redis[], prefix: string): Promise<void> {
+  for (const master of masters) {
+    const batches = master.scanStream({ match: `${prefix}*`, count: KEYS_PER_SCAN });
+    for await (const keys of batches as AsyncIterable<string[]>) {
+      await Promise.all(keys.map((key) => client.unlink(key)));
+    }
+  }
+}
+
+/** An id as it may stand in a key: no brace, colon or character that SCAN takes for a pattern. */
+function keyPart(id: string): string {
+  return encodeURIComponent(id).replaceAll("*", "%2A");
+}
+
+function buffer(bytes: Uint8Array | undefined): Buffer {
+  if (bytes === undefined) return Buffer.alloc(0);
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/**
+ * What Redis refuses as wrong is a mistake of ours; everything else (no connection, a timeout, no
+ * access, loading, a replica, a full memory) passes once somebody has seen to Redis.
+ */
+function wrapped(error: unknown): MarquetryError {
+  if (error instanceof MarquetryError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  if (/^(ERR|WRONGTYPE|CROSSSLOT|NOSCRIPT)\b/.test(message) || error instanceof TypeError) {
+    return new MarquetryError("internal", "the profile store refused a command", { cause: error });
+  }
+  return unavailable(error);
+}
+
+function unavailable(cause: unknown): MarquetryError {
+  return new MarquetryError("unavailable", "the profile store is out of reach", { cause });
+}
