@@ -5,19 +5,29 @@
  * - **Order of writes**: a write takes effect only where no point of that product is stored or the
  *   stored revision is not above the written one. The whole point is replaced: vectors and payload
  *   keys that the write lacks are gone afterwards.
- * - **Visibility**: what a resolved write stored, every later read sees.
+ * - **Visibility**: what a resolved write stored, every later read sees. Where a write throws, any
+ *   part of it may be stored; repeating it is safe.
  * - **Tombstones**: a removed product is written as a point without vectors and `removed: true`;
  *   `retrieve` shows it, `query`, `scan` and `count` do not.
- * - **Ties**: equal scores come in ascending order of product id.
- * - Vectors are kept as float32, unnormalised, as written.
+ * - **Ties**: equal scores (in `scan`, equal values of `orderBy`) come in ascending order of product
+ *   id (by UTF-16 code unit). Which points of a tie come in at the limit is open.
+ * - Vectors are kept as float32, unnormalised, as written (a negative zero may come back as zero).
+ * - **Errors**: an unknown collection is `not-found`; an unknown vector name, a wrong dimension, a
+ *   number that is not finite or a malformed name or limit is `invalid`; no answer in time, a
+ *   failure of the index or a refused key is `unavailable`; a refusal to take more now is
+ *   `overloaded`.
+ *
+ * Names of collections, aliases and vectors are 1 to 255 of the characters `A-Z a-z 0-9 _ . -`.
  */
 export interface VectorIndex {
-  /** Creates the collection and its payload indexes where they are missing. Idempotent.
+  /** Creates the collection and its payload indexes where they are missing. Idempotent, also where
+   * several processes do it at once.
    * @throws MarquetryError `invalid` where it exists with other vectors. */
   ensureCollection(spec: CollectionSpec): Promise<void>;
 
   /** Writes points, in any number (batched inside). Within one call a product stands once.
-   * @throws MarquetryError `invalid` for an unknown vector name or a wrong dimension. */
+   * @throws MarquetryError `invalid` for a product that stands twice, an unknown vector name or a
+   * wrong dimension. */
   upsert(collection: string, points: readonly Point[]): Promise<void>;
 
   /** The stored points by product id, tombstones too; unknown ids are left out. `vectors` names
@@ -37,17 +47,25 @@ export interface VectorIndex {
   /** How many live points pass the filter, exactly. */
   count(collection: string, filter?: PointFilter): Promise<number>;
 
-  /** Deletes the collection and everything in it; unknown names are no error. */
+  /** Deletes the collection, everything in it and the aliases that point at it. A name that is
+   * unknown, or only an alias, is no error and deletes nothing. */
   dropCollection(collection: string): Promise<void>;
 
   /** Points the alias at the collection, in one step, whatever it named before. An alias stands
-   * for its collection in every other call. */
+   * for its collection in every call that reads or writes points.
+   * @throws MarquetryError `not-found` where no collection (an alias is none) has that name,
+   * `invalid` where the alias is the name of a collection. The alias then stays as it was. */
   setAlias(alias: string, collection: string): Promise<void>;
 
   /** Resolves when the index answers. @throws MarquetryError `unavailable` */
   ping(): Promise<void>;
+
+  /** Lets go of the connection; nothing may be called afterwards, but `close` itself. */
   close(): Promise<void>;
 }
+
+/** The most points one `query` or `scan` brings. */
+export const LIMIT_MAX = 10_000;
 
 export interface CollectionSpec {
   readonly name: string;
@@ -56,7 +74,7 @@ export interface CollectionSpec {
 
 export interface VectorSpec {
   readonly size: number;
-  /** Whether `query` may use it; others are only kept (on disk, without a graph). */
+  /** Whether `query` gets a graph for it. Others are kept on disk; a query reads them all. */
   readonly searchable: boolean;
 }
 
@@ -83,7 +101,9 @@ export interface PointPayload {
   /** Modalities present in the fused vector, sorted. */
   readonly modalities: readonly string[];
   /** Encoder and content digest by modality. */
-  readonly encoders: Readonly<Record<string, { readonly encoder: string; readonly digest: string }>>;
+  readonly encoders: Readonly<
+    Record<string, { readonly encoder: string; readonly digest: string }>
+  >;
 }
 
 export interface Point {
@@ -95,7 +115,7 @@ export interface ScoredPoint extends Point {
   readonly score: number;
 }
 
-/** All given conditions must hold. */
+/** All given conditions must hold. Nothing passes an empty `...Any` list. */
 export interface PointFilter {
   readonly categoriesAny?: readonly string[];
   readonly brandsAny?: readonly string[];
@@ -108,8 +128,9 @@ export interface PointFilter {
 
 export interface VectorQuery {
   readonly vector: Float32Array;
-  /** Name of a searchable vector. */
+  /** Name of the vector to compare with, a searchable one for speed. */
   readonly using: string;
+  /** 1 to `LIMIT_MAX`. */
   readonly limit: number;
   readonly filter?: PointFilter;
   /** Vectors to bring along; none unless told. */
@@ -118,6 +139,7 @@ export interface VectorQuery {
 
 export interface Scan {
   readonly orderBy: "availableFromMs";
+  /** 1 to `LIMIT_MAX`. */
   readonly limit: number;
   readonly filter?: PointFilter;
 }
