@@ -89,6 +89,8 @@ export interface ConsumeOptions {
   /** Called once per failed attempt and once per dead letter, for logs and metrics. */
   readonly onRetry?: (error: unknown, attempt: number) => void;
   readonly onDeadLetter?: (rejection: Rejection) => void;
+  /** Called once when the consumer has failed for good; the process should end. */
+  readonly onFailed?: (error: unknown) => void;
 }
 
 export interface Consumer {

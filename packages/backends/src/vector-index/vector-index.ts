@@ -143,3 +143,11 @@ export interface Scan {
   readonly limit: number;
   readonly filter?: PointFilter;
 }
+
+/** Name of the vector that retrieval searches; the others are named after their modality. */
+export const FUSED_VECTOR = "fused";
+
+/** The collection of one bundle's products: vectors of two bundles never meet. */
+export function productCollection(bundleId: string): string {
+  return `marquetry-${bundleId}`;
+}

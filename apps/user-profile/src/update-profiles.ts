@@ -1,0 +1,128 @@
+/** Clickstream events in, histories, interests and popularity out. */
+import { HISTORY_EVENTS_MAX } from "@marquetry/backends/profile-store";
+import type {
+  Behaviour,
+  BehaviourAction,
+  PopularityEvent,
+  Profile,
+  ProfileStore,
+} from "@marquetry/backends/profile-store";
+import { Action } from "@marquetry/contracts/events/clickstream_pb";
+import type { ClickstreamEvent } from "@marquetry/contracts/events/clickstream_pb";
+import type { Bundle } from "@marquetry/model/bundle";
+import { pool } from "@marquetry/model/interests";
+import type { UserProfileEvents } from "./events.js";
+import type { ProductVectors } from "./product-vectors.js";
+
+/** An event and its place in the source partition. */
+export interface PlacedEvent {
+  readonly offset: bigint;
+  readonly event: ClickstreamEvent;
+}
+
+/** Takes events of one partition, in order. */
+export type UpdateProfiles = (partition: number, events: readonly PlacedEvent[]) => Promise<void>;
+
+const ACTIONS: Record<Exclude<Action, Action.UNSPECIFIED>, BehaviourAction> = {
+  [Action.VIEW]: "view",
+  [Action.CLICK]: "click",
+  [Action.ADD_TO_CART]: "add-to-cart",
+  [Action.FAVOURITE]: "favourite",
+  [Action.PURCHASE]: "purchase",
+  [Action.DISMISS]: "dismiss",
+  [Action.RETURN]: "return",
+};
+
+/**
+ * Popularity goes first and profiles follow: where the process dies between the two, the batch comes
+ * again, the histories still lack its events, so that the same events are weighed, and the store's
+ * offset guard drops what is already counted.
+ */
+export function createUpdateProfiles(parts: {
+  readonly bundle: Bundle;
+  readonly profiles: ProfileStore;
+  readonly productVectors: ProductVectors;
+  readonly events: UserProfileEvents;
+}): UpdateProfiles {
+  const { bundle, profiles, productVectors, events: happened } = parts;
+  return async (partition, events) => {
+    const byUser = Map.groupBy(events, ({ event }) => event.userId);
+    const userIds = [...byUser.keys()];
+    const stored = new Map(
+      (await profiles.read(userIds)).map((profile, at) => [userIds[at], profile?.history ?? []] as const),
+    );
+    for (const { event } of events) happened.eventTaken(event.event.case ?? "none");
+
+    await profiles.addPopularity(
+      partition,
+      [...byUser].flatMap(([userId, own]) => popularityOf(own, stored.get(userId) ?? [], bundle)),
+    );
+    // One bulk read for the whole batch; `interestsOf` finds the vectors in the cache.
+    const touched = [...byUser].flatMap(([userId, own]) => historyAfter(stored.get(userId) ?? [], own) ?? []);
+    await productVectors(touched.map(({ productId }) => productId));
+    const results = await profiles.update(
+      [...byUser].map(([userId, own]) => ({
+        userId,
+        source: { partition, offset: own.at(-1)?.offset ?? 0n },
+        change: async (profile) => {
+          const history = historyAfter(profile.history, own);
+          return history === undefined ? undefined : { history, interests: await interestsOf(history) };
+        },
+      })),
+    );
+    happened.profilesUpdated(results);
+  };
+
+  async function interestsOf(history: readonly Behaviour[]): Promise<Profile["interests"]> {
+    const vectors = await productVectors(history.map(({ productId }) => productId));
+    const known = history.flatMap(({ productId, action, occurredAtMs }) => {
+      const vector = vectors.get(productId);
+      return vector === undefined ? [] : [{ vector, action, occurredAtMs }];
+    });
+    happened.behavioursWithoutProduct(history.length - known.length);
+    const interest = pool(bundle.interests, known);
+    return interest === undefined ? [] : [interest];
+  }
+}
+
+/** The history with the events taken in; undefined where the last word is an erasure. */
+function historyAfter(stored: readonly Behaviour[], events: readonly PlacedEvent[]): Behaviour[] | undefined {
+  let history = new Map(stored.map((behaviour) => [behaviour.eventId, behaviour]));
+  let erased = false;
+  for (const { event } of events) {
+    const behaviour = toBehaviour(event);
+    erased = behaviour === undefined;
+    if (behaviour === undefined) history = new Map();
+    else if (!history.has(behaviour.eventId)) history.set(behaviour.eventId, behaviour);
+  }
+  if (erased) return undefined;
+  return [...history.values()].sort(byTimeThenId).slice(-HISTORY_EVENTS_MAX);
+}
+
+/** An event that the user's history already holds is not counted again. */
+function popularityOf(
+  events: readonly PlacedEvent[],
+  stored: readonly Behaviour[],
+  { ranking }: Bundle,
+): PopularityEvent[] {
+  const seen = new Set(stored.map(({ eventId }) => eventId));
+  return events.flatMap(({ offset, event }) => {
+    const behaviour = toBehaviour(event);
+    if (behaviour === undefined || seen.has(behaviour.eventId)) return [];
+    seen.add(behaviour.eventId);
+    const { productId, action, occurredAtMs } = behaviour;
+    return [{ offset, productId, weight: ranking.actionWeights[action] ?? 0, occurredAtMs }];
+  });
+}
+
+function toBehaviour({ eventId, event, occurredAt }: ClickstreamEvent): Behaviour | undefined {
+  if (event.case !== "interaction" || event.value.action === Action.UNSPECIFIED) return undefined;
+  const { productId, action } = event.value;
+  const occurredAtMs =
+    occurredAt === undefined ? 0 : Number(occurredAt.seconds) * 1000 + Math.floor(occurredAt.nanos / 1e6);
+  return { eventId, productId, action: ACTIONS[action], occurredAtMs };
+}
+
+function byTimeThenId(a: Behaviour, b: Behaviour): number {
+  return a.occurredAtMs - b.occurredAtMs || (a.eventId < b.eventId ? -1 : a.eventId > b.eventId ? 1 : 0);
+}
