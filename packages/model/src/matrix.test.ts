@@ -29,7 +29,7 @@ describe("matrices", () => {
   test("shapes that do not agree are refused", () => {
     expect(() => matVec(m, v(1, 2))).toThrow("2 x 3 cannot take 2 dimensions");
     expect(() => transposedMatVec(m, v(1, 2, 3))).toThrow("cannot take 3 dimensions");
-    expect(() => matrix(2, 2, v(1, 2, 3))).toThrow("2 x 2 needs other than 3 values");
+    expect(() => matrix(2, 2, v(1, 2, 3))).toThrow("2 x 2 does not hold 3 values");
     expect(() => assertMatrix({ rows: 0, cols: 2, data: v() }, "W_q")).toThrow("W_q: sides");
   });
 });

@@ -43,7 +43,7 @@ export function assertMatrix(m: Matrix, name: string): void {
     }
   }
   if (m.data.length !== m.rows * m.cols) {
-    throw new RangeError(`${name}: ${m.rows} x ${m.cols} needs other than ${m.data.length} values`);
+    throw new RangeError(`${name}: ${m.rows} x ${m.cols} does not hold ${m.data.length} values`);
   }
 }
 
