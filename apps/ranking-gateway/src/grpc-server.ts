@@ -1,0 +1,63 @@
+import { Inject, Injectable } from "@nestjs/common";
+import type { OnApplicationBootstrap, OnModuleDestroy } from "@nestjs/common";
+import { Server, ServerCredentials } from "@grpc/grpc-js";
+import type { ServiceDefinition } from "@grpc/grpc-js";
+import { loadFileDescriptorSetFromBuffer } from "@grpc/proto-loader";
+import { ReflectionService } from "@grpc/reflection";
+import { HealthImplementation } from "grpc-health-check";
+import { fileDescriptorSet, grpcService } from "@marquetry/contracts/grpc";
+import {
+  RecommendationService,
+  file_marquetry_ranking_v1_recommendation_service,
+} from "@marquetry/contracts/ranking/recommendation_service_pb";
+import type { RankingGatewayConfig } from "./config.js";
+import { RecommendationController } from "./recommendation.controller.js";
+import { CONFIG } from "./tokens.js";
+
+/** Connections end after so long, so that clients find new replicas. */
+const CONNECTION_AGE_MS_MAX = 300_000;
+const CONNECTION_AGE_GRACE_MS = 30_000;
+/** Calls that were accepted have so long to be answered when the server closes. */
+const DRAIN_MS_MAX = 10_000;
+
+/** The gRPC server: recommendations, health and reflection. */
+@Injectable()
+export class GrpcServer implements OnApplicationBootstrap, OnModuleDestroy {
+  readonly #server = new Server({
+    "grpc.max_connection_age_ms": CONNECTION_AGE_MS_MAX,
+    "grpc.max_connection_age_grace_ms": CONNECTION_AGE_GRACE_MS,
+  });
+  readonly #health = new HealthImplementation();
+  #port = 0;
+
+  constructor(
+    @Inject(CONFIG) private readonly config: RankingGatewayConfig,
+    @Inject(RecommendationController) private readonly controller: RecommendationController,
+  ) {}
+
+  /** The port that was taken. */
+  get port(): number {
+    return this.#port;
+  }
+
+  async onApplicationBootstrap(): Promise<void> {
+    const definition = grpcService(RecommendationService) as unknown as ServiceDefinition;
+    this.#server.addService(definition, this.controller.implementation);
+    this.#health.addToServer(this.#server);
+    const descriptors = Buffer.from(fileDescriptorSet(file_marquetry_ranking_v1_recommendation_service));
+    new ReflectionService(loadFileDescriptorSetFromBuffer(descriptors)).addToServer(this.#server);
+    this.#port = await new Promise<number>((resolve, reject) => {
+      this.#server.bindAsync(`0.0.0.0:${this.config.GRPC_PORT}`, ServerCredentials.createInsecure(), (error, port) =>
+        error === null ? resolve(port) : reject(error),
+      );
+    });
+    for (const service of ["", RecommendationService.typeName]) this.#health.setStatus(service, "SERVING");
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    for (const service of ["", RecommendationService.typeName]) this.#health.setStatus(service, "NOT_SERVING");
+    const timer = setTimeout(() => this.#server.forceShutdown(), DRAIN_MS_MAX);
+    await new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));
+    clearTimeout(timer);
+  }
+}

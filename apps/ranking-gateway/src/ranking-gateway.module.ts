@@ -1,0 +1,90 @@
+import "reflect-metadata";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { Module } from "@nestjs/common";
+import type { DynamicModule } from "@nestjs/common";
+import { NestFactory } from "@nestjs/core";
+import type { ProfileStore } from "@marquetry/backends/profile-store";
+import { openProfileStore } from "@marquetry/backends/profile-store/open";
+import { productCollection } from "@marquetry/backends/vector-index";
+import type { VectorIndex } from "@marquetry/backends/vector-index";
+import { openVectorIndex } from "@marquetry/backends/vector-index/open";
+import { openBundle } from "@marquetry/model/bundle";
+import type { Bundle } from "@marquetry/model/bundle";
+import { defaultBundle } from "@marquetry/model/zero-shot";
+import type { ServiceContext } from "@marquetry/runtime/lifecycle";
+import { createFindCandidates } from "./candidates.js";
+import type { RankingGatewayConfig } from "./config.js";
+import { createRankingGatewayEvents } from "./events.js";
+import { createToPointFilter } from "./filters.js";
+import { GrpcServer } from "./grpc-server.js";
+import { createPopularity } from "./popularity.js";
+import { createRank } from "./rank.js";
+import { createRecommend } from "./recommend.js";
+import { RecommendationController } from "./recommendation.controller.js";
+import { createSimilarProducts } from "./similar-products.js";
+import { CONFIG, EVENTS, PORTS, RECOMMEND, SIMILAR_PRODUCTS } from "./tokens.js";
+
+export interface RankingGatewayPorts {
+  readonly bundle: Bundle;
+  readonly index: VectorIndex;
+  readonly profiles: ProfileStore;
+}
+
+@Module({})
+class RankingGatewayModule {
+  static register(config: RankingGatewayConfig, context: ServiceContext, ports: RankingGatewayPorts): DynamicModule {
+    const { bundle, index, profiles } = ports;
+    const collection = productCollection(bundle.id);
+    const events = createRankingGatewayEvents(context);
+    const popularity = createPopularity(profiles);
+    const toPointFilter = createToPointFilter(index, collection);
+    const rank = createRank(bundle, createFindCandidates(index, collection));
+    const shared = { popularity, toPointFilter, rank, events };
+    return {
+      module: RankingGatewayModule,
+      providers: [
+        { provide: CONFIG, useValue: config },
+        { provide: PORTS, useValue: ports },
+        { provide: EVENTS, useValue: events },
+        { provide: RECOMMEND, useValue: createRecommend({ profiles, ...shared }) },
+        { provide: SIMILAR_PRODUCTS, useValue: createSimilarProducts({ index, collection, ...shared }) },
+        RecommendationController,
+        GrpcServer,
+      ],
+    };
+  }
+}
+
+/** Opens what the configuration names. */
+export async function openRankingGatewayPorts(
+  config: RankingGatewayConfig,
+  { closers }: ServiceContext,
+): Promise<RankingGatewayPorts> {
+  const { BUNDLE_DIR: directory } = config;
+  const bundle =
+    directory === undefined ? await defaultBundle() : await openBundle((name) => readFile(join(directory, name)));
+  const index = openVectorIndex(config.VECTOR_INDEX_URL, { apiKey: config.VECTOR_INDEX_API_KEY });
+  closers.add("vector index", () => index.close());
+  const profiles = openProfileStore(config.PROFILE_STORE_URL, {
+    bundleId: bundle.id,
+    popularityHalfLifeMs: bundle.ranking.popularityHalfLifeMs,
+  });
+  closers.add("profile store", () => profiles.close());
+  return { bundle, index, profiles };
+}
+
+/** Starts the service on the given ports; resolves with the gRPC port that was taken. */
+export async function startRankingGateway(
+  config: RankingGatewayConfig,
+  context: ServiceContext,
+  ports: RankingGatewayPorts,
+): Promise<number> {
+  const app = await NestFactory.createApplicationContext(RankingGatewayModule.register(config, context, ports), {
+    logger: false,
+  });
+  context.closers.add("application", () => app.close());
+  context.readiness.set("vector index", () => ports.index.ping());
+  context.readiness.set("profile store", () => ports.profiles.ping());
+  return app.get(GrpcServer).port;
+}
