@@ -12,8 +12,11 @@ import {
 // JSON would turn a NaN into null, and a server words the same mistake in many ways.
 
 export function checkName(name: string, field: string): void {
-  if (!/^[\w.-]{1,255}$/.test(name)) {
-    throw invalid(field, `must be 1 to 255 of the characters A-Z a-z 0-9 _ . -, not "${name}"`);
+  if (!/^[\w-][\w.-]{0,199}$/.test(name)) {
+    throw invalid(
+      field,
+      `must be 1 to 200 of the characters A-Z a-z 0-9 _ - . with no dot first, not "${name}"`,
+    );
   }
 }
 

@@ -323,11 +323,14 @@ export function describeVectorIndex(name: string, open: () => VectorIndex): void
     });
 
     describe("filters", () => {
-      async function shop(): Promise<string> {
-        const collection = await newCollection();
+      let shop: string; // only read, so one serves all of these
+
+      beforeAll(async () => {
+        shop = `contract-${randomUUID()}`;
+        await index.ensureCollection({ name: shop, vectors: VECTORS });
         const pants = ["Women", "Women/Bottoms", "Women/Bottoms/Pants"];
         const tees = ["Men", "Men/Tops", "Sale"];
-        await index.upsert(collection, [
+        await index.upsert(shop, [
           point("pants-10", { categories: pants, brand: "Ayu", price: 10 }),
           point("pants-20", {
             categories: pants,
@@ -343,8 +346,9 @@ export function describeVectorIndex(name: string, open: () => VectorIndex): void
           }),
           point("tee-free", { categories: tees, brand: "Bo" }),
         ]);
-        return collection;
-      }
+      });
+
+      afterAll(() => index.dropCollection(shop));
 
       const all = ["pants-10", "pants-20", "tee-20", "tee-free"];
       test.each<[string, PointFilter, string[]]>([
@@ -396,15 +400,18 @@ export function describeVectorIndex(name: string, open: () => VectorIndex): void
           [],
         ],
       ])("%s", async (_, filter, expected) => {
-        expect(await foundBy(await shop(), filter)).toEqual(expected);
+        expect(await foundBy(shop, filter)).toEqual(expected);
       });
 
       test("thousands of ids can be excluded", async () => {
-        const collection = await shop();
         const productIdsNone = Array.from({ length: 3_000 }, (_, i) => `seen-${i}`).concat(
           "tee-20",
         );
-        expect(await foundBy(collection, { productIdsNone })).not.toContain("tee-20");
+        expect(await foundBy(shop, { productIdsNone })).toEqual([
+          "pants-10",
+          "pants-20",
+          "tee-free",
+        ]);
       });
     });
 
@@ -556,7 +563,7 @@ export function describeVectorIndex(name: string, open: () => VectorIndex): void
       });
 
       test("a name that a server could not keep is invalid", async () => {
-        for (const name of ["", "a/b", "a b", "é", "x".repeat(256)]) {
+        for (const name of ["", "a/b", "a b", "é", "..", "x".repeat(201)]) {
           const calls = await Promise.allSettled([
             index.ensureCollection({ name, vectors: VECTORS }),
             index.setAlias(name, "some-collection"),

@@ -17,7 +17,8 @@
  *   failure of the index or a refused key is `unavailable`; a refusal to take more now is
  *   `overloaded`.
  *
- * Names of collections, aliases and vectors are 1 to 255 of the characters `A-Z a-z 0-9 _ . -`.
+ * Names of collections, aliases and vectors are 1 to 200 of the characters `A-Z a-z 0-9 _ - .`, with
+ * no dot first.
  */
 export interface VectorIndex {
   /** Creates the collection and its payload indexes where they are missing. Idempotent, also where
