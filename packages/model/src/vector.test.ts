@@ -8,6 +8,7 @@ import {
   scale,
   vectorFromBytes,
   vectorToBytes,
+  weightedSum,
 } from "./vector.js";
 
 const v = (...elements: number[]): Float32Array => new Float32Array(elements);
@@ -24,6 +25,13 @@ describe("vectors", () => {
   test("sums are kept in double precision", () => {
     // In float32, 2^24 + 1 is 2^24 again.
     expect(dot(v(2 ** 24, 1, 1), v(1, 1, 1))).toBe(2 ** 24 + 2);
+  });
+
+  test("a weighted sum is summed in double precision and refuses other lengths", () => {
+    expect(Array.from(weightedSum([v(1, 2), v(10, 20)], [3, 0.5]))).toEqual([8, 16]);
+    expect(weightedSum([v(2 ** 24), v(1), v(1)], [1, 1, 1])[0]).toBe(2 ** 24 + 2);
+    expect(() => weightedSum([v(1), v(1, 2)], [1, 1])).toThrow("dimensions differ");
+    expect(() => weightedSum([v(1)], [1, 1])).toThrow("1 vectors, 2 weights");
   });
 
   test("normalising gives length one and leaves the input alone", () => {

@@ -70,6 +70,41 @@ export function assertFinite(vector: Float32Array, name: string): void {
 }
 
 /**
+ * sum_i w_i v_i, summed in double precision.
+ * @param vectors n >= 1 vectors of shape [d]
+ * @param weights n numbers
+ * @throws RangeError where lengths differ
+ */
+export function weightedSum(
+  vectors: readonly Float32Array[],
+  weights: readonly number[],
+): Float32Array {
+  const dims = vectors[0]?.length ?? 0;
+  if (vectors.length !== weights.length) {
+    throw new RangeError(`weighted sum: ${vectors.length} vectors, ${weights.length} weights`);
+  }
+  const sums = new Float64Array(dims);
+  for (const [n, vector] of vectors.entries()) {
+    if (vector.length !== dims) {
+      throw new RangeError(`weighted sum: dimensions differ, ${dims} and ${vector.length}`);
+    }
+    const weight = weights[n]!;
+    for (let i = 0; i < dims; i += 1) sums[i]! += weight * vector[i]!;
+  }
+  return new Float32Array(sums);
+}
+
+/**
+ * Refuses a length that is not the expected one.
+ * @param name what the message calls the offender
+ * @throws RangeError
+ */
+export function assertDims(name: string, got: number, expected: number): void {
+  if (got !== expected)
+    throw new RangeError(`${name}: expected ${expected} dimensions, got ${got}`);
+}
+
+/**
  * Little-endian float32 bytes, the form in which vectors travel in events and are stored.
  * @param vector shape [d]
  * @returns 4 d bytes
