@@ -9,7 +9,7 @@
  */
 import { assertMatrix, matVec, type Matrix } from "./matrix.js";
 import { softmax } from "./softmax.js";
-import { assertFinite, dot, norm, normalise, scale } from "./vector.js";
+import { assertDims, assertFinite, dot, norm, normalise, scale, weightedSum } from "./vector.js";
 
 /** Vectors by modality, the present ones only. */
 export type ModalityVectors = Readonly<Record<string, Float32Array>>;
@@ -258,31 +258,6 @@ function selfAttentionSource(model: SelfAttentionFusion, parts: readonly Part[])
   return source;
 }
 
-/**
- * sum_i w_i v_i, summed in double precision.
- * @param vectors n >= 1 vectors of shape [d]
- * @param weights n numbers
- * @throws RangeError where lengths differ
- */
-export function weightedSum(
-  vectors: readonly Float32Array[],
-  weights: readonly number[],
-): Float32Array {
-  const dims = vectors[0]?.length ?? 0;
-  if (vectors.length !== weights.length) {
-    throw new RangeError(`weighted sum: ${vectors.length} vectors, ${weights.length} weights`);
-  }
-  const sums = new Float64Array(dims);
-  for (const [n, vector] of vectors.entries()) {
-    if (vector.length !== dims) {
-      throw new RangeError(`weighted sum: dimensions differ, ${dims} and ${vector.length}`);
-    }
-    const weight = weights[n]!;
-    for (let i = 0; i < dims; i += 1) sums[i]! += weight * vector[i]!;
-  }
-  return new Float32Array(sums);
-}
-
 function shares(weights: readonly number[]): number[] {
   const total = weights.reduce((a, b) => a + b, 0);
   return weights.map((weight) => weight / total);
@@ -346,9 +321,4 @@ function assertSelfAttention(model: SelfAttentionFusion, dims: number): void {
   assertDims("fusion.key", key.cols, dims);
   assertDims("fusion.key", key.rows, query.rows);
   assertDims("fusion.value", value.cols, dims);
-}
-
-function assertDims(path: string, got: number, expected: number): void {
-  if (got !== expected)
-    throw new RangeError(`${path}: expected ${expected} dimensions, got ${got}`);
 }
