@@ -1,0 +1,67 @@
+/** From a graph's output to vectors. Plain arithmetic, no library. */
+
+interface Output {
+  readonly data: Float32Array;
+  readonly dims: readonly number[];
+}
+
+/**
+ * Cuts `[N, dims]` into N vectors.
+ * @throws Error if the output has other dimensions.
+ */
+export function rowVectors(output: Output, rows: number, dims: number): Float32Array[] {
+  expectShape(output, [rows, dims]);
+  return Array.from({ length: rows }, (_, i) => output.data.slice(i * dims, (i + 1) * dims));
+}
+
+/**
+ * Reduces `[N, T, dims]` to N vectors: the first token (`cls`), or the mean of the first
+ * `lengths[i]` tokens, which are the unmasked ones since padding is on the right.
+ * @throws Error if the output has other dimensions.
+ */
+export function tokenVectors(
+  output: Output,
+  lengths: readonly number[],
+  tokens: number,
+  dims: number,
+  pooling: "mean" | "cls",
+): Float32Array[] {
+  expectShape(output, [lengths.length, tokens, dims]);
+  const { data } = output;
+  return lengths.map((length, row) => {
+    const start = row * tokens * dims;
+    if (pooling === "cls") return data.slice(start, start + dims);
+    const sum = new Float64Array(dims);
+    for (let t = 0; t < length; t++) {
+      for (let d = 0; d < dims; d++) sum[d]! += data[start + t * dims + d]!;
+    }
+    return Float32Array.from(sum, (value) => value / length);
+  });
+}
+
+/** Scales to length 1 in place. False if there is no direction to keep: a zero vector, or one
+ * with a value that is not finite. */
+export function normalise(vector: Float32Array): boolean {
+  const length = norm(vector);
+  if (!(length > 0 && length < Infinity)) return false;
+  for (let d = 0; d < vector.length; d++) vector[d]! /= length;
+  return true;
+}
+
+/** Largest difference of any component, relative to the length of `a`. */
+export function deviation(a: Float32Array, b: Float32Array): number {
+  let largest = 0;
+  for (let d = 0; d < a.length; d++) largest = Math.max(largest, Math.abs(a[d]! - b[d]!));
+  return largest / (norm(a) || 1);
+}
+
+function norm(vector: Float32Array): number {
+  let sum = 0;
+  for (const value of vector) sum += value * value;
+  return Math.sqrt(sum);
+}
+
+function expectShape(output: Output, expected: readonly number[]): void {
+  if (output.dims.join() === expected.join()) return;
+  throw new Error(`the output is [${output.dims.join(", ")}]; expected [${expected.join(", ")}]`);
+}

@@ -1,0 +1,62 @@
+/** Entry point of a worker thread: one model, one task at a time. */
+import { parentPort, workerData } from "node:worker_threads";
+
+import { describeError, type ErrorCode, toMarquetryError } from "@marquetry/runtime/errors";
+
+import type { EncodeResult } from "./inference.js";
+import type { EncoderManifest } from "./manifest.js";
+import { type Model, openModel } from "./model.js";
+
+export interface WorkerStart {
+  readonly directory: string;
+  readonly manifest: EncoderManifest;
+  readonly threads: number;
+  readonly batchMax: number;
+}
+
+export type ToWorker =
+  | { readonly kind: "encode"; readonly contents: readonly (string | Uint8Array)[] }
+  | { readonly kind: "close" };
+
+export type FromWorker =
+  | { readonly kind: "ready"; readonly rowsMax: number }
+  | { readonly kind: "refused"; readonly code: ErrorCode; readonly message: string }
+  | {
+      readonly kind: "encoded";
+      readonly results: readonly EncodeResult[];
+      /** Contents that got as far as ONNX Runtime. */
+      readonly handed: number;
+    };
+
+const port = parentPort!;
+const { directory, manifest, threads, batchMax } = workerData as WorkerStart;
+
+function send(message: FromWorker, transfer: ArrayBuffer[] = []): void {
+  port.postMessage(message, transfer);
+}
+
+function serve(model: Model): void {
+  port.on("message", (message: ToWorker) => {
+    if (message.kind === "close") {
+      // With its port closed nothing keeps the thread alive.
+      void model.release().finally(() => port.close());
+      return;
+    }
+    // `encode` turns whatever goes wrong with a content into its result; if it throws all the
+    // same, the thread ends by the unhandled rejection and is replaced.
+    void model.encode(message.contents).then(({ results, handed }) => {
+      const vectors = results.flatMap((result) => ("vector" in result ? [result.vector] : []));
+      send(
+        { kind: "encoded", results, handed },
+        vectors.map((v) => v.buffer as ArrayBuffer),
+      );
+    });
+  });
+  send({ kind: "ready", rowsMax: model.rowsMax });
+}
+
+openModel(directory, manifest, threads, batchMax).then(serve, (thrown: unknown) => {
+  const { code, message } = toMarquetryError(thrown);
+  send({ kind: "refused", code, message: code === "internal" ? describeError(thrown) : message });
+  port.close();
+});
