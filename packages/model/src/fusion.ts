@@ -185,7 +185,7 @@ function concatenate(model: ConcatenationFusion, parts: readonly Part[]): Float3
   const fused = new Float32Array(fusedDims(model));
   const starts = blockStarts(model);
   for (const { index, vector } of parts) {
-    fused.set(scale(normalise(vector), model.modalities[index]!.weight), starts[index]!);
+    fused.set(scale(normalise(vector), model.modalities[index]!.weight), starts[index]);
   }
   return fused;
 }
@@ -214,16 +214,10 @@ function mix(
 }
 
 function mixingWeights(model: FusionModel, parts: readonly Part[]): number[] {
-  switch (model.strategy) {
-    case "concatenation":
-      return shares(parts.map((part) => model.modalities[part.index]!.weight ** 2));
-    case "weighted-sum":
-      return shares(parts.map((part) => model.modalities[part.index]!.weight));
-    case "attention":
-      return softmax(learnedQueryScores(model, parts));
-    case "self-attention":
-      return softmax(selfAttentionScores(model, parts));
-  }
+  if (model.strategy === "attention") return softmax(learnedQueryScores(model, parts));
+  if (model.strategy === "self-attention") return softmax(selfAttentionScores(model, parts));
+  const weights = parts.map((part) => model.modalities[part.index]!.weight);
+  return shares(model.strategy === "concatenation" ? weights.map((w) => w ** 2) : weights);
 }
 
 function learnedQueryScores(model: AttentionFusion, parts: readonly Part[]): number[] {
