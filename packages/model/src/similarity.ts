@@ -81,21 +81,17 @@ export function similarity(
   user: Float32Array,
   item: Float32Array,
 ): number {
-  switch (model.kind) {
-    case "dot":
-      return dot(user, item);
-    case "cosine":
-      return cosine(user, item);
-    case "shared-block-cosine":
-      return sharedBlockCosine(concatenated(fusion), user, item);
-    case "two-tower":
-      return dot(
-        applyTower(model.user, model.normaliseOutput, user),
-        applyTower(model.item, model.normaliseOutput, item),
-      );
-    case "modality-adaptive":
-      return modalityAdaptiveSimilarity(model, concatenated(fusion), user, item);
+  if (model.kind === "dot") return dot(user, item);
+  if (model.kind === "cosine") return cosine(user, item);
+  if (model.kind === "two-tower") {
+    return dot(
+      applyTower(model.user, model.normaliseOutput, user),
+      applyTower(model.item, model.normaliseOutput, item),
+    );
   }
+  const blocks = concatenated(fusion);
+  if (model.kind === "shared-block-cosine") return sharedBlockCosine(blocks, user, item);
+  return modalityAdaptiveSimilarity(model, blocks, user, item);
 }
 
 /**
