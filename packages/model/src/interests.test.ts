@@ -136,12 +136,14 @@ describe("pooling by hand-computed values", () => {
 
 describe("pooling", () => {
   test("the clock does not count: shifting all times changes nothing, bit for bit", () => {
-    const list = history().map((item) => ({
-      ...item,
-      occurredAtMs: Math.round(item.occurredAtMs),
-    }));
-    const shifted = list.map((item) => ({ ...item, occurredAtMs: item.occurredAtMs + 400 * day }));
-    expect(Array.from(pool(full, shifted)!)).toEqual(Array.from(pool(full, list)!));
+    const list = history();
+    const at = (shiftMs: number) =>
+      list.map(({ vector, action, occurredAtMs }) => ({
+        vector,
+        action,
+        occurredAtMs: Math.round(occurredAtMs) + shiftMs,
+      }));
+    expect(Array.from(pool(full, at(400 * day))!)).toEqual(Array.from(pool(full, at(0))!));
   });
 
   test.each<InterestModel>([mean, attention, full])(
