@@ -494,6 +494,7 @@ export function describeVectorIndex(name: string, open: () => VectorIndex): void
         await expect(index.count(alias)).rejects.toMatchObject(NOT_FOUND);
         await index.ensureCollection({ name: collection, vectors: VECTORS });
         expect(await index.count(collection)).toBe(0);
+        await expect(index.count(alias)).rejects.toMatchObject(NOT_FOUND);
       });
     });
 
