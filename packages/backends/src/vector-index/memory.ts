@@ -75,7 +75,7 @@ export function createMemoryVectorIndex(): VectorIndex {
       const vectors = query.vectors ?? [];
       return best
         .sorted()
-        .map(({ slot, score }) => ({ ...readPoint(stored, slot, vectors), score }));
+        .map(({ slot, score }) => Object.assign(readPoint(stored, slot, vectors), { score }));
     },
 
     async scan(collection, scan) {

@@ -91,7 +91,7 @@ export function createQdrantVectorIndex(options: QdrantOptions): VectorIndex {
           with_vector: vectorSelector(query.vectors ?? []),
         }),
       );
-      const scored = points.map((point) => ({ ...readPoint(point), score: point.score }));
+      const scored = points.map((point) => Object.assign(readPoint(point), { score: point.score }));
       return scored.sort((a, b) => b.score - a.score || compareProductIds(a, b));
     },
 
