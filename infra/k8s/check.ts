@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseManifests } from "./manifests.js";
 import { findProblems } from "./rules.js";
-import { ToolsError, attempt, installTools, run } from "./tools.js";
+import { attempt, installTools, run } from "./tools.js";
 import type { KubernetesTools } from "./tools.js";
 
 const KUBERNETES_VERSION = "1.37";
@@ -75,8 +75,9 @@ async function main(): Promise<number> {
     }
     return failed ? 1 : 0;
   } catch (error) {
-    const line = error instanceof ToolsError ? error.message : String(error);
-    process.stderr.write(`k8s check: ${line}\n`);
+    const { message, cause } = error as Error;
+    const because = cause instanceof Error ? ` (${cause.message})` : "";
+    process.stderr.write(`k8s check: ${message}${because}\n`);
     return 1;
   }
 }

