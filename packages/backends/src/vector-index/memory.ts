@@ -257,6 +257,7 @@ function matcher(filter: PointFilter = {}): (payload: PointPayload) => boolean {
   const availabilities = setOf(filter.availabilityAny);
   const ids = setOf(filter.productIdsAny);
   const excluded = setOf(filter.productIdsNone);
+  const excludedGroups = setOf(filter.groupIdsNone);
   const { priceMin, priceMax } = filter;
   const priced = priceMin !== undefined || priceMax !== undefined;
   return (payload) => {
@@ -265,6 +266,7 @@ function matcher(filter: PointFilter = {}): (payload: PointPayload) => boolean {
     if (availabilities !== undefined && !availabilities.has(payload.availability)) return false;
     if (ids !== undefined && !ids.has(payload.productId)) return false;
     if (excluded !== undefined && excluded.has(payload.productId)) return false;
+    if (excludedGroups !== undefined && excludedGroups.has(payload.groupId)) return false;
     if (categories !== undefined && !payload.categories.some((path) => categories.has(path))) {
       return false;
     }

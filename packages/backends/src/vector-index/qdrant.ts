@@ -341,8 +341,14 @@ function livePointsFilter(filter: PointFilter = {}) {
   if (filter.productIdsAny !== undefined) {
     must.push({ has_id: filter.productIdsAny.map(pointId) });
   }
-  if (filter.productIdsNone === undefined) return { must };
-  return { must, must_not: [{ has_id: filter.productIdsNone.map(pointId) }] };
+  const mustNot: object[] = [];
+  if (filter.productIdsNone !== undefined && filter.productIdsNone.length > 0) {
+    mustNot.push({ has_id: filter.productIdsNone.map(pointId) });
+  }
+  if (filter.groupIdsNone !== undefined && filter.groupIdsNone.length > 0) {
+    mustNot.push({ key: "group_id", match: { any: [...filter.groupIdsNone] } });
+  }
+  return mustNot.length === 0 ? { must } : { must, must_not: mustNot };
 }
 
 function compareProductIds(a: Point, b: Point): number {

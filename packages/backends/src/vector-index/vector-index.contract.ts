@@ -331,7 +331,7 @@ export function describeVectorIndex(name: string, open: () => VectorIndex): void
         const pants = ["Women", "Women/Bottoms", "Women/Bottoms/Pants"];
         const tees = ["Men", "Men/Tops", "Sale"];
         await index.upsert(shop, [
-          point("pants-10", { categories: pants, brand: "Ayu", price: 10 }),
+          point("pants-10", { categories: pants, brand: "Ayu", price: 10, groupId: "pants" }),
           point("pants-20", {
             categories: pants,
             brand: "Bo",
@@ -376,6 +376,8 @@ export function describeVectorIndex(name: string, open: () => VectorIndex): void
           { productIdsNone: ["tee-20", "unknown"] },
           ["pants-10", "pants-20", "tee-free"],
         ],
+        ["all but these groups", { groupIdsNone: ["pants", "unknown"] }, all.slice(1)],
+        ["an empty list of excluded groups excludes nothing", { groupIdsNone: [] }, all],
         ["nothing passes an empty list of categories", { categoriesAny: [] }, []],
         ["nothing passes an empty list of brands", { brandsAny: [] }, []],
         ["nothing passes an empty list of availabilities", { availabilityAny: [] }, []],

@@ -125,6 +125,7 @@ export interface PointFilter {
   readonly availabilityAny?: readonly PointPayload["availability"][];
   readonly productIdsAny?: readonly string[];
   readonly productIdsNone?: readonly string[];
+  readonly groupIdsNone?: readonly string[];
 }
 
 export interface VectorQuery {
