@@ -1,0 +1,396 @@
+/**
+ * The model bundle: everything that turns content and behaviour into an order of products, as one
+ * immutable, versioned pair of files. `manifest.json` holds every name and number, and refers to
+ * tensors by their names in `weights.safetensors`, whose digest it carries.
+ */
+import { sha256Hex } from "./digest.js";
+import { assertFusionModel, fusedDims } from "./fusion.js";
+import type { AttentionScorer, FusionModality, FusionModel } from "./fusion.js";
+import { assertInterestModel } from "./interests.js";
+import type { ActionEffect, InterestModel } from "./interests.js";
+import {
+  allowOnly,
+  booleanOf,
+  choiceOf,
+  fieldsFrom,
+  hasField,
+  listOf,
+  numberOf,
+  objectOf,
+  pathOf,
+  positiveOf,
+  recordOf,
+  textOf,
+} from "./manifest-fields.js";
+import type { Fields } from "./manifest-fields.js";
+import type { Matrix } from "./matrix.js";
+import type { ScoreParts } from "./ranking.js";
+import { decodeSafetensors, encodeSafetensors } from "./safetensors.js";
+import type { Tensor } from "./safetensors.js";
+import { assertSimilarityModel } from "./similarity.js";
+import type { LinearLayer, ModalityScore, SimilarityModel } from "./similarity.js";
+import { assertDims, assertFinite } from "./vector.js";
+
+export interface Bundle {
+  /** Names the bundle everywhere; matches `BUNDLE_ID`. Never reused for another content. */
+  readonly id: string;
+  /** Who or what made it, for people. */
+  readonly createdBy: string;
+  /** By modality: exactly the modalities of the fusion model. */
+  readonly encoders: Readonly<Record<string, EncoderReference>>;
+  readonly fusion: FusionModel;
+  readonly interests: InterestModel;
+  readonly similarity: SimilarityModel;
+  readonly ranking: RankingModel;
+}
+
+/** Which encoder makes a modality's vectors, and how long these are. */
+export interface EncoderReference {
+  readonly encoder: string;
+  readonly dims: number;
+}
+
+export interface RankingModel {
+  readonly weights: ScoreParts;
+  /** Milliseconds, above 0. */
+  readonly freshnessHalfLifeMs: number;
+  /** Milliseconds, above 0. */
+  readonly popularityHalfLifeMs: number;
+  /** What a behaviour adds to its product's popularity, by action; may be negative. */
+  readonly actionWeights: Readonly<Record<string, number>>;
+}
+
+export interface EncodedBundle {
+  /** JSON text. */
+  readonly manifest: string;
+  /** Safetensors bytes. */
+  readonly weights: Uint8Array;
+}
+
+export const BUNDLE_ID = /^[a-z0-9][a-z0-9.-]{0,62}$/;
+export const BUNDLE_FILES = { manifest: "manifest.json", weights: "weights.safetensors" } as const;
+
+const FORMAT = "marquetry-bundle-1";
+const NAME = /^[a-z0-9][a-z0-9.-]*$/;
+const SECTIONS = ["encoders", "fusion", "interests", "similarity", "ranking"] as const;
+const FIELDS = ["format", "id", "createdBy", "weights", ...SECTIONS];
+
+/**
+ * Writes a bundle. Equal bundles give equal bytes, whatever the order of their keys; the result is
+ * decoded once before it is handed out, so what is written can be read.
+ * @throws TypeError or RangeError that names the field which `decodeBundle` would refuse
+ */
+export async function encodeBundle(bundle: Bundle): Promise<EncodedBundle> {
+  const tensors = new Map<string, Tensor>();
+  const sections = SECTIONS.map((name) => [name, describe(bundle[name], name, tensors)]);
+  const weights = encodeSafetensors(tensors);
+  const manifest = {
+    format: FORMAT,
+    id: bundle.id,
+    createdBy: bundle.createdBy,
+    ...Object.fromEntries(sections),
+    weights: { bytes: weights.length, sha256: await sha256Hex(weights) },
+  };
+  const encoded = { manifest: `${JSON.stringify(manifest, undefined, 2)}\n`, weights };
+  await decodeBundle(encoded.manifest, encoded.weights);
+  return encoded;
+}
+
+/**
+ * Reads a bundle and checks all of it: the digest of the weights, the presence and type of every
+ * field, the shape of every tensor, and that the parts fit together.
+ * @throws TypeError or RangeError that names the field and says what was expected
+ */
+export async function decodeBundle(manifest: string, weights: Uint8Array): Promise<Bundle> {
+  const fields = allowOnly(fieldsFrom(parseJson(manifest), ""), FIELDS);
+  choiceOf(fields, "format", [FORMAT]);
+  await checkWeights(objectOf(fields, "weights", ["bytes", "sha256"]), weights);
+  const tensors: TensorSource = { tensors: decodeSafetensors(weights), used: new Set() };
+  const bundle: Bundle = {
+    id: textOf(fields, "id", BUNDLE_ID),
+    createdBy: textOf(fields, "createdBy", /^.{1,200}$/),
+    encoders: recordOf(fields, "encoders", readEncoder),
+    fusion: readFusion(objectOf(fields, "fusion"), tensors),
+    interests: readInterests(objectOf(fields, "interests"), tensors),
+    similarity: readSimilarity(objectOf(fields, "similarity"), tensors),
+    ranking: readRanking(objectOf(fields, "ranking")),
+  };
+  for (const name of tensors.tensors.keys()) {
+    if (!tensors.used.has(name)) throw new RangeError(`weights: nothing refers to tensor ${name}`);
+  }
+  assertFits(bundle);
+  return bundle;
+}
+
+/**
+ * Reads a bundle through a function that reads its files, wherever these are.
+ * @param readFile gets `manifest.json` or `weights.safetensors`
+ * @throws as `decodeBundle`; what `readFile` throws passes through
+ */
+export async function openBundle(readFile: (name: string) => Promise<Uint8Array>): Promise<Bundle> {
+  const manifest = await readFile(BUNDLE_FILES.manifest);
+  const weights = await readFile(BUNDLE_FILES.weights);
+  return decodeBundle(new TextDecoder().decode(manifest), weights);
+}
+
+/** The value as JSON with sorted keys; tensors are put aside and replaced by their names. */
+function describe(value: unknown, path: string, tensors: Map<string, Tensor>): unknown {
+  if (ArrayBuffer.isView(value)) {
+    const data = value as Float32Array;
+    tensors.set(path, { shape: [data.length], data });
+    return path;
+  }
+  if (Array.isArray(value)) return value.map((item, i) => describe(item, `${path}.${i}`, tensors));
+  if (typeof value !== "object" || value === null) return value;
+  if ("data" in value && ArrayBuffer.isView(value.data)) {
+    const { rows, cols, data } = value as Matrix;
+    tensors.set(path, { shape: [rows, cols], data });
+    return path;
+  }
+  const entries = Object.entries(value).filter(([, field]) => field !== undefined);
+  entries.sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(
+    entries.map(([key, field]) => [key, describe(field, `${path}.${key}`, tensors)]),
+  );
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new TypeError("manifest: not JSON", { cause });
+  }
+}
+
+async function checkWeights(fields: Fields, weights: Uint8Array): Promise<void> {
+  const bytes = numberOf(fields, "bytes");
+  if (bytes !== weights.length) {
+    throw new RangeError(`weights.bytes: expected ${bytes} bytes, got ${weights.length}`);
+  }
+  const expected = textOf(fields, "sha256", /^[0-9a-f]{64}$/);
+  const digest = await sha256Hex(weights);
+  if (digest !== expected) {
+    throw new RangeError(`weights.sha256: expected ${expected}, the weights have ${digest}`);
+  }
+}
+
+interface TensorSource {
+  readonly tensors: ReadonlyMap<string, Tensor>;
+  /** Names that were taken. */
+  readonly used: Set<string>;
+}
+
+function takeTensor(fields: Fields, name: string, sides: number, source: TensorSource): Tensor {
+  const path = pathOf(fields, name);
+  const tensorName = textOf(fields, name, /^.+$/);
+  const tensor = source.tensors.get(tensorName);
+  if (tensor === undefined) throw new RangeError(`${path}: no tensor ${tensorName} in the weights`);
+  if (tensor.shape.length !== sides) {
+    throw new RangeError(`${path}: expected ${sides} sides, got shape ${tensor.shape.join(" x ")}`);
+  }
+  assertFinite(tensor.data, path);
+  source.used.add(tensorName);
+  return tensor;
+}
+
+function readVector(fields: Fields, name: string, source: TensorSource): Float32Array {
+  return takeTensor(fields, name, 1, source).data;
+}
+
+function readMatrix(fields: Fields, name: string, source: TensorSource): Matrix {
+  const { shape, data } = takeTensor(fields, name, 2, source);
+  return { rows: shape[0]!, cols: shape[1]!, data };
+}
+
+/** The field under its own name, or nothing where it is absent. */
+function optional<const Name extends string, Value>(
+  fields: Fields,
+  name: Name,
+  read: (fields: Fields, name: Name) => Value,
+): { readonly [key in Name]?: Value } {
+  return hasField(fields, name)
+    ? ({ [name]: read(fields, name) } as { readonly [key in Name]?: Value })
+    : {};
+}
+
+function readEncoder(record: Fields, modality: string): EncoderReference {
+  const fields = objectOf(record, modality, ["encoder", "dims"]);
+  return { encoder: textOf(fields, "encoder", NAME), dims: positiveOf(fields, "dims") };
+}
+
+function readFusion(fields: Fields, source: TensorSource): FusionModel {
+  const strategy = choiceOf(fields, "strategy", [
+    "concatenation",
+    "weighted-sum",
+    "attention",
+    "self-attention",
+  ]);
+  const shared = ["strategy", "modalities", "normaliseOutput"];
+  const normaliseOutput = booleanOf(fields, "normaliseOutput");
+  const modality = (item: Fields, own: readonly string[]): FusionModality => {
+    allowOnly(item, ["name", "dims", "projection", ...own]);
+    return {
+      name: textOf(item, "name", NAME),
+      dims: positiveOf(item, "dims"),
+      ...optional(item, "projection", (f, name) => readMatrix(f, name, source)),
+    };
+  };
+  const modalities = listOf(fields, "modalities");
+  if (strategy === "attention") {
+    allowOnly(fields, [...shared, "query", "scorer"]);
+    return {
+      strategy,
+      modalities: modalities.map((item) =>
+        Object.assign(modality(item, ["bias"]), optional(item, "bias", numberOf)),
+      ),
+      query: readVector(fields, "query", source),
+      scorer: readScorer(objectOf(fields, "scorer"), source),
+      normaliseOutput,
+    };
+  }
+  if (strategy === "self-attention") {
+    allowOnly(fields, [...shared, "queryFrom", "query", "key", "value"]);
+    return {
+      strategy,
+      modalities: modalities.map((item) => modality(item, [])),
+      queryFrom: choiceOf(fields, "queryFrom", ["sum", "concatenation"]),
+      query: readMatrix(fields, "query", source),
+      key: readMatrix(fields, "key", source),
+      value: readMatrix(fields, "value", source),
+      normaliseOutput,
+    };
+  }
+  allowOnly(fields, shared);
+  return {
+    strategy,
+    modalities: modalities.map((item) =>
+      Object.assign(modality(item, ["weight"]), { weight: positiveOf(item, "weight") }),
+    ),
+    normaliseOutput,
+  };
+}
+
+function readScorer(fields: Fields, source: TensorSource): AttentionScorer {
+  const kind = choiceOf(fields, "kind", ["linear", "bilinear", "tanh"]);
+  const weight = readMatrix(fields, "weight", source);
+  if (kind !== "bilinear") {
+    allowOnly(fields, ["kind", "weight"]);
+    return { kind, weight };
+  }
+  allowOnly(fields, ["kind", "weight", "valueBias", "queryBias", "bias"]);
+  return {
+    kind,
+    weight,
+    valueBias: readVector(fields, "valueBias", source),
+    queryBias: readVector(fields, "queryBias", source),
+    bias: numberOf(fields, "bias"),
+  };
+}
+
+function readInterests(fields: Fields, source: TensorSource): InterestModel {
+  const strategy = choiceOf(fields, "strategy", ["mean", "attention"]);
+  const shared = ["strategy", "actions", "negativeShare", "normaliseOutput"];
+  const output = {
+    actions: recordOf(fields, "actions", readAction),
+    negativeShare: numberOf(fields, "negativeShare"),
+    normaliseOutput: booleanOf(fields, "normaliseOutput"),
+  };
+  if (strategy === "mean") {
+    allowOnly(fields, shared);
+    return { strategy, ...output };
+  }
+  const own = ["contentScoring", "query", "key", "value", "ageHalfLifeMs", "rankDecay"];
+  allowOnly(fields, [...shared, ...own]);
+  const matrixOf = (f: Fields, name: string): Matrix => readMatrix(f, name, source);
+  return {
+    strategy,
+    ...output,
+    contentScoring: booleanOf(fields, "contentScoring"),
+    ...optional(fields, "query", matrixOf),
+    ...optional(fields, "key", matrixOf),
+    ...optional(fields, "value", matrixOf),
+    ...optional(fields, "ageHalfLifeMs", positiveOf),
+    ...optional(fields, "rankDecay", positiveOf),
+  };
+}
+
+function readAction(record: Fields, action: string): ActionEffect {
+  const fields = objectOf(record, action, ["bias", "sign"]);
+  return { bias: numberOf(fields, "bias"), sign: choiceOf(fields, "sign", [1, -1]) };
+}
+
+function readSimilarity(fields: Fields, source: TensorSource): SimilarityModel {
+  const kind = choiceOf(fields, "kind", [
+    "dot",
+    "cosine",
+    "shared-block-cosine",
+    "two-tower",
+    "modality-adaptive",
+  ]);
+  if (kind === "two-tower") {
+    allowOnly(fields, ["kind", "user", "item", "normaliseOutput"]);
+    const layerOf = (f: Fields, name: string): LinearLayer => readLayer(f, name, source);
+    return {
+      kind,
+      ...optional(fields, "user", layerOf),
+      ...optional(fields, "item", layerOf),
+      normaliseOutput: booleanOf(fields, "normaliseOutput"),
+    };
+  }
+  if (kind === "modality-adaptive") {
+    allowOnly(fields, ["kind", "modalities"]);
+    const scoreOf = (f: Fields, name: string): ModalityScore => readScore(f, name, source);
+    return { kind, modalities: recordOf(fields, "modalities", scoreOf) };
+  }
+  allowOnly(fields, ["kind"]);
+  return { kind };
+}
+
+function readLayer(record: Fields, side: string, source: TensorSource): LinearLayer {
+  const fields = objectOf(record, side, ["weight", "bias"]);
+  return {
+    weight: readMatrix(fields, "weight", source),
+    ...optional(fields, "bias", (f, name) => readVector(f, name, source)),
+  };
+}
+
+function readScore(record: Fields, modality: string, source: TensorSource): ModalityScore {
+  const fields = objectOf(record, modality, ["bias", "user", "item"]);
+  const vectorOf = (f: Fields, name: string): Float32Array => readVector(f, name, source);
+  return {
+    bias: numberOf(fields, "bias"),
+    ...optional(fields, "user", vectorOf),
+    ...optional(fields, "item", vectorOf),
+  };
+}
+
+function readRanking(fields: Fields): RankingModel {
+  allowOnly(fields, ["weights", "freshnessHalfLifeMs", "popularityHalfLifeMs", "actionWeights"]);
+  const weights = objectOf(fields, "weights", ["similarity", "popularity", "freshness"]);
+  return {
+    weights: {
+      similarity: numberOf(weights, "similarity"),
+      popularity: numberOf(weights, "popularity"),
+      freshness: numberOf(weights, "freshness"),
+    },
+    freshnessHalfLifeMs: positiveOf(fields, "freshnessHalfLifeMs"),
+    popularityHalfLifeMs: positiveOf(fields, "popularityHalfLifeMs"),
+    actionWeights: recordOf(fields, "actionWeights", numberOf),
+  };
+}
+
+/** Each part by itself was read; here they are checked against one another. */
+function assertFits({ encoders, fusion, interests, similarity }: Bundle): void {
+  assertFusionModel(fusion);
+  const names = new Set(fusion.modalities.map((modality) => modality.name));
+  for (const name of Object.keys(encoders)) {
+    if (!names.has(name)) throw new RangeError(`encoders.${name}: no modality of the fusion model`);
+  }
+  for (const { name, dims } of fusion.modalities) {
+    const encoder = Object.hasOwn(encoders, name) ? encoders[name] : undefined;
+    if (encoder === undefined) throw new RangeError(`encoders.${name}: missing`);
+    assertDims(`encoders.${name}.dims`, encoder.dims, dims);
+  }
+  assertInterestModel(interests, fusedDims(fusion));
+  assertSimilarityModel(similarity, fusion);
+}
