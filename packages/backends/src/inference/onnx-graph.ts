@@ -40,7 +40,8 @@ export async function openGraph(path: string, threads: number): Promise<OnnxGrap
     // whatever the shape and is bounded by the largest batch.
     enableMemPattern: false,
     enableCpuMemArena: true,
-    logSeverityLevel: 3,
+    // Fatal only: errors of a run are thrown as well, and end up in the content's result.
+    logSeverityLevel: 4,
   });
   return {
     inputs: session.inputMetadata.map(tensorInfo),

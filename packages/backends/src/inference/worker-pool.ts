@@ -198,11 +198,16 @@ function closed(): MarquetryError {
   return new MarquetryError("unavailable", "the encoder is closed");
 }
 
-/** Lets the running task end, since a thread in native code cannot be stopped anyway. */
+/**
+ * Lets the running task end. `terminate()` must never be used on a thread in ONNX Runtime: the
+ * native code finds the call back into JavaScript refused, throws, and takes the whole process
+ * down (`Napi::Error`, onnxruntime-node 1.30; every time). For the same reason threads have no
+ * `resourceLimits`. One that does not end in time is left behind, and does not keep the process.
+ */
 function endWorker(worker: Worker): Promise<void> {
   return new Promise((resolve) => {
     const deadline = setTimeout(() => {
-      void worker.terminate();
+      worker.unref();
       resolve();
     }, CLOSE_MS_MAX);
     worker.once("exit", () => {
@@ -210,6 +215,6 @@ function endWorker(worker: Worker): Promise<void> {
       resolve();
     });
     const message: ToWorker = { kind: "close" };
-    worker.postMessage(message);
+    worker.postMessage(message, []);
   });
 }

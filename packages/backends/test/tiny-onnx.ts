@@ -1,0 +1,110 @@
+/**
+ * Writes small ONNX graphs, so that tests run ONNX Runtime on graphs whose right answer is known.
+ * Only what they need of the protobuf wire format and of onnx.proto; field numbers are those of
+ * onnx.proto3, IR version 8, opset 13.
+ */
+type Bytes = Uint8Array<ArrayBuffer>;
+type Extent = number | string;
+
+export interface TensorValue {
+  readonly name: string;
+  readonly type: "float32" | "int64";
+  readonly shape: readonly Extent[];
+}
+
+export interface Initializer {
+  readonly name: string;
+  readonly dims: readonly number[];
+  readonly data: Float32Array | BigInt64Array;
+}
+
+export interface Node {
+  readonly op: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  /** Integers and lists of integers only. */
+  readonly attributes?: Readonly<Record<string, number | readonly number[]>>;
+}
+
+export interface Graph {
+  readonly inputs: readonly TensorValue[];
+  readonly outputs: readonly TensorValue[];
+  readonly initializers?: readonly Initializer[];
+  readonly nodes: readonly Node[];
+}
+
+export function onnxModel(graph: Graph): Bytes {
+  const body = message(
+    ...graph.nodes.map((node) => bytes(1, nodeProto(node))),
+    text(2, "tiny"),
+    ...(graph.initializers ?? []).map((tensor) => bytes(5, tensorProto(tensor))),
+    ...graph.inputs.map((value) => bytes(11, valueInfo(value))),
+    ...graph.outputs.map((value) => bytes(12, valueInfo(value))),
+  );
+  const opset = message(text(1, ""), integer(2, 13));
+  return message(integer(1, 8), bytes(7, body), bytes(8, opset));
+}
+
+function nodeProto({ op, inputs, outputs, attributes = {} }: Node): Bytes {
+  return message(
+    ...inputs.map((name) => text(1, name)),
+    ...outputs.map((name) => text(2, name)),
+    text(4, op),
+    ...Object.entries(attributes).map(([name, value]) =>
+      typeof value === "number"
+        ? bytes(5, message(text(1, name), integer(3, value), integer(20, 2)))
+        : bytes(5, message(text(1, name), ...value.map((v) => integer(8, v)), integer(20, 7))),
+    ),
+  );
+}
+
+function tensorProto({ name, dims, data }: Initializer): Bytes {
+  const raw = new Uint8Array(data.buffer.slice(0) as ArrayBuffer, data.byteOffset, data.byteLength);
+  const type = data.BYTES_PER_ELEMENT === 4 ? FLOAT : INT64;
+  return message(...dims.map((d) => integer(1, d)), integer(2, type), text(8, name), bytes(9, raw));
+}
+
+function valueInfo({ name, type, shape }: TensorValue): Bytes {
+  const extents = shape.map((extent) =>
+    bytes(1, typeof extent === "number" ? integer(1, extent) : text(2, extent)),
+  );
+  const elementType = integer(1, type === "float32" ? FLOAT : INT64);
+  const tensor = message(elementType, bytes(2, message(...extents)));
+  return message(text(1, name), bytes(2, bytes(1, tensor)));
+}
+
+const FLOAT = 1;
+const INT64 = 7;
+
+function message(...fields: readonly Bytes[]): Bytes {
+  const whole = new Uint8Array(fields.reduce((sum, field) => sum + field.length, 0));
+  let at = 0;
+  for (const field of fields) {
+    whole.set(field, at);
+    at += field.length;
+  }
+  return whole;
+}
+
+function integer(field: number, value: number): Bytes {
+  return message(varint(field << 3), varint(value));
+}
+
+function bytes(field: number, value: Bytes): Bytes {
+  return message(varint((field << 3) | 2), varint(value.length), value);
+}
+
+function text(field: number, value: string): Bytes {
+  return bytes(field, new TextEncoder().encode(value));
+}
+
+/** Seven bits a byte, lowest first; values here are never negative. */
+function varint(value: number): Bytes {
+  const encoded: number[] = [];
+  let rest = value;
+  while (rest > 127) {
+    encoded.push((rest % 128) | 128);
+    rest = Math.floor(rest / 128);
+  }
+  return Uint8Array.from([...encoded, rest]);
+}
