@@ -12,6 +12,7 @@ import {
   sharedBlockCosine,
   sharedBlockScale,
   similarity,
+  similarityFromDot,
   type ModalityAdaptiveSimilarity,
   type TwoTowerSimilarity,
 } from "./similarity.js";
@@ -44,6 +45,30 @@ describe("similarity", () => {
       expect(() => similarity(model, sum, v(1, 2), v(1, 2))).toThrow("needs a concatenation");
       expect(() => assertSimilarityModel(model, sum)).toThrow("needs a concatenation");
     }
+  });
+});
+
+describe("similarity from an index's dot product", () => {
+  test.each([{ kind: "dot" }, { kind: "cosine" }, { kind: "shared-block-cosine" }] as const)(
+    "$kind equals the similarity with the item's vector at hand, whichever modality it lacks",
+    (model) => {
+      const uniform = mulberry32(11);
+      const user = randomVector(uniform, 4);
+      for (const some of [["text"], ["image"], ["text", "image"]]) {
+        const item = Object.fromEntries(some.map((name) => [name, randomVector(uniform, 2)]));
+        const fused = fuse(fusion, item)!;
+        const fromDot = similarityFromDot(model, fusion, user)!;
+        const expected = similarity(model, fusion, user, fused);
+        expect(fromDot(dot(user, fused), presentModalities(fusion, item))).toBeCloseTo(expected, 6);
+      }
+    },
+  );
+
+  test("says where the item's vector is needed", () => {
+    const unnormalised = { ...fusion, normaliseOutput: false };
+    const adaptive = { kind: "modality-adaptive", modalities: {} } as const;
+    expect(similarityFromDot({ kind: "cosine" }, unnormalised, v(1, 2, 3, 4))).toBeUndefined();
+    expect(similarityFromDot(adaptive, fusion, v(1, 2, 3, 4))).toBeUndefined();
   });
 });
 

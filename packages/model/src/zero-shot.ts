@@ -107,3 +107,14 @@ function weightedModalities(
     return { ...modality, projection: orthogonalProjection(dims, toDims, PROJECTION_SEED) };
   });
 }
+
+/** The encoders that `npm run models` fetches unless told otherwise. */
+export const DEFAULT_ENCODERS = {
+  text: { encoder: "all-minilm-l6-v2-int8", dims: 384 },
+  image: { encoder: "efficientnet-lite0", dims: 1280 },
+} as const;
+
+/** The zero-shot bundle of the default encoders: what a service uses that is given no bundle. */
+export function defaultBundle(): Promise<Bundle> {
+  return zeroShotBundle(DEFAULT_ENCODERS);
+}
