@@ -145,10 +145,13 @@ async function encodeContents(
   events.contentsEncoded(encoder.manifest.modality, missing.size);
   return contents.map((content, index) => {
     const digest = digests[index];
-    if (content.kind !== "content" || digest === undefined) return content as Exclude<Content, { kind: "content" }>;
+    if (content.kind !== "content" || digest === undefined)
+      return content as Exclude<Content, { kind: "content" }>;
     const result = results.get(digest);
-    if (result !== undefined && "vector" in result) return { kind: "encoded", digest, vector: result.vector };
-    if (result !== undefined) return { kind: "failed", cause: ENCODE_CAUSES[result.failure], detail: result.detail };
+    if (result !== undefined && "vector" in result)
+      return { kind: "encoded", digest, vector: result.vector };
+    if (result !== undefined)
+      return { kind: "failed", cause: ENCODE_CAUSES[result.failure], detail: result.detail };
     return { kind: "failed", cause: FailureCause.ENCODER, detail: "the encoder gave no result" };
   });
 }
@@ -159,7 +162,12 @@ function toEmbedded(
   outcomeOf: (modality: Modality) => Outcome | undefined,
 ): ProductEmbedded {
   if (change.case !== "upserted") {
-    return create(ProductEmbeddedSchema, { productId, revision, occurredAt, state: { case: "removed", value: {} } });
+    return create(ProductEmbeddedSchema, {
+      productId,
+      revision,
+      occurredAt,
+      state: { case: "removed", value: {} },
+    });
   }
   const embedded = create(EmbeddedProductSchema, { attributes: attributesOf(change.value) });
   for (const [modality, encoder] of encoders) {
@@ -186,7 +194,8 @@ function toEmbedded(
 }
 
 function attributesOf(product: Product): ProductAttributes {
-  const { title, categories, brand, price, currency, availability, availableFrom, groupId } = product;
+  const { title, categories, brand, price, currency, availability, availableFrom, groupId } =
+    product;
   return create(ProductAttributesSchema, {
     title,
     categories,

@@ -25,7 +25,11 @@ export interface EncoderPorts {
 
 @Module({})
 class EncoderModule {
-  static register(config: EncoderConfig, context: ServiceContext, ports: EncoderPorts): DynamicModule {
+  static register(
+    config: EncoderConfig,
+    context: ServiceContext,
+    ports: EncoderPorts,
+  ): DynamicModule {
     const encodeProducts = createEncodeProducts({
       encoders: ports.encoders,
       readMedia: createMediaReader({
@@ -50,8 +54,14 @@ class EncoderModule {
 }
 
 /** Opens what the configuration names. */
-export async function openEncoderPorts(config: EncoderConfig, context: ServiceContext): Promise<EncoderPorts> {
-  const bus = openEventBus(config.EVENT_BUS_URL, { clientId: "marquetry-encoder", logger: context.logger });
+export async function openEncoderPorts(
+  config: EncoderConfig,
+  context: ServiceContext,
+): Promise<EncoderPorts> {
+  const bus = openEventBus(config.EVENT_BUS_URL, {
+    clientId: "marquetry-encoder",
+    logger: context.logger,
+  });
   context.closers.add("event bus", () => bus.close());
   return { bus, encoders: await openEncoders(config, context) };
 }
@@ -81,9 +91,12 @@ export async function startEncoder(
   ports: EncoderPorts,
 ): Promise<void> {
   await ports.bus.ensureTopics(TOPICS);
-  const app = await NestFactory.createApplicationContext(EncoderModule.register(config, context, ports), {
-    logger: false,
-  });
+  const app = await NestFactory.createApplicationContext(
+    EncoderModule.register(config, context, ports),
+    {
+      logger: false,
+    },
+  );
   context.closers.add("application", () => app.close());
   context.readiness.set("event bus", () => ports.bus.ping());
 }

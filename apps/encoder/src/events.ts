@@ -5,12 +5,18 @@ import type { ServiceContext } from "@marquetry/runtime/lifecycle";
 /** What happens in the encoder that an operator wants to see: one function each. */
 export type EncoderEvents = ReturnType<typeof createEncoderEvents>;
 
-export function createEncoderEvents({ logger, metrics }: Pick<ServiceContext, "logger" | "metrics">) {
-  const modalities = metrics.counter("modalities_total", "Modalities of products by how they ended", [
+export function createEncoderEvents({
+  logger,
+  metrics,
+}: Pick<ServiceContext, "logger" | "metrics">) {
+  const modalities = metrics.counter(
+    "modalities_total",
+    "Modalities of products by how they ended",
+    ["modality", "outcome"],
+  );
+  const encoded = metrics.counter("contents_encoded_total", "Contents handed to an encoder", [
     "modality",
-    "outcome",
   ]);
-  const encoded = metrics.counter("contents_encoded_total", "Contents handed to an encoder", ["modality"]);
   return {
     productEncoded({ productId, state }: ProductEmbedded): void {
       if (state.case !== "embedded") return;

@@ -73,7 +73,8 @@ async function readFileUrl(url: URL, limits: MediaLimits): Promise<MediaResult> 
 }
 
 async function readHttpUrl(url: URL, limits: MediaLimits): Promise<MediaResult> {
-  if (!limits.httpHosts.includes(url.host)) return failure("refused", `host ${url.host} is not allowed`);
+  if (!limits.httpHosts.includes(url.host))
+    return failure("refused", `host ${url.host} is not allowed`);
   try {
     // Redirects are refused: they could lead to a host that is not on the list.
     const response = await fetch(url, {

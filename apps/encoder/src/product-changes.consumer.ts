@@ -8,7 +8,11 @@ import type {
   OutgoingRecord,
   Rejection,
 } from "@marquetry/backends/event-bus";
-import { assertRunning, observeDelivery, observeLag } from "@marquetry/backends/event-bus/observation";
+import {
+  assertRunning,
+  observeDelivery,
+  observeLag,
+} from "@marquetry/backends/event-bus/observation";
 import { FailureCause, ProductEmbeddedSchema } from "@marquetry/contracts/events/product_pb";
 import type { ProductEmbedded } from "@marquetry/contracts/events/product_pb";
 import { PRODUCT_CHANGES, PRODUCT_EMBEDDINGS } from "@marquetry/contracts/topics";
@@ -74,10 +78,15 @@ export class ProductChangesConsumer implements OnApplicationBootstrap, OnModuleD
 function failureCause({ state }: ProductEmbedded): string | undefined {
   if (state.case !== "embedded" || state.value.failed.length === 0) return undefined;
   return state.value.failed
-    .map(({ modality, cause, detail }) => `${modality}: ${FailureCause[cause].toLowerCase()}: ${detail}`)
+    .map(
+      ({ modality, cause, detail }) =>
+        `${modality}: ${FailureCause[cause].toLowerCase()}: ${detail}`,
+    )
     .join("; ");
 }
 
 function traceHeaders(record: ConsumedRecord): Record<string, string> {
-  return Object.fromEntries(Object.entries(record.headers).filter(([name]) => TRACE_HEADERS.includes(name)));
+  return Object.fromEntries(
+    Object.entries(record.headers).filter(([name]) => TRACE_HEADERS.includes(name)),
+  );
 }

@@ -3,8 +3,13 @@ import type { ServiceContext } from "@marquetry/runtime/lifecycle";
 /** What happens in fusion that an operator wants to see: one function each. */
 export type FusionEvents = ReturnType<typeof createFusionEvents>;
 
-export function createFusionEvents({ logger, metrics }: Pick<ServiceContext, "logger" | "metrics">) {
-  const products = metrics.counter("products_total", "Product events by what became of them", ["outcome"]);
+export function createFusionEvents({
+  logger,
+  metrics,
+}: Pick<ServiceContext, "logger" | "metrics">) {
+  const products = metrics.counter("products_total", "Product events by what became of them", [
+    "outcome",
+  ]);
   return {
     productsWritten(count: number): void {
       products.inc({ outcome: "written" }, count);

@@ -1,10 +1,19 @@
 /** Embedded products in, points of the vector index out. */
 import { FUSED_VECTOR, productCollection } from "@marquetry/backends/vector-index";
-import type { CollectionSpec, Point, PointPayload, VectorIndex } from "@marquetry/backends/vector-index";
+import type {
+  CollectionSpec,
+  Point,
+  PointPayload,
+  VectorIndex,
+} from "@marquetry/backends/vector-index";
 import { Availability } from "@marquetry/contracts/events/product_pb";
-import type { EmbeddedProduct, ProductAttributes, ProductEmbedded } from "@marquetry/contracts/events/product_pb";
+import type {
+  EmbeddedProduct,
+  ProductAttributes,
+  ProductEmbedded,
+} from "@marquetry/contracts/events/product_pb";
 import type { Bundle } from "@marquetry/model/bundle";
-import { fuse, fusedDims } from "@marquetry/model/fusion";
+import { fuse, fusedDims, presentModalities } from "@marquetry/model/fusion";
 import { vectorFromBytes } from "@marquetry/model/vector";
 import type { FusionEvents } from "./events.js";
 
@@ -60,7 +69,8 @@ export function createFuseProducts(parts: {
         return;
       }
       const rival = points.get(event.productId);
-      if (rival === undefined || rival.payload.revision <= built.payload.revision) points.set(event.productId, built);
+      if (rival === undefined || rival.payload.revision <= built.payload.revision)
+        points.set(event.productId, built);
     });
     const stored = await index.retrieve(collection, [...points.keys()], []);
     const current = [...points.values()].filter(
@@ -84,17 +94,20 @@ function toPoint(event: ProductEmbedded, bundle: Bundle): Point | { readonly cau
     // A modality that the bundle does not use is no mistake; another encoder's vector is.
     if (expected === undefined) continue;
     if (encoder !== expected.encoder) {
-      return { cause: `${modality} is encoded by ${encoder}, bundle ${bundle.id} expects ${expected.encoder}` };
+      return {
+        cause: `${modality} is encoded by ${encoder}, bundle ${bundle.id} expects ${expected.encoder}`,
+      };
     }
     if (vector.length !== expected.dims * Float32Array.BYTES_PER_ELEMENT) {
       return { cause: `${modality} has ${vector.length} bytes, expected ${expected.dims} float32` };
     }
     const values = vectorFromBytes(vector);
-    if (!values.every(Number.isFinite)) return { cause: `${modality} holds a number that is not finite` };
+    if (!values.every(Number.isFinite))
+      return { cause: `${modality} holds a number that is not finite` };
     vectors[modality] = values;
     encoders[modality] = { encoder, digest };
   }
-  const modalities = Object.keys(vectors).sort();
+  const modalities = presentModalities(bundle.fusion, vectors).sort();
   const fused = fuse(bundle.fusion, vectors);
   // A product without any modality is kept: popularity and freshness can still recommend it.
   if (fused !== undefined) vectors[FUSED_VECTOR] = fused;
@@ -151,5 +164,7 @@ function withAncestors(categories: readonly string[]): string[] {
 }
 
 function toMs(timestamp: ProductEmbedded["occurredAt"]): number {
-  return timestamp === undefined ? 0 : Number(timestamp.seconds) * 1000 + Math.floor(timestamp.nanos / 1e6);
+  return timestamp === undefined
+    ? 0
+    : Number(timestamp.seconds) * 1000 + Math.floor(timestamp.nanos / 1e6);
 }

@@ -49,7 +49,9 @@ export async function openFusionPorts(
 ): Promise<FusionPorts> {
   const { BUNDLE_DIR: directory } = config;
   const bundle =
-    directory === undefined ? await defaultBundle() : await openBundle((name) => readFile(join(directory, name)));
+    directory === undefined
+      ? await defaultBundle()
+      : await openBundle((name) => readFile(join(directory, name)));
   const bus = openEventBus(config.EVENT_BUS_URL, { clientId: "marquetry-fusion", logger });
   closers.add("event bus", () => bus.close());
   const index = openVectorIndex(config.VECTOR_INDEX_URL, { apiKey: config.VECTOR_INDEX_API_KEY });

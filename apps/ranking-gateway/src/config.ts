@@ -16,6 +16,8 @@ const schema = z.object({
 
 export type RankingGatewayConfig = z.output<typeof schema>;
 
-export function readRankingGatewayConfig(env: NodeJS.ProcessEnv = process.env): Readonly<RankingGatewayConfig> {
+export function readRankingGatewayConfig(
+  env: NodeJS.ProcessEnv = process.env,
+): Readonly<RankingGatewayConfig> {
   return readConfig(schema, env);
 }

@@ -8,12 +8,13 @@ import { MarquetryError } from "@marquetry/runtime/errors";
 /** @throws MarquetryError `invalid` for a category that no product has or an empty price range. */
 export type ToPointFilter = (filter: Filter | undefined) => Promise<PointFilter>;
 
-const AVAILABILITIES: Record<Availability, readonly ("in-stock" | "out-of-stock" | "preorder")[]> = {
-  [Availability.UNSPECIFIED]: [],
-  [Availability.IN_STOCK]: ["in-stock"],
-  [Availability.OUT_OF_STOCK]: ["out-of-stock"],
-  [Availability.PREORDER]: ["preorder"],
-};
+const AVAILABILITIES: Record<Availability, readonly ("in-stock" | "out-of-stock" | "preorder")[]> =
+  {
+    [Availability.UNSPECIFIED]: [],
+    [Availability.IN_STOCK]: ["in-stock"],
+    [Availability.OUT_OF_STOCK]: ["out-of-stock"],
+    [Availability.PREORDER]: ["preorder"],
+  };
 
 const KNOWN_CATEGORIES_MAX = 10_000;
 const KNOWN_MS = 60_000;
@@ -25,7 +26,9 @@ export function createToPointFilter(index: VectorIndex, collection: string): ToP
     if (known.has(category)) return;
     if ((await index.count(collection, { categoriesAny: [category] })) === 0) {
       const field = `filter.categories[${position}]`;
-      throw new MarquetryError("invalid", `no product is in category ${JSON.stringify(category)}`, { field });
+      throw new MarquetryError("invalid", `no product is in category ${JSON.stringify(category)}`, {
+        field,
+      });
     }
     known.set(category, true);
   }
@@ -34,7 +37,9 @@ export function createToPointFilter(index: VectorIndex, collection: string): ToP
     if (filter === undefined) return {};
     const { categories, brands, priceMin, priceMax, availability } = filter;
     if (priceMin !== undefined && priceMax !== undefined && priceMin > priceMax) {
-      throw new MarquetryError("invalid", "must not be above price_max", { field: "filter.price_min" });
+      throw new MarquetryError("invalid", "must not be above price_max", {
+        field: "filter.price_min",
+      });
     }
     await Promise.all(categories.map(assertKnown));
     const availabilityAny = availability.flatMap((each) => AVAILABILITIES[each]);

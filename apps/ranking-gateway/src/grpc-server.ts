@@ -44,18 +44,24 @@ export class GrpcServer implements OnApplicationBootstrap, OnModuleDestroy {
     const definition = grpcService(RecommendationService) as unknown as ServiceDefinition;
     this.#server.addService(definition, this.controller.implementation);
     this.#health.addToServer(this.#server);
-    const descriptors = Buffer.from(fileDescriptorSet(file_marquetry_ranking_v1_recommendation_service));
+    const descriptors = Buffer.from(
+      fileDescriptorSet(file_marquetry_ranking_v1_recommendation_service),
+    );
     new ReflectionService(loadFileDescriptorSetFromBuffer(descriptors)).addToServer(this.#server);
     this.#port = await new Promise<number>((resolve, reject) => {
-      this.#server.bindAsync(`0.0.0.0:${this.config.GRPC_PORT}`, ServerCredentials.createInsecure(), (error, port) =>
-        error === null ? resolve(port) : reject(error),
+      this.#server.bindAsync(
+        `0.0.0.0:${this.config.GRPC_PORT}`,
+        ServerCredentials.createInsecure(),
+        (error, port) => (error === null ? resolve(port) : reject(error)),
       );
     });
-    for (const service of ["", RecommendationService.typeName]) this.#health.setStatus(service, "SERVING");
+    for (const service of ["", RecommendationService.typeName])
+      this.#health.setStatus(service, "SERVING");
   }
 
   async onModuleDestroy(): Promise<void> {
-    for (const service of ["", RecommendationService.typeName]) this.#health.setStatus(service, "NOT_SERVING");
+    for (const service of ["", RecommendationService.typeName])
+      this.#health.setStatus(service, "NOT_SERVING");
     const timer = setTimeout(() => this.#server.forceShutdown(), DRAIN_MS_MAX);
     await new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));
     clearTimeout(timer);

@@ -33,7 +33,11 @@ export interface RankingGatewayPorts {
 
 @Module({})
 class RankingGatewayModule {
-  static register(config: RankingGatewayConfig, context: ServiceContext, ports: RankingGatewayPorts): DynamicModule {
+  static register(
+    config: RankingGatewayConfig,
+    context: ServiceContext,
+    ports: RankingGatewayPorts,
+  ): DynamicModule {
     const { bundle, index, profiles } = ports;
     const collection = productCollection(bundle.id);
     const events = createRankingGatewayEvents(context);
@@ -48,7 +52,10 @@ class RankingGatewayModule {
         { provide: PORTS, useValue: ports },
         { provide: EVENTS, useValue: events },
         { provide: RECOMMEND, useValue: createRecommend({ profiles, ...shared }) },
-        { provide: SIMILAR_PRODUCTS, useValue: createSimilarProducts({ index, collection, ...shared }) },
+        {
+          provide: SIMILAR_PRODUCTS,
+          useValue: createSimilarProducts({ index, collection, ...shared }),
+        },
         RecommendationController,
         GrpcServer,
       ],
@@ -63,7 +70,9 @@ export async function openRankingGatewayPorts(
 ): Promise<RankingGatewayPorts> {
   const { BUNDLE_DIR: directory } = config;
   const bundle =
-    directory === undefined ? await defaultBundle() : await openBundle((name) => readFile(join(directory, name)));
+    directory === undefined
+      ? await defaultBundle()
+      : await openBundle((name) => readFile(join(directory, name)));
   const index = openVectorIndex(config.VECTOR_INDEX_URL, { apiKey: config.VECTOR_INDEX_API_KEY });
   closers.add("vector index", () => index.close());
   const profiles = openProfileStore(config.PROFILE_STORE_URL, {
@@ -80,9 +89,12 @@ export async function startRankingGateway(
   context: ServiceContext,
   ports: RankingGatewayPorts,
 ): Promise<number> {
-  const app = await NestFactory.createApplicationContext(RankingGatewayModule.register(config, context, ports), {
-    logger: false,
-  });
+  const app = await NestFactory.createApplicationContext(
+    RankingGatewayModule.register(config, context, ports),
+    {
+      logger: false,
+    },
+  );
   context.closers.add("application", () => app.close());
   context.readiness.set("vector index", () => ports.index.ping());
   context.readiness.set("profile store", () => ports.profiles.ping());

@@ -1,6 +1,9 @@
 /** Recommendations for a user. */
 import type { Profile, ProfileStore } from "@marquetry/backends/profile-store";
-import { DegradationReason, Strategy } from "@marquetry/contracts/ranking/recommendation_service_pb";
+import {
+  DegradationReason,
+  Strategy,
+} from "@marquetry/contracts/ranking/recommendation_service_pb";
 import type { RecommendRequest } from "@marquetry/contracts/ranking/recommendation_service_pb";
 import { toMarquetryError } from "@marquetry/runtime/errors";
 import type { RankingGatewayEvents } from "./events.js";
@@ -26,15 +29,24 @@ export function createRecommend(parts: {
 }): Recommend {
   const { profiles, popularity, toPointFilter, rank, events } = parts;
   return async (request) => {
-    const [filter, known] = await Promise.all([toPointFilter(request.filter), profileOf(request.userId)]);
+    const [filter, known] = await Promise.all([
+      toPointFilter(request.filter),
+      profileOf(request.userId),
+    ]);
     const interest = known.profile?.interests[0];
     const seen = request.excludeSeen ? (known.profile?.history ?? []) : [];
-    const productIdsNone = [...request.excludedProductIds, ...seen.map(({ productId }) => productId)];
+    const productIdsNone = [
+      ...request.excludedProductIds,
+      ...seen.map(({ productId }) => productId),
+    ];
     const items = await rank(
       {
         limit: request.limit,
         includeVariants: request.includeVariants,
-        filter: { ...filter, ...(productIdsNone.length === 0 ? {} : { productIdsNone: [...new Set(productIdsNone)] }) },
+        filter: {
+          ...filter,
+          ...(productIdsNone.length === 0 ? {} : { productIdsNone: [...new Set(productIdsNone)] }),
+        },
         ...(interest === undefined ? {} : { vector: interest }),
       },
       known.popularity,

@@ -37,8 +37,13 @@ export function createSimilarProducts(parts: {
     const point = points.get(productId);
     const vector = point?.vectors[FUSED_VECTOR];
     if (point === undefined || point.payload.removed || vector === undefined) {
-      const why = point === undefined || point.payload.removed ? "is not in the catalogue" : "has no vector yet";
-      throw new MarquetryError("not-found", `product ${JSON.stringify(productId)} ${why}`, { field: "product_id" });
+      const why =
+        point === undefined || point.payload.removed
+          ? "is not in the catalogue"
+          : "has no vector yet";
+      throw new MarquetryError("not-found", `product ${JSON.stringify(productId)} ${why}`, {
+        field: "product_id",
+      });
     }
     const productIdsNone = [...new Set([productId, ...excludedProductIds])];
     const groupIdsNone = includeVariants ? [] : [point.payload.groupId];
@@ -50,7 +55,10 @@ export function createSimilarProducts(parts: {
     return { items, degradationReasons: available.reasons };
   };
 
-  async function popularityOrNone(): Promise<{ popularity: Popularity; reasons: DegradationReason[] }> {
+  async function popularityOrNone(): Promise<{
+    popularity: Popularity;
+    reasons: DegradationReason[];
+  }> {
     try {
       await popularity.top();
       return { popularity, reasons: [] };

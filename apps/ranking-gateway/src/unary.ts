@@ -31,7 +31,10 @@ export function createUnary(events: RankingGatewayEvents, callsMax: number): Una
   let atWork = 0;
   return (method, input, answer) => (call, callback) => {
     const started = performance.now();
-    const finish = (error: MarquetryError | undefined, value?: Awaited<ReturnType<typeof answer>>): void => {
+    const finish = (
+      error: MarquetryError | undefined,
+      value?: Awaited<ReturnType<typeof answer>>,
+    ): void => {
       const code = error === undefined ? status.OK : STATUS[error.code];
       events.callAnswered(method, status[code], (performance.now() - started) / 1000);
       if (error === undefined) callback(null, value);
@@ -53,7 +56,8 @@ export function createUnary(events: RankingGatewayEvents, callsMax: number): Una
         (value) => finish(undefined, value),
         (thrown: unknown) => {
           const error = toMarquetryError(thrown);
-          if (error.code === "internal" || error.code === "corrupt") events.callFailed(method, thrown);
+          if (error.code === "internal" || error.code === "corrupt")
+            events.callFailed(method, thrown);
           finish(error);
         },
       )
@@ -75,5 +79,7 @@ function withDeadline(deadline: Date | number): { passed: Promise<never>; clear:
 }
 
 function describe(error: MarquetryError): string {
-  return error.field === undefined || error.field === "" ? error.message : `${error.field}: ${error.message}`;
+  return error.field === undefined || error.field === ""
+    ? error.message
+    : `${error.field}: ${error.message}`;
 }

@@ -1,7 +1,11 @@
 import { Inject, Injectable } from "@nestjs/common";
 import type { OnApplicationBootstrap, OnModuleDestroy } from "@nestjs/common";
 import type { ConsumedRecord, Consumer, Rejection } from "@marquetry/backends/event-bus";
-import { assertRunning, observeDelivery, observeLag } from "@marquetry/backends/event-bus/observation";
+import {
+  assertRunning,
+  observeDelivery,
+  observeLag,
+} from "@marquetry/backends/event-bus/observation";
 import { CLICKSTREAM } from "@marquetry/contracts/topics";
 import { decodeBatch } from "@marquetry/contracts/validation";
 import type { ServiceContext } from "@marquetry/runtime/lifecycle";

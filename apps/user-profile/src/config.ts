@@ -16,6 +16,8 @@ const schema = z.object({
 
 export type UserProfileConfig = z.output<typeof schema>;
 
-export function readUserProfileConfig(env: NodeJS.ProcessEnv = process.env): Readonly<UserProfileConfig> {
+export function readUserProfileConfig(
+  env: NodeJS.ProcessEnv = process.env,
+): Readonly<UserProfileConfig> {
   return readConfig(schema, env);
 }

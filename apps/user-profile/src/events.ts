@@ -6,7 +6,9 @@ export type UserProfileEvents = ReturnType<typeof createUserProfileEvents>;
 
 export function createUserProfileEvents({ metrics }: Pick<ServiceContext, "metrics">) {
   const events = metrics.counter("events_total", "Clickstream events taken in", ["kind"]);
-  const updates = metrics.counter("updates_total", "Updates of user profiles by outcome", ["outcome"]);
+  const updates = metrics.counter("updates_total", "Updates of user profiles by outcome", [
+    "outcome",
+  ]);
   const unknown = metrics.counter(
     "behaviours_without_product_total",
     "Behaviours left out of an interest because the index does not have their product",

@@ -3,7 +3,9 @@ import { FUSED_VECTOR } from "@marquetry/backends/vector-index";
 import type { VectorIndex } from "@marquetry/backends/vector-index";
 
 /** Fused vectors by product id; products that the index does not have are left out. */
-export type ProductVectors = (productIds: Iterable<string>) => Promise<ReadonlyMap<string, Float32Array>>;
+export type ProductVectors = (
+  productIds: Iterable<string>,
+) => Promise<ReadonlyMap<string, Float32Array>>;
 
 const PRODUCTS_MAX = 20_000;
 /** How long a change of a product may stay unseen by profiles. */

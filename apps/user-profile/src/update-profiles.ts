@@ -49,7 +49,9 @@ export function createUpdateProfiles(parts: {
     const byUser = Map.groupBy(events, ({ event }) => event.userId);
     const userIds = [...byUser.keys()];
     const stored = new Map(
-      (await profiles.read(userIds)).map((profile, at) => [userIds[at], profile?.history ?? []] as const),
+      (await profiles.read(userIds)).map(
+        (profile, at) => [userIds[at], profile?.history ?? []] as const,
+      ),
     );
     for (const { event } of events) happened.eventTaken(event.event.case ?? "none");
 
@@ -58,7 +60,9 @@ export function createUpdateProfiles(parts: {
       [...byUser].flatMap(([userId, own]) => popularityOf(own, stored.get(userId) ?? [], bundle)),
     );
     // One bulk read for the whole batch; `interestsOf` finds the vectors in the cache.
-    const touched = [...byUser].flatMap(([userId, own]) => historyAfter(stored.get(userId) ?? [], own) ?? []);
+    const touched = [...byUser].flatMap(
+      ([userId, own]) => historyAfter(stored.get(userId) ?? [], own) ?? [],
+    );
     await productVectors(touched.map(({ productId }) => productId));
     const results = await profiles.update(
       [...byUser].map(([userId, own]) => ({
@@ -66,7 +70,9 @@ export function createUpdateProfiles(parts: {
         source: { partition, offset: own.at(-1)?.offset ?? 0n },
         change: async (profile) => {
           const history = historyAfter(profile.history, own);
-          return history === undefined ? undefined : { history, interests: await interestsOf(history) };
+          return history === undefined
+            ? undefined
+            : { history, interests: await interestsOf(history) };
         },
       })),
     );
@@ -86,7 +92,10 @@ export function createUpdateProfiles(parts: {
 }
 
 /** The history with the events taken in; undefined where the last word is an erasure. */
-function historyAfter(stored: readonly Behaviour[], events: readonly PlacedEvent[]): Behaviour[] | undefined {
+function historyAfter(
+  stored: readonly Behaviour[],
+  events: readonly PlacedEvent[],
+): Behaviour[] | undefined {
   let history = new Map(stored.map((behaviour) => [behaviour.eventId, behaviour]));
   let erased = false;
   for (const { event } of events) {
@@ -119,10 +128,14 @@ function toBehaviour({ eventId, event, occurredAt }: ClickstreamEvent): Behaviou
   if (event.case !== "interaction" || event.value.action === Action.UNSPECIFIED) return undefined;
   const { productId, action } = event.value;
   const occurredAtMs =
-    occurredAt === undefined ? 0 : Number(occurredAt.seconds) * 1000 + Math.floor(occurredAt.nanos / 1e6);
+    occurredAt === undefined
+      ? 0
+      : Number(occurredAt.seconds) * 1000 + Math.floor(occurredAt.nanos / 1e6);
   return { eventId, productId, action: ACTIONS[action], occurredAtMs };
 }
 
 function byTimeThenId(a: Behaviour, b: Behaviour): number {
-  return a.occurredAtMs - b.occurredAtMs || (a.eventId < b.eventId ? -1 : a.eventId > b.eventId ? 1 : 0);
+  return (
+    a.occurredAtMs - b.occurredAtMs || (a.eventId < b.eventId ? -1 : a.eventId > b.eventId ? 1 : 0)
+  );
 }

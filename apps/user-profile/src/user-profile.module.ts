@@ -59,7 +59,9 @@ export async function openUserProfilePorts(
 ): Promise<UserProfilePorts> {
   const { BUNDLE_DIR: directory } = config;
   const bundle =
-    directory === undefined ? await defaultBundle() : await openBundle((name) => readFile(join(directory, name)));
+    directory === undefined
+      ? await defaultBundle()
+      : await openBundle((name) => readFile(join(directory, name)));
   const bus = openEventBus(config.EVENT_BUS_URL, { clientId: "marquetry-user-profile", logger });
   closers.add("event bus", () => bus.close());
   const index = openVectorIndex(config.VECTOR_INDEX_URL, { apiKey: config.VECTOR_INDEX_API_KEY });
@@ -75,11 +77,17 @@ export async function openUserProfilePorts(
 }
 
 /** Starts the service on the given ports; resolves when it consumes. */
-export async function startUserProfile(context: ServiceContext, ports: UserProfilePorts): Promise<void> {
+export async function startUserProfile(
+  context: ServiceContext,
+  ports: UserProfilePorts,
+): Promise<void> {
   await ports.bus.ensureTopics(TOPICS);
-  const app = await NestFactory.createApplicationContext(UserProfileModule.register(context, ports), {
-    logger: false,
-  });
+  const app = await NestFactory.createApplicationContext(
+    UserProfileModule.register(context, ports),
+    {
+      logger: false,
+    },
+  );
   context.closers.add("application", () => app.close());
   context.readiness.set("event bus", () => ports.bus.ping());
   context.readiness.set("vector index", () => ports.index.ping());

@@ -128,7 +128,11 @@ async function pause(error: unknown, round: number, delivery: Delivery): Promise
   delivery.report(describeError(error));
   const { retryPauseMs = 100, retryPauseMsMax = 5_000 } = delivery.options;
   const ms = Math.min(retryPauseMs * 2 ** Math.min(round, 30), retryPauseMsMax);
-  await sleep(ms, undefined, { signal: delivery.stop }).catch(() => undefined);
+  try {
+    await sleep(ms, undefined, { signal: delivery.stop });
+  } catch {
+    // stopped: the caller looks
+  }
 }
 
 /** Another dependency's bad moment: no number of failures makes the record a bad one. */

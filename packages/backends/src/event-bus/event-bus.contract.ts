@@ -436,6 +436,27 @@ function groupsOfConsumers(bus: () => EventBus): void {
     await Promise.all([two.consumer.close(), three.consumer.close()]);
   });
 
+  test("a member that retries without end still lets a second one in", async () => {
+    const topic = await newTopic(bus(), 2);
+    const group = `group-${randomUUID()}`;
+    const keys = Array.from({ length: 20 }, (_, index) => `k${index}`);
+    let away = true;
+    const handler: BatchHandler = () =>
+      away ? Promise.reject(new MarquetryError("unavailable", "away")) : Promise.resolve([]);
+    const one = await read(bus(), topic, { group, handler });
+    await bus().publish(
+      topic,
+      keys.map((key) => outgoing(key, "v")),
+    );
+    await until(() => one.consumer.status().state === "retrying", "the retries");
+    const two = await read(bus(), topic, { group, handler });
+    away = false;
+    await until(() => one.records.length + two.records.length === 20, "all records");
+    expect(one.records.length).toBeGreaterThan(0);
+    expect(two.records.length).toBeGreaterThan(0);
+    await Promise.all([one.consumer.close(), two.consumer.close()]);
+  });
+
   test("a group that reads one topic is refused another", async () => {
     const group = `group-${randomUUID()}`;
     const { consumer } = await read(bus(), await newTopic(bus()), { group });

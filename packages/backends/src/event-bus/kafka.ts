@@ -43,6 +43,9 @@ export interface KafkaEventBusOptions {
   readonly drainMs?: number;
 }
 
+/** kafkajs's levels by their numbers. */
+const LOG_LEVELS: Readonly<Record<number, LogLevel>> = { 1: "error", 2: "warn", 4: "info" };
+
 /** `max.message.bytes` bounds a batch as framed on the wire; this much goes to its framing. */
 const FRAMING_BYTES = 512;
 /** The framing of one record within a batch, at most. */
@@ -53,11 +56,12 @@ const UNPACKED_BYTES_MAX = 128 * 1024 * 1024;
 
 const CONNECTION_MS_MAX = 3_000;
 const REQUEST_MS_MAX = 15_000;
+const PING_MS_MAX = 3_000;
 /** A fetch that finds nothing ends after this; `close()` waits for it. */
 const FETCH_WAIT_MS = 250;
 const HEARTBEAT_MS = 1_000;
 /** A member that dies without leaving holds its partitions for this long. */
-const SESSION_MS_MAX = 15_000;
+const SESSION_MS_MAX = 10_000;
 /** A handler call longer than this loses its partitions when the group changes. */
 const REBALANCE_MS_MAX = 60_000;
 const HEARTBEAT_SILENCE_MS_MAX = 10_000;
@@ -99,7 +103,7 @@ export function createKafkaEventBus(options: KafkaEventBusOptions): EventBus {
     await Promise.all([...consumers].map((consumer) => consumer.close()));
     const open = await Promise.allSettled(lanes.values());
     await Promise.all(
-      open.map((lane) => (lane.status === "fulfilled" ? lane.value.close() : null)),
+      open.filter((lane) => lane.status === "fulfilled").map((lane) => lane.value.close()),
     );
   }
 
@@ -130,7 +134,7 @@ export function createKafkaEventBus(options: KafkaEventBusOptions): EventBus {
     },
     async ping() {
       if (closing !== undefined) throw busClosed();
-      await withAdmin(options, 0, (admin) => admin.describeCluster());
+      await withAdmin(options, 0, (admin) => admin.describeCluster(), PING_MS_MAX);
     },
     close() {
       closing ??= closeAll();
@@ -141,12 +145,16 @@ export function createKafkaEventBus(options: KafkaEventBusOptions): EventBus {
 
 // --- Clients ------------------------------------------------------------------------------------
 
-function createClient({ clientId, brokers, log }: KafkaEventBusOptions, retries: number) {
+function createClient(
+  { clientId, brokers, log }: KafkaEventBusOptions,
+  retries: number,
+  requestTimeout = REQUEST_MS_MAX,
+) {
   return new kafkajs.Kafka({
     clientId,
     brokers: [...brokers],
     connectionTimeout: CONNECTION_MS_MAX,
-    requestTimeout: REQUEST_MS_MAX,
+    requestTimeout,
     retry: { retries, initialRetryTime: 200, maxRetryTime: 3_000 },
     logLevel: kafkajs.logLevel.INFO,
     logCreator: () => (entry) => forwardLog(entry, log),
@@ -155,8 +163,7 @@ function createClient({ clientId, brokers, log }: KafkaEventBusOptions, retries:
 
 function forwardLog({ level, namespace, log: entry }: LogEntry, log: Log): void {
   const { message, timestamp: _timestamp, logger: _logger, stack: _stack, ...detail } = entry;
-  const name = level === 1 ? "error" : level === 2 ? "warn" : level === 4 ? "info" : "debug";
-  log(name, `kafka ${namespace}: ${message}`, detail);
+  log(LOG_LEVELS[level] ?? "debug", `kafka ${namespace}: ${message}`, detail);
 }
 
 /** Administration is rare: a connection for each use has no state that could go stale. */
@@ -164,8 +171,9 @@ async function withAdmin<T>(
   options: KafkaEventBusOptions,
   retries: number,
   work: (admin: Admin) => Promise<T>,
+  requestMsMax = REQUEST_MS_MAX,
 ): Promise<T> {
-  const admin = createClient(options, retries).admin();
+  const admin = createClient(options, retries, requestMsMax).admin();
   try {
     await admin.connect();
     return await work(admin);
@@ -435,10 +443,10 @@ async function joinGroup(
 
   async function eachBatch(payload: EachBatchPayload): Promise<void> {
     if (lost !== undefined) throw lost; // fetched under an assignment that is no more
-    const { batch, heartbeat } = payload;
+    const { batch } = payload;
     const { batchRecordsMax = BATCH_RECORDS_MAX } = options;
     const owned = assignment;
-    const beat = setInterval(() => void heartbeat().catch(onLost), HEARTBEAT_MS / 2);
+    const beat = setInterval(() => void payload.heartbeat().catch(onLost), HEARTBEAT_MS / 2);
     try {
       for (let start = 0; start < batch.messages.length; start += batchRecordsMax) {
         if (paused || owned.signal.aborted || !payload.isRunning() || payload.isStale()) break;
@@ -452,10 +460,11 @@ async function joinGroup(
   }
 
   async function deliverMessages(
-    { batch: { partition }, resolveOffset, ...payload }: EachBatchPayload,
+    payload: EachBatchPayload,
     messages: readonly KafkaMessage[],
     owned: AbortController,
   ): Promise<boolean> {
+    const { partition } = payload.batch;
     const raw = new Map(messages.map((message) => [BigInt(message.offset), message]));
     const records = messages.map((message) => toRecord(topic, partition, message));
     return await deliver(records, {
@@ -464,7 +473,7 @@ async function joinGroup(
       settled: async ({ offset }) => {
         // The partition may be another member's by now, whose commit this must not turn back.
         if (owned !== assignment) throw new MarquetryError("unavailable", "the group has changed");
-        resolveOffset(offset.toString());
+        payload.resolveOffset(offset.toString());
         await payload.commitOffsetsIfNecessary(payload.uncommittedOffsets());
       },
       report: (error) => {
@@ -476,9 +485,19 @@ async function joinGroup(
     });
   }
 
+  /** kafkajs retries a broken connection for seconds before anything but its log tells of it. */
+  function logAndNotice(
+    level: LogLevel,
+    message: string,
+    detail: Readonly<Record<string, unknown>>,
+  ) {
+    if (/Connection (error|timeout)/.test(message)) sessionError = message;
+    bus.log(level, message, detail);
+  }
+
   /** One kafkajs consumer from its birth to its crash. @returns what it crashed of */
   async function session(onFirstJoin: () => void): Promise<unknown> {
-    const consumer = createClient(bus, 5).consumer({
+    const consumer = createClient({ ...bus, log: logAndNotice }, 5).consumer({
       groupId: group,
       allowAutoTopicCreation: false,
       sessionTimeout: SESSION_MS_MAX,
@@ -522,12 +541,12 @@ async function joinGroup(
   }
 
   async function supervise(first: PromiseWithResolvers<void>): Promise<void> {
-    for (let round = 0; closing === undefined; round += 1) {
+    for (let round = 0; !leaving.signal.aborted; round += 1) {
       const error = await session(() => {
         round = 0;
         first.resolve();
       });
-      if (closing !== undefined) break;
+      if (leaving.signal.aborted) break;
       sessionError = describeError(error);
       first.reject(toBusError(error)); // nothing happens where a join has resolved it
       state = isFatal(error) ? "failed" : "joining";
@@ -561,9 +580,8 @@ async function joinGroup(
   function status(): ConsumerStatus {
     const error = [...retried.values()][0] ?? sessionError;
     if (state === "running" && error !== undefined) return { state: "retrying", error };
-    const silenceMs = Date.now() - heardAtMs;
-    if (state === "running" && silenceMs > HEARTBEAT_SILENCE_MS_MAX) {
-      return { state: "retrying", error: `no heartbeat for ${Math.round(silenceMs / 1000)} s` };
+    if (state === "running" && Date.now() - heardAtMs > HEARTBEAT_SILENCE_MS_MAX) {
+      return { state: "retrying", error: "Kafka does not answer heartbeats" };
     }
     return error === undefined ? { state } : { state, error };
   }

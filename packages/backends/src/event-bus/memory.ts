@@ -168,6 +168,7 @@ async function joinGroup(group: Group, options: ConsumeOptions, bus: Bus): Promi
   let paused = false;
   let running: Promise<void> = Promise.resolve();
   let wake = (): void => undefined;
+  const leaving = new AbortController();
   let closing: Promise<void> | undefined;
 
   /** The next batch, from the partition after the last one served, so that none starves. */
@@ -207,7 +208,7 @@ async function joinGroup(group: Group, options: ConsumeOptions, bus: Bus): Promi
   }
 
   async function run(): Promise<void> {
-    while (closing === undefined) {
+    while (!leaving.signal.aborted) {
       const records = nextBatch();
       if (records.length === 0) {
         await new Promise<void>((resolve) => {
@@ -229,7 +230,7 @@ async function joinGroup(group: Group, options: ConsumeOptions, bus: Bus): Promi
       await running.catch(() => undefined);
     },
     assign(partitions) {
-      if (closing !== undefined) return;
+      if (leaving.signal.aborted) return;
       stop = new AbortController();
       assigned = partitions;
       if (state === "joining") state = "running";
@@ -240,6 +241,7 @@ async function joinGroup(group: Group, options: ConsumeOptions, bus: Bus): Promi
 
   async function leave(): Promise<void> {
     assigned = [];
+    leaving.abort();
     stop.abort();
     wake();
     await drain(running, hard, bus.drainMs);

@@ -1,7 +1,8 @@
 import { expect, test } from "@jest/globals";
+import { createLogger } from "@marquetry/runtime/logger";
 import { openEventBus } from "./open.js";
 
-const options = { clientId: "open-test", log: () => undefined };
+const options = { clientId: "open-test", logger: createLogger("open-test", "silent") };
 
 test.each([
   "",
@@ -16,6 +17,8 @@ test.each([
   "kafka://one:9092,",
   "kafka://user:word@one:9092",
   "kafka://one:9092/topic",
+  "kafka://one:9092?prefix=",
+  "kafka://one:9092?prefix=a b",
   "redis://one:6379",
 ])("%p is refused by name of what is expected", (url) => {
   expect(() => openEventBus(url, options)).toThrow(
@@ -31,6 +34,7 @@ test.each([
   "kafka://one:9092",
   "kafka://one:9092,two.example:9093",
   "kafka://[::1]:9092/",
+  "kafka://one:9092?prefix=staging.",
 ])("%p opens and closes without a connection", async (url) => {
   await openEventBus(url, options).close();
 });

@@ -1,31 +1,40 @@
 import { MarquetryError } from "@marquetry/runtime/errors";
+import type { Logger } from "@marquetry/runtime/logger";
 import type { EventBus } from "./event-bus.js";
-import { createKafkaEventBus, type Log } from "./kafka.js";
+import { createKafkaEventBus } from "./kafka.js";
 import { createMemoryEventBus } from "./memory.js";
+import { withPrefixes } from "./prefixes.js";
 
 export interface OpenEventBusOptions {
   readonly clientId: string;
-  readonly log: Log;
+  /** Hears what the client library has to say. */
+  readonly logger: Logger;
 }
 
-const KAFKA_URL = /^kafka:\/\/(?<brokers>[^/?#@]+)\/?$/;
+const KAFKA_URL = /^kafka:\/\/(?<brokers>[^/?#@]+)\/?(?:\?prefix=(?<prefix>[A-Za-z0-9._-]+))?$/;
 const BROKER = /^(?:[A-Za-z0-9._-]+|\[[0-9a-fA-F:]+\]):(?<port>\d{1,5})$/;
 
 /**
  * Opens the bus that a URL names: `memory:` (a new one with each call) or
- * `kafka://host:port[,host:port]`. Nothing is connected yet.
+ * `kafka://host:port[,host:port][?prefix=NAME]`, where the prefix stands before every topic and group.
+ * Nothing is connected yet.
  *
  * @throws MarquetryError `invalid`
  */
 export function openEventBus(url: string, options: OpenEventBusOptions): EventBus {
   if (url === "memory:") return createMemoryEventBus();
-  const brokers = KAFKA_URL.exec(url)?.groups?.["brokers"]?.split(",") ?? [];
+  const { brokers: list, prefix = "" } = KAFKA_URL.exec(url)?.groups ?? {};
+  const brokers = list?.split(",") ?? [];
   if (brokers.length > 0 && brokers.every(isBroker)) {
-    return createKafkaEventBus({ ...options, brokers });
+    const { clientId, logger } = options;
+    const log = (level: keyof Logger, message: string, detail: object): void =>
+      logger[level](detail, message);
+    const bus = createKafkaEventBus({ clientId, brokers, log });
+    return prefix === "" ? bus : withPrefixes(bus, { topics: prefix, groups: prefix });
   }
   throw new MarquetryError(
     "invalid",
-    `expected memory: or kafka://host:port[,host:port] as the event bus, not "${url}"`,
+    `expected memory: or kafka://host:port[,host:port][?prefix=NAME] as the event bus, not "${url}"`,
     { field: "url" },
   );
 }

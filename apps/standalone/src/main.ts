@@ -1,0 +1,15 @@
+import { runService } from "@marquetry/runtime/lifecycle";
+import { readStandaloneConfig } from "./config.js";
+import { startPlatform } from "./platform.js";
+
+await runService(
+  "standalone",
+  readStandaloneConfig,
+  async ({ environment }, { closers, readiness, fail }) => {
+    const platform = await startPlatform(environment, fail);
+    closers.add("platform", () => platform.close());
+    readiness.set("event bus", () => platform.bus.ping());
+    readiness.set("vector index", () => platform.index.ping());
+    readiness.set("profile store", () => platform.profiles.ping());
+  },
+);

@@ -1,0 +1,147 @@
+/** All four services in one process. With `memory:` backends nothing else is needed; with URLs the
+ * same services run on real servers. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { EventBus } from "@marquetry/backends/event-bus";
+import { openEventBus } from "@marquetry/backends/event-bus/open";
+import type { ProfileStore } from "@marquetry/backends/profile-store";
+import { openProfileStore } from "@marquetry/backends/profile-store/open";
+import type { VectorIndex } from "@marquetry/backends/vector-index";
+import { openVectorIndex } from "@marquetry/backends/vector-index/open";
+import { openEncoders, startEncoder } from "@marquetry/encoder/app";
+import type { EncoderPorts } from "@marquetry/encoder/app";
+import { readEncoderConfig } from "@marquetry/encoder/config";
+import { startFusion } from "@marquetry/fusion/app";
+import { readFusionConfig } from "@marquetry/fusion/config";
+import { openBundle } from "@marquetry/model/bundle";
+import type { Bundle, EncoderReference } from "@marquetry/model/bundle";
+import { zeroShotBundle } from "@marquetry/model/zero-shot";
+import { startRankingGateway } from "@marquetry/ranking-gateway/app";
+import { readRankingGatewayConfig } from "@marquetry/ranking-gateway/config";
+import { startService } from "@marquetry/runtime/lifecycle";
+import type { RunningService, ServiceContext } from "@marquetry/runtime/lifecycle";
+import { startUserProfile } from "@marquetry/user-profile/app";
+import { readUserProfileConfig } from "@marquetry/user-profile/config";
+
+export interface Platform {
+  readonly bundle: Bundle;
+  readonly bus: EventBus;
+  readonly index: VectorIndex;
+  readonly profiles: ProfileStore;
+  readonly encoders: EncoderPorts["encoders"];
+  /** Port of each service's health server. */
+  readonly healthPorts: Readonly<Record<ServiceName, number>>;
+  readonly grpcPort: number;
+  /** Closes the services against the flow of data, then the backends. */
+  close(): Promise<void>;
+}
+
+export type ServiceName = "encoder" | "fusion" | "user-profile" | "ranking-gateway";
+
+/** Variables of the four services; health ports are taken freely, so that they never collide. */
+export type PlatformEnvironment = Readonly<Record<string, string | undefined>>;
+
+const EMBEDDED = {
+  EVENT_BUS_URL: "memory:",
+  VECTOR_INDEX_URL: "memory:",
+  PROFILE_STORE_URL: "memory:",
+};
+
+/**
+ * Starts the four services on shared backends; what `environment` leaves open is in process.
+ * `fail` hears when a service can no longer work.
+ */
+export async function startPlatform(
+  environment: PlatformEnvironment,
+  fail: (error: unknown) => void,
+): Promise<Platform> {
+  const env = { ...EMBEDDED, ...environment, HTTP_PORT: "0" };
+  const encoderConfig = readEncoderConfig(env);
+  const fusionConfig = readFusionConfig(env);
+  const userProfileConfig = readUserProfileConfig(env);
+  const gatewayConfig = readRankingGatewayConfig(env);
+
+  const services: RunningService[] = [];
+  const healthPorts: Partial<Record<ServiceName, number>> = {};
+  const closeAll = async (): Promise<void> => {
+    for (const service of services.splice(0).reverse()) await service.close();
+  };
+  async function run<
+    Config extends { readonly HTTP_PORT: number; readonly LOG_LEVEL: string },
+    Result,
+  >(
+    name: ServiceName | "backends",
+    config: Config,
+    start: (config: Config, context: ServiceContext) => Promise<Result>,
+  ): Promise<Result> {
+    let result: Result | undefined;
+    const service = await startService(
+      name,
+      config,
+      async (...given) => void (result = await start(...given)),
+      fail,
+    );
+    services.push(service);
+    if (name !== "backends") healthPorts[name] = service.healthPort;
+    return result as Result;
+  }
+
+  try {
+    const backends = await run(
+      "backends",
+      userProfileConfig,
+      async (config, { closers, logger }) => {
+        const encoders = await openEncoders(encoderConfig, { closers });
+        const directory = config.BUNDLE_DIR;
+        const bundle =
+          directory === undefined
+            ? await zeroShotBundle(referencesOf(encoders))
+            : await openBundle((name) => readFile(join(directory, name)));
+        const bus = openEventBus(config.EVENT_BUS_URL, {
+          clientId: "marquetry-standalone",
+          logger,
+        });
+        closers.add("event bus", () => bus.close());
+        const index = openVectorIndex(config.VECTOR_INDEX_URL, {
+          apiKey: config.VECTOR_INDEX_API_KEY,
+        });
+        closers.add("vector index", () => index.close());
+        const profiles = openProfileStore(config.PROFILE_STORE_URL, {
+          bundleId: bundle.id,
+          popularityHalfLifeMs: bundle.ranking.popularityHalfLifeMs,
+          popularityProductsMax: config.POPULARITY_PRODUCTS_MAX,
+          ttlSeconds: config.PROFILE_TTL_DAYS * 86_400,
+        });
+        closers.add("profile store", () => profiles.close());
+        return { bundle, bus, index, profiles, encoders };
+      },
+    );
+    await run("fusion", fusionConfig, (_, context) => startFusion(context, backends));
+    await run("encoder", encoderConfig, (config, context) =>
+      startEncoder(config, context, backends),
+    );
+    await run("user-profile", userProfileConfig, (_, context) =>
+      startUserProfile(context, backends),
+    );
+    const grpcPort = await run("ranking-gateway", gatewayConfig, (config, context) =>
+      startRankingGateway(config, context, backends),
+    );
+    return {
+      ...backends,
+      grpcPort,
+      healthPorts: healthPorts as Record<ServiceName, number>,
+      close: closeAll,
+    };
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+function referencesOf(encoders: Platform["encoders"]): Record<string, EncoderReference> {
+  const references = [...encoders].map(
+    ([modality, { manifest }]) =>
+      [modality, { encoder: manifest.id, dims: manifest.dims }] as const,
+  );
+  return Object.fromEntries(references);
+}
