@@ -9,7 +9,7 @@ import { createRedisProfileStore } from "./redis.js";
  */
 export function openProfileStore(url: string, options: ProfileStoreOptions): ProfileStore {
   if (url === "memory:") return createMemoryProfileStore(options);
-  if (/^rediss?:\/\//.test(url) && URL.canParse(url)) return createRedisProfileStore(url, options);
+  if (/^rediss?:\/\/./.test(url) && URL.canParse(url)) return createRedisProfileStore(url, options);
   // Not the URL itself: it may carry a password.
   throw new MarquetryError(
     "invalid",

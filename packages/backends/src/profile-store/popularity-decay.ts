@@ -40,9 +40,10 @@ export function popularityAt(
   atMs: number,
 ): number {
   if (score <= 0) return 0;
-  // In two halves: the power alone may leave the range of a double where the product does not.
-  const halfPower = 2 ** ((landmarkMs - atMs) / halfLifeMs / 2);
-  return Math.min(score * halfPower * halfPower, Number.MAX_VALUE);
+  const halfLives = (landmarkMs - atMs) / halfLifeMs;
+  // In two steps: the power alone may leave the range of a double where the product does not.
+  const whole = Math.trunc(halfLives / 2);
+  return Math.min(score * 2 ** whole * 2 ** (halfLives - whole), Number.MAX_VALUE);
 }
 
 /**

@@ -13,7 +13,7 @@
  *   their last write.
  * - **Exact**: vectors and numbers are read back bit for bit as written.
  * - **Checked**: ids are 1 to 1,024 bytes of well-formed text, vectors finite and of one dimension,
- *   weights finite and times whole; anything else is refused as `invalid` and nothing is written.
+ *   weights finite, times of behaviours whole; anything else is refused as `invalid` and nothing is written.
  *
  * Every method throws MarquetryError `unavailable` where the store cannot be reached or is closed, and
  * `corrupt` where what it reads is damaged.

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { setTimeout as pause } from "node:timers/promises";
 import { Cluster, Redis } from "ioredis";
 import type { RedisOptions } from "ioredis";
 import { MarquetryError } from "@marquetry/runtime/errors";
@@ -59,9 +60,9 @@ interface Client extends Pick<
 interface Connection {
   readonly client: Client;
   /** The servers that hold keys; only known once connected. */
-  masters(): readonly Redis[];
+  readonly masters: () => readonly Redis[];
   /** Why there is no connection, for the logs. */
-  lastError(): unknown;
+  readonly lastError: () => unknown;
 }
 
 /**
@@ -79,7 +80,7 @@ export function createRedisProfileStore(url: string, options: ProfileStoreOption
 
   async function reach<T>(command: () => Promise<T>): Promise<T> {
     try {
-      if (client.status === "wait") connecting = client.connect();
+      if (client.status === "wait") connecting = firstConnection(client);
       // Only the first connection is waited for: later ones may take as long as Redis is away.
       if (connecting !== undefined) {
         await connecting.finally(() => {
@@ -130,6 +131,14 @@ export function createRedisProfileStore(url: string, options: ProfileStoreOption
       client.disconnect();
     },
   };
+}
+
+/** A cluster whose nodes are all away goes on looking for them and never settles its `connect()`. */
+async function firstConnection(client: Client): Promise<void> {
+  const tooLate = pause(CONNECT_TIMEOUT_MS, undefined, { ref: false }).then(() => {
+    throw unavailable(`no connection within ${CONNECT_TIMEOUT_MS} ms`);
+  });
+  await Promise.race([client.connect(), tooLate]);
 }
 
 function connection(url: string): Connection {
