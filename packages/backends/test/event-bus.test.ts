@@ -1,11 +1,13 @@
 import { describe, jest, test } from "@jest/globals";
-import { describeEventBus } from "../src/event-bus/event-bus.contract.js";
+import { CONTRACT_DRAIN_MS, describeEventBus } from "../src/event-bus/event-bus.contract.js";
 import { createKafkaEventBus } from "../src/event-bus/kafka.js";
 import { createMemoryEventBus } from "../src/event-bus/memory.js";
 
 jest.setTimeout(90_000);
 
-describeEventBus("memory", () => Promise.resolve(createMemoryEventBus()));
+describeEventBus("memory", () =>
+  Promise.resolve(createMemoryEventBus({ drainMs: CONTRACT_DRAIN_MS })),
+);
 
 const brokers = process.env["KAFKA_BROKERS"] ?? "";
 if (brokers !== "") {
@@ -15,6 +17,7 @@ if (brokers !== "") {
         brokers: brokers.split(","),
         clientId: "event-bus-test",
         log: () => undefined,
+        drainMs: CONTRACT_DRAIN_MS,
       }),
     ),
   );

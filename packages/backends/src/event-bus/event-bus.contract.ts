@@ -16,6 +16,9 @@ import {
 
 const DEADLINE_MS = 60_000;
 
+/** Drain time with which `open` is to open the bus, short enough for a test to outlast it. */
+export const CONTRACT_DRAIN_MS = 500;
+
 /** What every implementation of the bus promises; `open` opens a client of it. */
 export function describeEventBus(name: string, open: () => Promise<EventBus>): void {
   describe(`event bus on ${name}`, () => {
@@ -625,6 +628,28 @@ function failingHandlers(bus: () => EventBus): void {
     await until(async () => (await consumer.lag()) === 0n, "the commit");
     await consumer.close();
     expect((await deadLetters(bus(), topic, 1))[0]?.value).toHaveLength(999);
+  });
+
+  test("a handler that does not end is aborted after the drain time and its records come again", async () => {
+    const topic = await newTopic(bus(), 1);
+    const group = `group-${randomUUID()}`;
+    await bus().publish(topic, [outgoing("k", "v")]);
+    const started = Promise.withResolvers<void>();
+    const { consumer } = await read(bus(), topic, {
+      group,
+      handler: async (_batch, signal) => {
+        started.resolve();
+        await new Promise<void>((resolve) => {
+          signal.addEventListener("abort", () => resolve(), { once: true });
+        });
+        throw new Error("aborted");
+      },
+    });
+    await started.promise;
+    await consumer.close();
+    const next = await read(bus(), topic, { group });
+    await until(() => next.records.length === 1, "the record");
+    await next.consumer.close();
   });
 
   test("a record that was not settled when its consumer closed comes again", async () => {

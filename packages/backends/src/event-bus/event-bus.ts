@@ -6,6 +6,8 @@
  *   and are delivered in the order in which they were published.
  * - **Delivery**: at least once to each consumer group. A partition has one consumer of a group at
  *   a time. An offset is committed only when the handler has settled every record up to it.
+ * - **Calls**: a consumer calls its handler for one batch at a time; more members of the group, in
+ *   this process or others, work in parallel. A group reads one topic.
  * - **Start**: a group that has no committed offset starts at the first record of the topic.
  * - **Retry**: a handler that throws gets the same batch again, with growing pauses. An
  *   `unavailable` or `overloaded` error is retried until it passes (nothing is dead-lettered
@@ -14,6 +16,10 @@
  * - **Dead letters**: a rejected record is written to `<topic>.dlq`, same key, same bytes, its own
  *   headers and those of `DEAD_LETTER_HEADERS`, before its offset is committed.
  * - **Closing**: `close()` takes no further batch, waits for the running ones, commits, then leaves.
+ *   Batches between two attempts are given up unsettled and come again. After the drain time
+ *   handlers are aborted by their signal; one that ignores it is left behind.
+ * - **Outages**: a consumer whose bus goes away stays, says so in its status, and goes on by itself
+ *   when the bus is back.
  */
 export interface EventBus {
   /** Creates the topics that do not exist yet, and `<name>.dlq` beside each. Idempotent. */
@@ -21,12 +27,17 @@ export interface EventBus {
 
   /**
    * Publishes in the given order; resolves when the bus has the records durably.
-   * @throws MarquetryError `invalid` for an unknown topic or a record over the topic's bound,
-   *   `unavailable` where the bus cannot be reached.
+   * @throws MarquetryError `invalid` for an unknown topic or a record over the topic's bound (none
+   *   of the batch is published then), `unavailable` where the bus cannot be reached (some may have
+   *   been), `overloaded` where too much waits already.
    */
   publish(topic: string, records: readonly OutgoingRecord[]): Promise<void>;
 
-  /** Joins a consumer group; resolves when the group has taken the member in. */
+  /**
+   * Joins a consumer group; resolves when the group has taken the member in.
+   * @throws MarquetryError `invalid` for an unknown topic or a group that reads another one,
+   *   `unavailable` where the bus cannot be reached now.
+   */
   consume(options: ConsumeOptions): Promise<Consumer>;
 
   /** Resolves when the bus answers. @throws MarquetryError `unavailable` */
@@ -39,7 +50,7 @@ export interface EventBus {
 export interface TopicSpec {
   readonly name: string;
   readonly partitions: number;
-  /** Largest record, in bytes; the dead-letter topic takes a little more. */
+  /** Largest key, value and headers of a record together, in bytes; the dead-letter topic takes a little more. */
   readonly recordBytesMax: number;
 }
 

@@ -227,6 +227,9 @@ function toBusError(thrown: unknown): MarquetryError {
       cause: thrown,
     });
   }
+  if (isFatal(thrown)) {
+    return new MarquetryError("internal", "Kafka refuses this client", { cause: thrown });
+  }
   return new MarquetryError("unavailable", "Kafka cannot be reached", { cause: thrown });
 }
 
@@ -541,8 +544,10 @@ async function joinGroup(
   }
 
   async function supervise(first: PromiseWithResolvers<void>): Promise<void> {
+    let joined = false;
     for (let round = 0; !leaving.signal.aborted; round += 1) {
       const error = await session(() => {
+        joined = true;
         round = 0;
         first.resolve();
       });
@@ -554,7 +559,10 @@ async function joinGroup(
         state,
         error: sessionError,
       });
-      if (state === "failed") return;
+      if (state === "failed") {
+        if (joined) options.onFailed?.(error);
+        return;
+      }
       const pauseMs = Math.min(REJOIN_PAUSE_MS * 2 ** Math.min(round, 10), REJOIN_PAUSE_MS_MAX);
       await sleep(pauseMs, undefined, { signal: leaving.signal }).catch(() => undefined);
     }

@@ -255,6 +255,7 @@ async function joinGroup(group: Group, options: ConsumeOptions, bus: Bus): Promi
   run().catch((thrown: unknown) => {
     state = "failed";
     error = describeError(thrown);
+    options.onFailed?.(thrown);
   });
 
   return {

@@ -18,6 +18,8 @@ test.each([
   "kafka://user:word@one:9092",
   "kafka://one:9092/topic",
   "kafka://one:9092?prefix=",
+  "kafka://one:9092?prefix=a%20b",
+  "kafka://one:9092?prefix=",
   "kafka://one:9092?prefix=a b",
   "redis://one:6379",
 ])("%p is refused by name of what is expected", (url) => {
@@ -34,6 +36,7 @@ test.each([
   "kafka://one:9092",
   "kafka://one:9092,two.example:9093",
   "kafka://[::1]:9092/",
+  "kafka://one:9092?prefix=blue.",
   "kafka://one:9092?prefix=staging.",
 ])("%p opens and closes without a connection", async (url) => {
   await openEventBus(url, options).close();
