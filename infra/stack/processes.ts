@@ -1,10 +1,11 @@
 /** Server processes that outlive the command which started them, known by their pid files. */
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import {
   closeSync,
   existsSync,
   openSync,
   readFileSync,
+  readdirSync,
   renameSync,
   rmSync,
   writeFileSync,
@@ -13,7 +14,6 @@ import { mkdir } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { spawnSync } from "node:child_process";
 import { StackError, type ServerName } from "./options.js";
 
 /** One server as a process of this machine. */
@@ -33,6 +33,8 @@ export interface Server {
   ready(): Promise<void>;
 }
 
+/** Linux; elsewhere `ps` is asked. */
+const HAS_PROC = existsSync("/proc/self/cmdline");
 const POLL_MS = 50;
 const LOG_LINES_SHOWN = 15;
 
@@ -111,10 +113,10 @@ export async function stopProcess(
   const pid = runningPid(server);
   if (pid !== undefined) {
     process.kill(pid, signal);
-    if (!(await endsWithin(pid, server, timeoutMs))) {
-      process.kill(pid, "SIGKILL");
+    if (!(await endsWithin(pid, timeoutMs))) {
+      if (isOurs(pid, server)) process.kill(pid, "SIGKILL");
       outcome = "killed";
-      if (!(await endsWithin(pid, server, timeoutMs))) {
+      if (!(await endsWithin(pid, timeoutMs))) {
         throw new StackError(`${server.name} (pid ${pid}) survives SIGKILL`);
       }
     }
@@ -154,28 +156,46 @@ export async function connectTo(port: number, timeoutMs = 1000): Promise<void> {
   });
 }
 
-async function endsWithin(pid: number, server: Server, timeoutMs: number): Promise<boolean> {
+async function endsWithin(pid: number, timeoutMs: number): Promise<boolean> {
   const deadline = Date.now() + timeoutMs;
-  while (isOurs(pid, server)) {
+  while (!hasEnded(pid)) {
     if (Date.now() > deadline) return false;
     await pause(POLL_MS);
   }
   return true;
 }
 
-/** Ours is a live process whose command line names the server's folder. A dead one that nobody
- * has collected yet has no command line. */
+/**
+ * Whether nothing of the process is left: a killed one loses its command line before its last
+ * thread lets go of files, locks and ports. Where nobody collects the dead, it stays a zombie.
+ */
+function hasEnded(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    if (!HAS_PROC) return false;
+    const status = readFileSync(`/proc/${pid}/status`, "utf8");
+    return /^State:\tZ/m.test(status) && readdirSync(`/proc/${pid}/task`).length === 1;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ESRCH" || code === "ENOENT") return true;
+    throw error;
+  }
+}
+
+/** Ours is a live process whose command line names the server's folder. A dying one has none. */
 function isOurs(pid: number, server: Server): boolean {
   return commandLine(pid).includes(`${server.folder}/`);
 }
 
 function commandLine(pid: number): string {
+  if (!HAS_PROC) {
+    return spawnSync("ps", ["-o", "args=", "-p", String(pid)], { encoding: "utf8" }).stdout ?? "";
+  }
   try {
     return readFileSync(`/proc/${pid}/cmdline`, "utf8");
   } catch {
-    if (existsSync("/proc/self/cmdline")) return "";
+    return "";
   }
-  return spawnSync("ps", ["-o", "args=", "-p", String(pid)], { encoding: "utf8" }).stdout ?? "";
 }
 
 function readPidFile(server: Server): PidFile | undefined {

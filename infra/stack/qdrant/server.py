@@ -338,10 +338,10 @@ def routes() -> list[Route]:
     ]
 
 
-def application(data: Path) -> Starlette:
+def application(store: Store) -> Starlette:
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        store = app.state.store = Store(data)
+        app.state.store = store
         flushing = asyncio.create_task(flush_regularly(store))
         try:
             yield
@@ -367,7 +367,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of the collections")
     arguments = parser.parse_args()
     uvicorn.run(
-        application(arguments.data),
+        application(Store(arguments.data)),
         host="127.0.0.1",
         port=arguments.port,
         log_level="warning",
