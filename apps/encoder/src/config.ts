@@ -7,7 +7,8 @@ const schema = z.object({
   ...serviceConfig,
   EVENT_BUS_URL: url("kafka", "memory"),
   /** Where `npm run models` put the encoders, one folder each. */
-  MODELS_DIR: z.string().default(join(homedir(), ".cache", "marquetry", "models")),
+  MODELS_DIR: z.string().optional(),
+  XDG_CACHE_HOME: z.string().optional(),
   ENCODER_TEXT: z.string().default("all-minilm-l6-v2-int8"),
   ENCODER_IMAGE: z.string().default("efficientnet-lite0"),
   /** Worker threads per encoder. */
@@ -26,8 +27,10 @@ const schema = z.object({
   MEDIA_TIMEOUT_MS: integer(1, 600_000).default(10_000),
 });
 
-export type EncoderConfig = z.output<typeof schema>;
+export type EncoderConfig = z.output<typeof schema> & { readonly MODELS_DIR: string };
 
 export function readEncoderConfig(env: NodeJS.ProcessEnv = process.env): Readonly<EncoderConfig> {
-  return readConfig(schema, env);
+  const config = readConfig(schema, env);
+  const cache = config.XDG_CACHE_HOME ?? join(homedir(), ".cache");
+  return { ...config, MODELS_DIR: config.MODELS_DIR ?? join(cache, "marquetry", "models") };
 }

@@ -97,6 +97,7 @@ export async function startRankingGateway(
   );
   context.closers.add("application", () => app.close());
   context.readiness.set("vector index", () => ports.index.ping());
-  context.readiness.set("profile store", () => ports.profiles.ping());
+  // Without profiles the gateway still answers with fresh products, and says so.
+  context.degradation.set("profile store", () => ports.profiles.ping());
   return app.get(GrpcServer).port;
 }

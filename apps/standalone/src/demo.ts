@@ -33,6 +33,8 @@ const SHOPPERS = 60;
 const SHOPPERS_SHOWN = 3;
 const RECOMMENDATIONS = 5;
 const SETTLED_MS_MAX = 600_000;
+const ARRIVAL_DAYS = 60;
+const DAY_MS = 86_400_000;
 
 interface Document {
   readonly catalogue: { readonly source: string; readonly products: number };
@@ -122,8 +124,13 @@ async function play(
 ): Promise<Document> {
   const { bus, index, profiles, bundle } = platform;
   const now = Date.now();
-  const changes = catalogue.map((product) =>
-    toProductChange(product, { revision: 1, occurredAtMs: now }),
+  const changes = catalogue.map((product, at) =>
+    toProductChange(product, {
+      revision: 1,
+      occurredAtMs: now,
+      // As if the shop had grown day by day, so that freshness tells products apart.
+      availableFromMs: now - (at % ARRIVAL_DAYS) * DAY_MS,
+    }),
   );
   await bus.publish(
     PRODUCT_CHANGES.name,

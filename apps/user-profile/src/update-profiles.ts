@@ -56,7 +56,7 @@ export function createUpdateProfiles(parts: {
     for (const { event } of events) happened.eventTaken(event.event.case ?? "none");
 
     await profiles.addPopularity(
-      partition,
+      { partition, offset: events.at(-1)?.offset ?? 0n },
       [...byUser].flatMap(([userId, own]) => popularityOf(own, stored.get(userId) ?? [], bundle)),
     );
     // One bulk read for the whole batch; `interestsOf` finds the vectors in the cache.

@@ -53,6 +53,30 @@ export function decode<Desc extends DescMessage>(
   return problem === undefined ? { message } : { problem };
 }
 
+/** What `decodeBatch` needs of a record of the bus. */
+interface EncodedRecord {
+  readonly value: Uint8Array;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Decodes records one by one; those that are not what they should be come back with the cause. */
+export function decodeBatch<Desc extends DescMessage, Record extends EncodedRecord>(
+  schema: Desc,
+  records: readonly Record[],
+): {
+  readonly accepted: { readonly record: Record; readonly message: MessageShape<Desc> }[];
+  readonly rejected: { readonly record: Record; readonly cause: string }[];
+} {
+  const accepted: { readonly record: Record; readonly message: MessageShape<Desc> }[] = [];
+  const rejected: { readonly record: Record; readonly cause: string }[] = [];
+  for (const record of records) {
+    const decoded = decode(schema, record.value, record.headers["content-type"]);
+    if ("message" in decoded) accepted.push({ record, message: decoded.message });
+    else rejected.push({ record, cause: describeProblem(decoded.problem) });
+  }
+  return { accepted, rejected };
+}
+
 /** One line: the field and what was expected. */
 export function describeProblem(problem: Problem): string {
   return problem.field === "" ? problem.message : `${problem.field}: ${problem.message}`;

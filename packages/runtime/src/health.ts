@@ -22,11 +22,14 @@ export interface HealthServerOptions {
   readonly metrics: Metrics;
   /** What must work for the service to take traffic, by name. */
   readonly readiness: ReadonlyMap<string, HealthCheck>;
+  /** What the service can do without, though less well, by name. */
+  readonly degradation: ReadonlyMap<string, HealthCheck>;
 }
 
 /**
  * `/livez` answers 200 while the event loop turns. `/readyz` runs every check (2 s each at most) and
- * answers 200 or 503 with `{ ready, checks: { name: "ok" | reason } }`. `/metrics` is Prometheus text.
+ * answers 200 or 503 with `{ ready, degraded, checks: { name: "ok" | reason } }`: 503 where a check of
+ * `readiness` fails. `/metrics` is Prometheus text.
  */
 export async function startHealthServer(options: HealthServerOptions): Promise<HealthServer> {
   let draining = false;
@@ -38,8 +41,8 @@ export async function startHealthServer(options: HealthServerOptions): Promise<H
     if (path === "/livez") {
       send(200, "application/json", '{"live":true}');
     } else if (path === "/readyz") {
-      void readiness(options.readiness, draining).then(({ ready, checks }) =>
-        send(ready ? 200 : 503, "application/json", JSON.stringify({ ready, checks })),
+      void readiness(options, draining).then((answer) =>
+        send(answer.ready ? 200 : 503, "application/json", JSON.stringify(answer)),
       );
     } else if (path === "/metrics") {
       options.metrics.expose().then(
@@ -67,18 +70,30 @@ export async function startHealthServer(options: HealthServerOptions): Promise<H
   };
 }
 
+interface Readiness {
+  readonly ready: boolean;
+  readonly degraded: boolean;
+  readonly checks: Readonly<Record<string, string>>;
+}
+
 async function readiness(
-  checks: ReadonlyMap<string, HealthCheck>,
+  options: Pick<HealthServerOptions, "readiness" | "degradation">,
   draining: boolean,
-): Promise<{ ready: boolean; checks: Record<string, string> }> {
-  const results = await Promise.all(
-    [...checks].map(async ([name, check]) => [name, await outcome(check)] as const),
-  );
-  if (draining) results.push(["shutdown", "in progress"]);
+): Promise<Readiness> {
+  const [required, optional] = await Promise.all([
+    outcomes(options.readiness),
+    outcomes(options.degradation),
+  ]);
+  if (draining) required.push(["shutdown", "in progress"]);
   return {
-    ready: results.every(([, result]) => result === "ok"),
-    checks: Object.fromEntries(results),
+    ready: required.every(([, result]) => result === "ok"),
+    degraded: optional.some(([, result]) => result !== "ok"),
+    checks: Object.fromEntries([...required, ...optional]),
   };
+}
+
+function outcomes(checks: ReadonlyMap<string, HealthCheck>): Promise<[string, string][]> {
+  return Promise.all([...checks].map(async ([name, check]) => [name, await outcome(check)]));
 }
 
 async function outcome(check: HealthCheck): Promise<string> {

@@ -36,6 +36,8 @@ export interface ServiceContext {
   readonly closers: Closers;
   /** What must work for the service to be ready; the service adds its checks. */
   readonly readiness: Map<string, HealthCheck>;
+  /** What the service can do without, though less well; it shows in `/readyz` and stops nothing. */
+  readonly degradation: Map<string, HealthCheck>;
   /** Ends the service for a reason that a restart may mend. */
   readonly fail: (error: unknown) => void;
 }
@@ -62,10 +64,16 @@ export async function startService<Config extends ServiceConfig>(
   const metrics = createMetrics(name);
   const closers = new Closers();
   const readiness = new Map<string, HealthCheck>();
+  const degradation = new Map<string, HealthCheck>();
   readiness.set("start", () => {
     throw new Error("not started yet");
   });
-  const health = await startHealthServer({ port: config.HTTP_PORT, metrics, readiness });
+  const health = await startHealthServer({
+    port: config.HTTP_PORT,
+    metrics,
+    readiness,
+    degradation,
+  });
   closers.add("health", () => health.close());
   const close = async (): Promise<void> => {
     health.markUnready();
@@ -74,7 +82,7 @@ export async function startService<Config extends ServiceConfig>(
     );
   };
   try {
-    await start(config, { logger, metrics, closers, readiness, fail });
+    await start(config, { logger, metrics, closers, readiness, degradation, fail });
   } catch (error) {
     await close();
     throw error;

@@ -34,7 +34,7 @@ interface KeptUser extends StoredUser {
  * kept encoded, so that no caller holds a reference into the store.
  */
 export function createMemoryProfileStore(
-  options: ProfileStoreOptions,
+  options: Required<ProfileStoreOptions>,
   now: () => number = Date.now,
 ): ProfileStore {
   checkOptions(options);
@@ -122,11 +122,12 @@ function createUserStates(ttlSeconds: number, now: () => number): UserStates & {
   };
 }
 
-function createPopularityCounters(options: ProfileStoreOptions) {
+function createPopularityCounters(options: Required<ProfileStoreOptions>) {
   const halfLifeMs = options.popularityHalfLifeMs;
   const scores = new Map<string, number>();
   const offsets = new Map<number, bigint>();
   let landmarkMs: number | undefined;
+  let ranked: ScoredProduct[] | undefined;
 
   function rebase(toMs: number): void {
     const factor = 2 ** (((landmarkMs ?? toMs) - toMs) / halfLifeMs);
@@ -137,24 +138,35 @@ function createPopularityCounters(options: ProfileStoreOptions) {
     landmarkMs = toMs;
   }
 
+  /** By score: no passing of time changes the order. Sorted once after each change. */
+  function ranking(): readonly ScoredProduct[] {
+    ranked ??= Array.from(scores, ([productId, score]) => {
+      return { productId, popularity: score };
+    }).sort(compareProducts);
+    return ranked;
+  }
+
   function trim(): void {
     if (scores.size <= options.popularityProductsMax) return;
-    const ranked = Array.from(scores, ([productId, score]) => ({ productId, popularity: score }));
-    ranked.sort(compareProducts);
-    for (const { productId } of ranked.slice(options.popularityProductsMax))
+    for (const { productId } of ranking().slice(options.popularityProductsMax)) {
       scores.delete(productId);
+    }
+    ranked = undefined;
   }
 
   function add(source: SourceOffset, events: readonly PopularityEvent[]): UpdateResult {
     checkSource(source);
     checkPopularityEvents(events);
-    if ((offsets.get(source.partition) ?? -1n) >= source.offset) return "already-applied";
+    const applied = offsets.get(source.partition) ?? -1n;
+    if (applied >= source.offset) return "already-applied";
     offsets.set(source.partition, source.offset);
     if (events.length === 0) return "applied";
+    ranked = undefined;
     const latestMs = events.reduce((max, event) => Math.max(max, event.occurredAtMs), -Infinity);
     const landmark = nextLandmark(landmarkMs, latestMs, halfLifeMs);
     if (landmark !== landmarkMs) rebase(landmark);
     for (const event of events) {
+      if ((event.offset ?? source.offset) <= applied) continue;
       const weight = forwardWeight(event, landmark, halfLifeMs);
       if (weight === 0) continue;
       scores.set(event.productId, (scores.get(event.productId) ?? 0) + weight);
@@ -168,17 +180,16 @@ function createPopularityCounters(options: ProfileStoreOptions) {
   }
 
   function most(limit: number, atMs: number): ScoredProduct[] {
-    const ranked = Array.from(scores.keys(), (productId) => {
-      return { productId, popularity: at(productId, atMs) };
-    });
-    return ranked
+    return ranking()
+      .slice(0, Math.max(0, limit))
+      .map(({ productId }) => ({ productId, popularity: at(productId, atMs) }))
       .filter(({ popularity }) => popularity > 0)
-      .sort(compareProducts)
-      .slice(0, Math.max(0, limit));
+      .sort(compareProducts);
   }
 
   function clear(): void {
     scores.clear();
+    ranked = undefined;
     offsets.clear();
     landmarkMs = undefined;
   }

@@ -1,5 +1,6 @@
 import { MarquetryError } from "@marquetry/runtime/errors";
 import { createMemoryProfileStore } from "./memory.js";
+import { POPULARITY_PRODUCTS_MAX, PROFILE_TTL_SECONDS } from "./profile-store.js";
 import type { ProfileStore, ProfileStoreOptions } from "./profile-store.js";
 import { createRedisProfileStore } from "./redis.js";
 
@@ -7,7 +8,12 @@ import { createRedisProfileStore } from "./redis.js";
  * Opens the profile store that the URL names. `memory:` is a new store each time.
  * @throws MarquetryError `invalid`
  */
-export function openProfileStore(url: string, options: ProfileStoreOptions): ProfileStore {
+export function openProfileStore(url: string, given: ProfileStoreOptions): ProfileStore {
+  const options = {
+    ttlSeconds: PROFILE_TTL_SECONDS,
+    popularityProductsMax: POPULARITY_PRODUCTS_MAX,
+    ...given,
+  };
   if (url === "memory:") return createMemoryProfileStore(options);
   if (/^rediss?:\/\/./.test(url) && URL.canParse(url)) return createRedisProfileStore(url, options);
   // Not the URL itself: it may carry a password.

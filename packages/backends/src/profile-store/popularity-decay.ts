@@ -90,7 +90,7 @@ export function checkInstant(instantMs: number, field: string): void {
 }
 
 /** @throws MarquetryError `invalid` */
-export function checkOptions(options: ProfileStoreOptions): void {
+export function checkOptions(options: Required<ProfileStoreOptions>): void {
   checkId(options.bundleId, "bundleId");
   for (const field of ["ttlSeconds", "popularityHalfLifeMs", "popularityProductsMax"] as const) {
     if (Number.isSafeInteger(options[field]) && options[field] > 0) continue;

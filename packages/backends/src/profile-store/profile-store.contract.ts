@@ -22,7 +22,7 @@ const EMPTY: Profile = { history: [], interests: [] };
  */
 export function describeProfileStore(
   name: string,
-  open: (options: ProfileStoreOptions) => ProfileStore,
+  open: (options: Required<ProfileStoreOptions>) => ProfileStore,
 ): void {
   describe(name, () => {
     const stores: ProfileStore[] = [];
@@ -490,6 +490,14 @@ function describePopularity(openStore: OpenStore): void {
     expect(await add(0, 4n)).toBe("already-applied");
     expect(await add(1, 4n)).toBe("applied");
     await expectPopularity(store, ["p"], T0, [2]);
+  });
+
+  test("a batch that comes again with events behind it adds only these", async () => {
+    const store = openStore();
+    const at = (offset: bigint) => ({ ...sold("p", 1), offset });
+    await store.addPopularity({ partition: 0, offset: 9n }, [at(7n), at(9n)]);
+    await store.addPopularity({ partition: 0, offset: 10n }, [at(7n), at(9n), at(10n)]);
+    await expectPopularity(store, ["p"], T0, [3]);
   });
 
   test("a call without events still moves the guard", async () => {

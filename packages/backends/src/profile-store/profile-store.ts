@@ -35,7 +35,8 @@ export interface ProfileStore {
   update(updates: readonly ProfileUpdate[]): Promise<UpdateResult[]>;
 
   /**
-   * Adds to the popularity counters, once per source partition and offset.
+   * Adds to the popularity counters, once per source partition and offset: of a batch that comes
+   * again with further events behind it, only these are added.
    * A counter decays by half every `popularityHalfLifeMs`: the value at time t of weights w_i added
    * at times t_i is sum_i w_i 2^-((t - t_i) / halfLife) (forward decay, Cormode et al., ICDE 2009).
    * An event hundreds of half-lives in the future outweighs all others for good: callers bound
@@ -62,12 +63,16 @@ export interface ProfileStore {
 
 export interface ProfileStoreOptions {
   readonly bundleId: string;
-  readonly ttlSeconds: number;
+  /** 180 days unless told; it counts where profiles are written. */
+  readonly ttlSeconds?: number;
   readonly popularityHalfLifeMs: number;
-  readonly popularityProductsMax: number;
+  /** 1,000,000 unless told; it counts where popularity is written. */
+  readonly popularityProductsMax?: number;
 }
 
 export const HISTORY_EVENTS_MAX = 100;
+export const PROFILE_TTL_SECONDS = 180 * 86_400;
+export const POPULARITY_PRODUCTS_MAX = 1_000_000;
 
 export interface Behaviour {
   readonly eventId: string;
@@ -108,6 +113,8 @@ export type UpdateResult = "applied" | "already-applied";
 
 export interface PopularityEvent {
   readonly productId: string;
+  /** The event's own offset, at most that of the call, which is taken where it is absent. */
+  readonly offset?: bigint;
   /** Finite, at most 1e12 either way. May be negative; a sum below 0 reads as 0. */
   readonly weight: number;
   /** Milliseconds since the epoch. */

@@ -5,8 +5,7 @@
  */
 
 const IS_APPLIED = `
-local function is_applied(key, field, offset)
-  local last = redis.call('HGET', key, field)
+local function is_applied(last, offset)
   return last and (#last > #offset or (#last == #offset and last >= offset))
 end`;
 
@@ -17,7 +16,7 @@ end`;
  */
 export const UPDATE_USER = `${IS_APPLIED}
 local key = KEYS[1]
-if is_applied(key, ARGV[1], ARGV[2]) then return 0 end
+if is_applied(redis.call('HGET', key, ARGV[1]), ARGV[2]) then return 0 end
 if (redis.call('HGET', key, 'v') or '') ~= ARGV[3] then return -1 end
 redis.call('HSET', key, ARGV[1], ARGV[2], 'v', ARGV[4])
 if ARGV[6] == '' then
@@ -30,7 +29,7 @@ return 1`;
 
 /**
  * KEYS: scores, state. ARGV: offset field, offset, half-life in ms, products at most, half-lives from
- * which to re-base, latest time, then per event product id, weight, time.
+ * which to re-base, latest time, then per event product id, weight, time, offset.
  *
  * Scores are kept negated, so that the order of the sorted set (ascending score, then ascending id) is
  * highest first with ties by ascending id. The half-life of the scores is kept with the landmark:
@@ -39,7 +38,8 @@ return 1`;
  */
 export const ADD_POPULARITY = `${IS_APPLIED}
 local scores, state = KEYS[1], KEYS[2]
-if is_applied(state, ARGV[1], ARGV[2]) then return 0 end
+local last = redis.call('HGET', state, ARGV[1])
+if is_applied(last, ARGV[2]) then return 0 end
 redis.call('HSET', state, ARGV[1], ARGV[2])
 if #ARGV < 7 then return 1 end
 
@@ -63,9 +63,9 @@ if moved or half_life ~= old_half_life then
 end
 redis.call('HSET', state, 'landmark', string.format('%.17g', landmark), 'halfLife', ARGV[3])
 
-for i = 7, #ARGV, 3 do
+for i = 7, #ARGV, 4 do
   local weight = tonumber(ARGV[i + 1]) * 2 ^ ((tonumber(ARGV[i + 2]) - landmark) / half_life)
-  if weight ~= 0 then
+  if weight ~= 0 and not is_applied(last, ARGV[i + 3]) then
     redis.call('ZINCRBY', scores, string.format('%.17g', -weight), ARGV[i])
   end
 end

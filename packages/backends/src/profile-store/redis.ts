@@ -70,7 +70,10 @@ interface Connection {
  * or a cluster, of which the URL names one node (`redis://host:6379?cluster=true`). Connects with the
  * first call. Fails fast with `unavailable` while Redis is away, and goes on by itself when it is back.
  */
-export function createRedisProfileStore(url: string, options: ProfileStoreOptions): ProfileStore {
+export function createRedisProfileStore(
+  url: string,
+  options: Required<ProfileStoreOptions>,
+): ProfileStore {
   checkOptions(options);
   const { client, masters, lastError } = connection(url);
   const prefix = `marquetry:${keyPart(options.bundleId)}:`;
@@ -248,7 +251,11 @@ function userStates(client: Client, prefix: string, ttlSeconds: number): UserSta
   };
 }
 
-function popularityCounters(client: Client, prefix: string, options: ProfileStoreOptions) {
+function popularityCounters(
+  client: Client,
+  prefix: string,
+  options: Required<ProfileStoreOptions>,
+) {
   const tagged = `${prefix}{popularity:${keyPart(options.bundleId)}}`;
   const scores = `${tagged}:scores`;
   const state = `${tagged}:state`;
@@ -267,7 +274,12 @@ function popularityCounters(client: Client, prefix: string, options: ProfileStor
       options.popularityProductsMax,
       REBASE_HALF_LIVES,
       latestMs,
-      ...events.flatMap(({ productId, weight, occurredAtMs }) => [productId, weight, occurredAtMs]),
+      ...events.flatMap(({ productId, weight, occurredAtMs, offset = source.offset }) => [
+        productId,
+        weight,
+        occurredAtMs,
+        offset.toString(),
+      ]),
     );
     return reply === 1 ? "applied" : "already-applied";
   }

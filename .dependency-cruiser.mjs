@@ -1,0 +1,72 @@
+// The import rules of ARCHITECTURE.md. They look at the sources; `gen` is made from the protos.
+const CLIENTS = {
+  kafkajs: "packages/backends/src/event-bus/kafka\\.ts",
+  ioredis: "packages/backends/src/profile-store/redis\\.ts",
+  "@qdrant/js-client-rest": "packages/backends/src/vector-index/qdrant\\.ts",
+  "onnxruntime-node": "packages/backends/src/inference/onnx-graph\\.ts",
+  sharp: "packages/backends/src/inference/image-preprocessing\\.ts",
+  "@huggingface/tokenizers": "packages/backends/src/inference/text-preprocessing\\.ts",
+};
+const TESTS = "(\\.test|\\.contract)\\.ts$|/test/";
+
+export default {
+  forbidden: [
+    { name: "no-cycles", severity: "error", from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ["type-only"] } } },
+    { name: "nothing-unresolved", severity: "error", from: {}, to: { couldNotResolve: true } },
+    {
+      name: "model-imports-nothing",
+      comment: "Pure maths: not even node:fs.",
+      severity: "error",
+      from: { path: "^packages/model/src", pathNot: TESTS },
+      to: { pathNot: "^packages/model/src" },
+    },
+    {
+      name: "contracts-import-the-protobuf-runtime",
+      severity: "error",
+      from: { path: "^packages/contracts/src", pathNot: TESTS },
+      to: { pathNot: ["^packages/contracts/(src|gen|dist)", "node_modules/@bufbuild/"] },
+    },
+    {
+      name: "runtime-imports-its-three-libraries",
+      severity: "error",
+      from: { path: "^packages/runtime/src", pathNot: TESTS },
+      to: { pathNot: ["^packages/runtime/src", "node_modules/(zod|pino|prom-client)/"], dependencyTypesNot: ["core"] },
+    },
+    {
+      name: "backends-import-runtime-only",
+      severity: "error",
+      from: { path: "^packages/backends/src", pathNot: TESTS },
+      to: { path: "^(packages/(model|contracts)|apps|infra)/" },
+    },
+    {
+      name: "packages-never-import-apps",
+      severity: "error",
+      from: { path: "^(packages|infra)/" },
+      to: { path: "^apps/" },
+    },
+    {
+      name: "no-nest-outside-apps",
+      severity: "error",
+      from: { pathNot: "^apps/" },
+      to: { path: "node_modules/@nestjs/" },
+    },
+    {
+      name: "an-app-never-imports-another-app",
+      severity: "error",
+      from: { path: "^apps/([^/]+)/", pathNot: "^apps/standalone/" },
+      to: { path: "^apps/", pathNot: "^apps/$1/" },
+    },
+    ...Object.entries(CLIENTS).map(([library, file]) => ({
+      name: `one-file-imports-${library.replaceAll(/[@/]/g, "-")}`,
+      severity: "error",
+      from: { path: "^(packages|apps)/", pathNot: [`^${file}$`, TESTS] },
+      to: { path: `node_modules/${library}/` },
+    })),
+  ],
+  options: {
+    doNotFollow: { path: ["node_modules", "/dist/"] },
+    exclude: { path: ["/dist/.*\\.d\\.ts$"] },
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: { exportsFields: ["exports"], conditionNames: ["import", "node", "default"], extensionAlias: { ".js": [".ts", ".js"] } },
+  },
+};

@@ -1,0 +1,55 @@
+/** `npm run lint`: types (by the build before it), style, import rules, protos, Kubernetes. */
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+
+const STEPS: readonly (readonly [name: string, command: string, ...args: string[]])[] = [
+  ["format", "oxfmt", "--check", "."],
+  ["oxlint", "oxlint", "--type-aware", "--deny-warnings"],
+  ["import rules", "depcruise", "--config", ".dependency-cruiser.mjs", "packages", "apps", "infra"],
+  ["buf format", "buf", "format", "--diff", "--exit-code"],
+  ["buf lint", "buf", "lint"],
+  ["kubernetes", "node", "infra/dist/k8s/check.js"],
+];
+
+/** The contracts of the last release, or of the main branch before one; none in a first commit. */
+function breakingBase(): string | undefined {
+  for (const ref of ["origin/main", "HEAD~1"]) {
+    const { status } = spawnSync("git", ["cat-file", "-e", `${ref}:buf.yaml`], { stdio: "ignore" });
+    if (status === 0) return ref;
+  }
+  return undefined;
+}
+
+function main(): void {
+  if (process.argv.includes("--help")) {
+    console.log("npm run lint: types, format, oxlint, import rules, buf, Kubernetes manifests");
+    return;
+  }
+  const steps = [...STEPS];
+  const base = breakingBase();
+  if (base === undefined || !existsSync(".git")) {
+    console.warn("buf breaking: skipped, there is no earlier version to compare with");
+  } else {
+    steps.push([
+      `buf breaking against ${base}`,
+      "buf",
+      "breaking",
+      "--against",
+      `.git#ref=${base}`,
+    ]);
+  }
+  const failed: string[] = [];
+  for (const [name, command, ...args] of steps) {
+    const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: "utf8" });
+    console.log(`${status === 0 ? "ok    " : "FAILED"} ${name}`);
+    if (status === 0) continue;
+    failed.push(name);
+    console.log(`${stdout ?? ""}${stderr ?? ""}${error?.message ?? ""}`);
+  }
+  if (failed.length > 0) {
+    console.error(`lint failed: ${failed.join(", ")}`);
+    process.exitCode = 1;
+  }
+}
+
+main();

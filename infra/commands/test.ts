@@ -1,0 +1,79 @@
+/** `npm test`: every test, on memory and on the real stack, which it starts on free ports and stops.
+ * `KAFKA_BROKERS`, `REDIS_URL` and `QDRANT_URL`, when given, stand in for the stack's servers. */
+import { spawn } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { defaultModelsDirectory, fetchEncoders } from "../models/models.js";
+import { defaultCacheDirectory } from "../stack/config.js";
+import type { StackOptions } from "../stack/options.js";
+import { freePorts, stackDown, stackUp } from "../stack/stack.js";
+
+const HELP = `npm test [-- JEST ARGUMENTS]
+
+Fetches the encoders, starts Kafka, Redis and Qdrant's engine on free ports, runs every test and
+stops the servers. Arguments go to Jest: npm test -- packages/model
+
+  KAFKA_BROKERS, REDIS_URL, QDRANT_URL   servers that already run (all three: none is started)
+`;
+
+const SERVER_VARIABLES = ["KAFKA_BROKERS", "REDIS_URL", "QDRANT_URL"] as const;
+
+async function main(): Promise<number> {
+  const args = process.argv.slice(2);
+  if (args.includes("--help")) {
+    console.log(HELP);
+    return 0;
+  }
+  const report = (line: string): void => console.error(line);
+  const models = defaultModelsDirectory(process.env);
+  await fetchEncoders({ directory: models, report });
+  const env = { ...process.env, MARQUETRY_MODELS_DIR: models };
+  if (SERVER_VARIABLES.every((name) => process.env[name])) return jest(args, env);
+
+  const directory = await mkdtemp(join(tmpdir(), "marquetry-test-"));
+  const stack: StackOptions = {
+    directory,
+    cacheDirectory: defaultCacheDirectory(process.env["XDG_CACHE_HOME"]),
+    ports: await freePorts(),
+    engine: "host",
+    report,
+  };
+  try {
+    const urls = await stackUp(stack);
+    return await jest(args, {
+      KAFKA_BROKERS: urls.kafkaBrokers.join(","),
+      REDIS_URL: urls.redisUrl,
+      QDRANT_URL: urls.qdrantUrl,
+      ...env,
+    });
+  } finally {
+    await stackDown(stack, { wipe: true });
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+function jest(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  // Two processes on two cores; journeys that load the machine measure ratios and bounds only.
+  const child = spawn("jest", ["--config", "jest.config.mjs", "--maxWorkers=2", ...args], {
+    stdio: "inherit",
+    env: {
+      ...env,
+      NODE_OPTIONS: `${env["NODE_OPTIONS"] ?? ""} --experimental-vm-modules --no-warnings`,
+    },
+  });
+  // The tests end by themselves; a signal to this process reaches the child through its group.
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill(signal));
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (code) => resolve(code ?? 1));
+  });
+}
+
+main().then(
+  (code) => (process.exitCode = code),
+  (error: unknown) => {
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
+  },
+);
