@@ -11,7 +11,12 @@ const TESTS = "(\\.test|\\.contract)\\.ts$|/test/";
 
 export default {
   forbidden: [
-    { name: "no-cycles", severity: "error", from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ["type-only"] } } },
+    {
+      name: "no-cycles",
+      severity: "error",
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ["type-only"] } },
+    },
     { name: "nothing-unresolved", severity: "error", from: {}, to: { couldNotResolve: true } },
     {
       name: "model-imports-nothing",
@@ -30,7 +35,10 @@ export default {
       name: "runtime-imports-its-three-libraries",
       severity: "error",
       from: { path: "^packages/runtime/src", pathNot: TESTS },
-      to: { pathNot: ["^packages/runtime/src", "node_modules/(zod|pino|prom-client)/"], dependencyTypesNot: ["core"] },
+      to: {
+        pathNot: ["^packages/runtime/src", "node_modules/(zod|pino|prom-client)/"],
+        dependencyTypesNot: ["core"],
+      },
     },
     {
       name: "backends-import-runtime-only",
@@ -67,6 +75,10 @@ export default {
     doNotFollow: { path: ["node_modules", "/dist/"] },
     exclude: { path: ["/dist/.*\\.d\\.ts$"] },
     tsPreCompilationDeps: true,
-    enhancedResolveOptions: { exportsFields: ["exports"], conditionNames: ["import", "node", "default"], extensionAlias: { ".js": [".ts", ".js"] } },
+    tsConfig: { fileName: "tsconfig.base.json" },
+    enhancedResolveOptions: {
+      exportsFields: ["exports"],
+      conditionNames: ["import", "node", "default"],
+    },
   },
 };

@@ -24,7 +24,7 @@ const COMMANDS = {
   models: { build: true, run: ["node", "infra/dist/models/main.js"] },
   stack: { build: true, run: ["node", "infra/dist/stack/main.js"] },
   build: { build: true },
-  format: { run: ["oxfmt", "."], then: ["buf", "format", "-w"] },
+  format: { run: ["oxfmt", "."], afterwards: ["buf", "format", "-w"] },
 };
 
 const [name = "", ...args] = process.argv.slice(2);
@@ -37,7 +37,7 @@ install();
 if (command.build)
   run(["turbo", "run", "build", "--output-logs=errors-only", "--log-order=grouped"], "quiet");
 if (command.run) run([...command.run, ...args]);
-if (command.then) run(command.then);
+if (command.afterwards) run(command.afterwards);
 
 function install() {
   const stamp = join(root, "node_modules", ".marquetry-installed");

@@ -24,7 +24,8 @@ export interface MediaLimits {
 export function createMediaReader(limits: MediaLimits): MediaReader {
   return async (address) => {
     const url = URL.parse(address);
-    switch (url?.protocol) {
+    if (url === null) return failure("refused", "expected a URL");
+    switch (url.protocol) {
       case "data:":
         return readDataUrl(address, limits);
       case "file:":

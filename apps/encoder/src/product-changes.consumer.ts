@@ -21,7 +21,7 @@ import type { EncodeProducts } from "./encode-products.js";
 import type { ServiceContext } from "@marquetry/runtime/lifecycle";
 import { CONTEXT, ENCODE_PRODUCTS, EVENT_BUS } from "./tokens.js";
 
-const TRACE_HEADERS = ["traceparent", "tracestate"];
+const TRACE_HEADERS = new Set(["traceparent", "tracestate"]);
 
 /** Product changes from the bus through the use-case to the topic of embeddings. */
 @Injectable()
@@ -87,6 +87,6 @@ function failureCause({ state }: ProductEmbedded): string | undefined {
 
 function traceHeaders(record: ConsumedRecord): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(record.headers).filter(([name]) => TRACE_HEADERS.includes(name)),
+    Object.entries(record.headers).filter(([name]) => TRACE_HEADERS.has(name)),
   );
 }

@@ -51,7 +51,7 @@ export function createRecommend(parts: {
       },
       known.popularity,
     );
-    known.reasons.forEach(events.answerDegraded);
+    for (const reason of known.reasons) events.answerDegraded(reason);
     return {
       items,
       strategy: interest === undefined ? Strategy.POPULAR_AND_FRESH : Strategy.PERSONALISED,

@@ -51,7 +51,7 @@ export function createSimilarProducts(parts: {
       { limit, includeVariants, vector, filter: { ...filter, productIdsNone, groupIdsNone } },
       available.popularity,
     );
-    available.reasons.forEach(events.answerDegraded);
+    for (const reason of available.reasons) events.answerDegraded(reason);
     return { items, degradationReasons: available.reasons };
   };
 

@@ -50,12 +50,12 @@ export async function readCatalogue(directory: string): Promise<CatalogueProduct
       cause: error,
     });
   }
-  const rows = parse(text, {
+  const rows = parse<Row>(text, {
     columns: true,
     skip_empty_lines: true,
     bom: true,
     trim: true,
-  }) as Row[];
+  });
   if (rows.length === 0) throw new Error(`${file}: expected at least one product below the header`);
   const ids = new Set<string>();
   return rows.map((row, at) => {

@@ -64,7 +64,7 @@ export async function startPlatform(
   const services: RunningService[] = [];
   const healthPorts: Partial<Record<ServiceName, number>> = {};
   const closeAll = async (): Promise<void> => {
-    for (const service of services.splice(0).reverse()) await service.close();
+    for (const service of services.splice(0).toReversed()) await service.close();
   };
   async function run<
     Config extends { readonly HTTP_PORT: number; readonly LOG_LEVEL: string },

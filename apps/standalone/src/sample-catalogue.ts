@@ -60,10 +60,10 @@ export async function fetchSampleCatalogue(
 
 /** From the sample shop's columns to ours; rows without a name are variants and are left out. */
 function toCatalogue(csv: string): string {
-  const rows = parse(csv, {
+  const rows = parse<Record<string, string>>(csv, {
     columns: (header: string[]) => header.map((name) => name.trim()),
     trim: true,
-  }) as Record<string, string>[];
+  });
   const products = rows
     .filter((row) => row["name"] !== "")
     .map((row) => {

@@ -13,7 +13,7 @@ export interface Problem {
 export type Decoded<T> = { readonly message: T } | { readonly problem: Problem };
 
 const validator = createValidator();
-const JSON_CONTENT_TYPES = ["application/json", "application/protobuf+json", "text/json"];
+const JSON_CONTENT_TYPES = new Set(["application/json", "application/protobuf+json", "text/json"]);
 const OPENING_BRACE = 0x7b;
 
 /** Checks a message against the rules of its .proto; the first broken rule is the answer. */
@@ -85,25 +85,17 @@ export function describeProblem(problem: Problem): string {
 function isJson(value: Uint8Array, contentType: string | undefined): boolean {
   if (contentType === undefined) return value[0] === OPENING_BRACE;
   const bare = contentType.split(";")[0]?.trim().toLowerCase() ?? "";
-  return JSON_CONTENT_TYPES.includes(bare);
+  return JSON_CONTENT_TYPES.has(bare);
 }
 
 function toProblem(violation: Violation): Problem {
-  const field = violation.field
-    .map((part) => {
-      switch (part.kind) {
-        case "field":
-        case "oneof":
-          return `.${part.name}`;
-        case "list_sub":
-          return `[${part.index}]`;
-        case "map_sub":
-          return `[${JSON.stringify(String(part.key))}]`;
-        case "extension":
-          return `[${part.typeName}]`;
-      }
-    })
-    .join("")
-    .replace(/^\./, "");
+  const field = violation.field.map(pathElement).join("").replace(/^\./, "");
   return { field, message: violation.message };
+}
+
+function pathElement(part: Violation["field"][number]): string {
+  if (part.kind === "field" || part.kind === "oneof") return `.${part.name}`;
+  if (part.kind === "list_sub") return `[${part.index}]`;
+  if (part.kind === "map_sub") return `[${JSON.stringify(String(part.key))}]`;
+  return `[${part.typeName}]`;
 }

@@ -1,3 +1,5 @@
+import { inspect } from "node:util";
+
 /**
  * Every way in which a part of Marquetry can fail, mapped to a gRPC status or a dead-letter
  * cause only at the edge.
@@ -50,7 +52,7 @@ export function describeError(thrown: unknown): string {
   const parts: string[] = [];
   let current: unknown = thrown;
   while (current !== undefined && parts.length < 5) {
-    parts.push(current instanceof Error ? current.message : String(current));
+    parts.push(current instanceof Error ? current.message : inspect(current));
     current = current instanceof Error ? current.cause : undefined;
   }
   return parts.join(": ");
