@@ -47,14 +47,21 @@ const EMBEDDED = {
   PROFILE_STORE_URL: "memory:",
 };
 
-/**
- * Starts the four services on shared backends; what `environment` leaves open is in process.
- * `fail` hears when a service can no longer work.
- */
-export async function startPlatform(
-  environment: PlatformEnvironment,
-  fail: (error: unknown) => void,
-): Promise<Platform> {
+export interface PlatformOptions {
+  /** What `environment` leaves open is in process. */
+  readonly environment: PlatformEnvironment;
+  /** Hears when a service can no longer work. */
+  readonly fail: (error: unknown) => void;
+  /** Another id for the bundle, which keeps platforms on the same servers apart. */
+  readonly bundleId?: string;
+}
+
+/** Starts the four services on shared backends. */
+export async function startPlatform({
+  environment,
+  fail,
+  bundleId,
+}: PlatformOptions): Promise<Platform> {
   const env = { ...EMBEDDED, ...environment, HTTP_PORT: "0" };
   const encoderConfig = readEncoderConfig(env);
   const fusionConfig = readFusionConfig(env);
