@@ -24,6 +24,7 @@ const COMMANDS = {
   models: { build: true, run: ["node", "infra/dist/models/main.js"] },
   stack: { build: true, run: ["node", "infra/dist/stack/main.js"] },
   build: { build: true },
+  "release:contracts": { run: ["buf", "build", "-o", "proto/released.binpb"] },
   format: { run: ["oxfmt", "."], afterwards: ["buf", "format", "-w"] },
 };
 

@@ -99,5 +99,7 @@ export async function startRankingGateway(
   context.readiness.set("vector index", () => ports.index.ping());
   // Without profiles the gateway still answers with fresh products, and says so.
   context.degradation.set("profile store", () => ports.profiles.ping());
-  return app.get(GrpcServer).port;
+  const { port } = app.get(GrpcServer);
+  context.logger.info({ grpcPort: port }, "serving gRPC");
+  return port;
 }
