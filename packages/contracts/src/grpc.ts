@@ -49,7 +49,10 @@ export function fileDescriptorSet(file: DescFile): Uint8Array {
 }
 
 function serializer(schema: DescMessage): (message: never) => Buffer {
-  return (message) => Buffer.from(toBinary(schema, message));
+  return (message) => {
+    const { buffer, byteOffset, byteLength } = toBinary(schema, message);
+    return Buffer.from(buffer, byteOffset, byteLength);
+  };
 }
 
 function deserializer(schema: DescMessage): (bytes: Buffer) => MessageShape<DescMessage> {
