@@ -100,10 +100,11 @@ export async function startPlatform({
       async (config, { closers, logger }) => {
         const encoders = await openEncoders(encoderConfig, { closers });
         const directory = config.BUNDLE_DIR;
-        const bundle =
+        const opened =
           directory === undefined
             ? await zeroShotBundle(referencesOf(encoders))
             : await openBundle((name) => readFile(join(directory, name)));
+        const bundle = { ...opened, id: bundleId ?? opened.id };
         const bus = openEventBus(config.EVENT_BUS_URL, {
           clientId: "marquetry-standalone",
           logger,
