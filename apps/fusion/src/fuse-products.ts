@@ -27,12 +27,11 @@ export interface Unusable {
 
 export type FuseProducts = (events: readonly ProductEmbedded[]) => Promise<Unusable[]>;
 
-const AVAILABILITY = {
-  [Availability.UNSPECIFIED]: "in-stock",
-  [Availability.IN_STOCK]: "in-stock",
+/** Any other value, one that this service does not know yet too, counts as in stock. */
+const AVAILABILITY: Partial<Record<Availability, PointPayload["availability"]>> = {
   [Availability.OUT_OF_STOCK]: "out-of-stock",
   [Availability.PREORDER]: "preorder",
-} as const;
+};
 
 /** One collection per bundle: vectors of two bundles never meet. */
 export function collectionOf(bundle: Bundle): CollectionSpec {
@@ -133,7 +132,7 @@ function payloadOf(event: ProductEmbedded, { attributes }: EmbeddedProduct): Pay
     brand,
     ...(price === undefined ? {} : { price }),
     currency,
-    availability: AVAILABILITY[availability],
+    availability: AVAILABILITY[availability] ?? "in-stock",
     availableFromMs: timestampMs(availableFrom ?? (event.occurredAt as Timestamp)),
     groupId: groupId === "" ? event.productId : groupId,
   };
