@@ -395,6 +395,12 @@ describe("reading", () => {
     expect(message).toContain(where);
   });
 
+  test("JSON that is not UTF-8 is refused, so that no two ids become one", () => {
+    const value = encoded('{"productId":"p?"}');
+    value[value.indexOf(0x3f)] = 0xff;
+    expect(problemOf(decode(ProductChangeSchema, value)).message).toContain("utf-8");
+  });
+
   test("the answer to a record of 5 MB stays one short line", () => {
     const value = encoded(`{"${"x".repeat(5_000_000)}":1}`);
     expect(problemOf(decode(ProductChangeSchema, value)).message.length).toBeLessThan(1_000);
