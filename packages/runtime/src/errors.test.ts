@@ -37,3 +37,16 @@ test("anything thrown can be described, and a ring of causes ends", () => {
   ring.cause = ring;
   expect(describeError(ring)).toBe("round: round: round: round: round");
 });
+
+test("an error without a message is described by its code, or else its name", () => {
+  const refused = Object.assign(new AggregateError([]), { code: "ECONNREFUSED" });
+  expect(describeError(new Error("fetch failed", { cause: refused }))).toBe(
+    "fetch failed: ECONNREFUSED",
+  );
+  expect(describeError(new RangeError())).toBe("RangeError");
+});
+
+test("an object is described in one line, however large", () => {
+  const thrown = { rows: Array.from({ length: 40 }, (_, i) => ({ i, text: "x".repeat(40) })) };
+  expect(describeError(thrown)).not.toContain("\n");
+});
