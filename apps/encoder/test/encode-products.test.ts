@@ -9,6 +9,7 @@ import {
   writeTextEncoder,
 } from "@marquetry/backends/inference/tiny-encoders";
 import {
+  Availability,
   FailureCause,
   ProductChangeSchema,
   ProductEmbeddedSchema,
@@ -102,7 +103,7 @@ describe("one product", () => {
       brand: "b",
       price: 0,
       currency: "EUR",
-      availability: 2,
+      availability: Availability.OUT_OF_STOCK,
       availableFrom: timestampFromMs(1),
       groupId: "g",
       images: [RED],
