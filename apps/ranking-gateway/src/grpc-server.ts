@@ -2,10 +2,10 @@ import { Inject, Injectable } from "@nestjs/common";
 import type { OnApplicationBootstrap, OnModuleDestroy } from "@nestjs/common";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import type { ServiceDefinition } from "@grpc/grpc-js";
-import { loadFileDescriptorSetFromBuffer } from "@grpc/proto-loader";
+import type { EnumTypeDefinition } from "@grpc/proto-loader";
 import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation } from "grpc-health-check";
-import { fileDescriptorSet, grpcService } from "@marquetry/contracts/grpc";
+import { fileDescriptors, grpcService } from "@marquetry/contracts/grpc";
 import {
   RecommendationService,
   file_marquetry_ranking_v1_recommendation_service,
@@ -19,6 +19,13 @@ const CONNECTION_AGE_MS_MAX = 300_000;
 const CONNECTION_AGE_GRACE_MS = 30_000;
 /** Calls that were accepted have so long to be answered when the server closes. */
 const DRAIN_MS_MAX = 10_000;
+
+/** Reflection looks at the descriptors alone; an enum needs nothing else beside them. */
+const REFLECTED: EnumTypeDefinition = {
+  format: "Protocol Buffer 3 EnumDescriptorProto",
+  type: {},
+  fileDescriptorProtos: fileDescriptors(file_marquetry_ranking_v1_recommendation_service),
+};
 
 /** The gRPC server: recommendations, health and reflection. */
 @Injectable()
@@ -44,10 +51,7 @@ export class GrpcServer implements OnApplicationBootstrap, OnModuleDestroy {
     const definition = grpcService(RecommendationService) as unknown as ServiceDefinition;
     this.#server.addService(definition, this.controller.implementation);
     this.#health.addToServer(this.#server);
-    const descriptors = Buffer.from(
-      fileDescriptorSet(file_marquetry_ranking_v1_recommendation_service),
-    );
-    new ReflectionService(loadFileDescriptorSetFromBuffer(descriptors)).addToServer(this.#server);
+    new ReflectionService({ all: REFLECTED }).addToServer(this.#server);
     this.#port = await new Promise<number>((resolve, reject) => {
       this.#server.bindAsync(
         `0.0.0.0:${this.config.GRPC_PORT}`,

@@ -6,7 +6,7 @@ import {
   type Message,
   type MessageShape,
 } from "@bufbuild/protobuf";
-import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+import { FileDescriptorProtoSchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import {
   Client,
   credentials,
@@ -27,7 +27,7 @@ import {
   SimilarProductsRequestSchema,
   Strategy,
 } from "../gen/marquetry/ranking/v1/recommendation_service_pb.js";
-import { fileDescriptorSet, grpcService } from "../src/grpc.js";
+import { fileDescriptors, grpcService } from "../src/grpc.js";
 
 type Request = MessageShape<typeof RecommendRequestSchema>;
 type Response = MessageShape<typeof RecommendResponseSchema>;
@@ -110,10 +110,10 @@ describe("the service over a real connection", () => {
 });
 
 describe("the descriptors for reflection", () => {
-  const set = fromBinary(
-    FileDescriptorSetSchema,
-    fileDescriptorSet(file_marquetry_ranking_v1_recommendation_service),
+  const file = fileDescriptors(file_marquetry_ranking_v1_recommendation_service).map((bytes) =>
+    fromBinary(FileDescriptorProtoSchema, bytes),
   );
+  const set = create(FileDescriptorSetSchema, { file });
 
   test("each file once, after everything it imports, and nothing missing", () => {
     const names = set.file.map(({ name }) => name);
