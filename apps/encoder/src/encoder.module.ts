@@ -100,7 +100,7 @@ export async function startEncoder(
   await ports.bus.ensureTopics(TOPICS);
   const app = await NestFactory.createApplicationContext(
     EncoderModule.register(config, context, ports),
-    // Nest would end the process by itself where the consumer cannot join.
+    // Nest would end the process by itself, without a word, where it cannot wire the module.
     { logger: false, abortOnError: false },
   );
   context.closers.add("application", () => app.close());
