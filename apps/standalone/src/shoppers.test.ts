@@ -45,6 +45,8 @@ test("their events are valid, unique and in the past", () => {
 });
 
 test("a catalogue without categories still has shoppers", () => {
-  const bare = catalogue.map((product) => ({ ...product, categories: [] }));
+  const bare = catalogue.map((product): CatalogueProduct =>
+    Object.assign({}, product, { categories: [] }),
+  );
   expect(simulateShoppers(bare, 2, NOW)).toHaveLength(2);
 });
