@@ -111,7 +111,7 @@ function toPoint(event: ProductEmbedded, bundle: Bundle): Point | { readonly cau
     vectors[modality] = values;
     encoders[modality] = { encoder, digest };
   }
-  const modalities = presentModalities(bundle.fusion, vectors).sort();
+  const modalities = presentModalities(bundle.fusion, vectors);
   const fused = fuse(bundle.fusion, vectors);
   // A product without any modality is kept: popularity and freshness can still recommend it.
   if (fused !== undefined) vectors[FUSED_VECTOR] = fused;

@@ -19,10 +19,11 @@ import { MarquetryError } from "@marquetry/runtime/errors";
 import { startService } from "@marquetry/runtime/lifecycle";
 import { createLogger } from "@marquetry/runtime/logger";
 import { startFusion } from "../src/fusion.module.js";
+import type { FusionPorts } from "../src/fusion.module.js";
 
 const bundle = await zeroShotBundle({ text: { encoder: "words", dims: 4 } }, { dims: 4 });
 const collection = productCollection(bundle.id);
-const WAIT_MS_MAX = 20_000;
+const WAIT_MS_MAX = 10_000;
 const POLL_MS = 5;
 
 interface Bench {
@@ -30,12 +31,12 @@ interface Bench {
   readonly index: VectorIndex;
   readonly health: string;
   readonly outage: Outage;
-  readonly close: () => Promise<void>;
 }
 
-const open: Bench[] = [];
+/** What a test opened, closed in the reverse order even where the test fails. */
+const closers: (() => Promise<void>)[] = [];
 afterEach(async () => {
-  for (const bench of open.splice(0)) await bench.close();
+  for (const close of closers.splice(0).toReversed()) await close();
 });
 
 /** Switches the index off for the service; the test goes on seeing it. */
@@ -71,23 +72,23 @@ async function startBench(): Promise<Bench> {
     clientId: "test",
     logger: createLogger("test", "silent"),
   });
+  closers.push(() => bus.close());
   const index = openVectorIndex("memory:");
   const outage = { away: false, refused: 0 };
+  const health = await start({ bundle, bus, index: withOutage(index, outage) });
+  return { bus, index, outage, health };
+}
+
+/** Starts the service; answers where its health server is. */
+async function start(ports: FusionPorts): Promise<string> {
   const service = await startService(
     "fusion",
     { HTTP_PORT: 0, LOG_LEVEL: "silent" },
-    (_, context) => startFusion(context, { bundle, bus, index: withOutage(index, outage) }),
-    (error) => {
-      throw error;
-    },
+    (_, context) => startFusion(context, ports),
+    (error) => console.error("the service failed:", error),
   );
-  const close = async (): Promise<void> => {
-    await service.close();
-    await bus.close();
-  };
-  const bench = { bus, index, outage, close, health: `http://127.0.0.1:${service.healthPort}` };
-  open.push(bench);
-  return bench;
+  closers.push(() => service.close());
+  return `http://127.0.0.1:${service.healthPort}`;
 }
 
 function embedded(
@@ -148,8 +149,8 @@ async function deadLetters(bus: EventBus, count: number): Promise<ConsumedRecord
       return [];
     },
   });
+  closers.push(() => consumer.close());
   await until(`${count} dead letters`, () => found.length >= count);
-  await consumer.close();
   return found;
 }
 
@@ -218,18 +219,10 @@ describe("fusion", () => {
     await publish(bus, [embedded("a"), embedded("b")]);
     await untilIndexed(index, 2);
     const next = { ...bundle, id: `${bundle.id}-next` };
-    const service = await startService(
-      "fusion",
-      { HTTP_PORT: 0, LOG_LEVEL: "silent" },
-      (_, context) => startFusion(context, { bundle: next, bus, index }),
-      (error) => {
-        throw error;
-      },
-    );
+    await start({ bundle: next, bus, index });
     await until("the new collection has both", async () => {
       return (await index.count(productCollection(next.id))) === 2;
     });
-    await service.close();
   });
 });
 
