@@ -23,6 +23,8 @@ const COMMANDS = {
   lint: { build: true, run: ["node", "infra/dist/commands/lint.js"] },
   models: { build: true, run: ["node", "infra/dist/models/main.js"] },
   stack: { build: true, run: ["node", "infra/dist/stack/main.js"] },
+  // `npm start`: the whole platform; `npm start -- fusion`: one service.
+  start: { build: true, run: ["node", "infra/dist/commands/start.js"] },
   build: { build: true },
   "release:contracts": { run: ["buf", "build", "-o", "proto/released.binpb"] },
   format: { run: ["oxfmt", "."], afterwards: ["buf", "format", "-w"] },
