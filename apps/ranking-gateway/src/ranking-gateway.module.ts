@@ -44,7 +44,7 @@ class RankingGatewayModule {
     const popularity = createPopularity(profiles);
     const toPointFilter = createToPointFilter(index, collection);
     const rank = createRank(bundle, createFindCandidates(index, collection));
-    const shared = { popularity, toPointFilter, rank, events };
+    const shared = { index, collection, popularity, toPointFilter, rank, events };
     return {
       module: RankingGatewayModule,
       providers: [
@@ -54,7 +54,7 @@ class RankingGatewayModule {
         { provide: RECOMMEND, useValue: createRecommend({ profiles, ...shared }) },
         {
           provide: SIMILAR_PRODUCTS,
-          useValue: createSimilarProducts({ index, collection, ...shared }),
+          useValue: createSimilarProducts(shared),
         },
         RecommendationController,
         GrpcServer,
@@ -93,6 +93,7 @@ export async function startRankingGateway(
     RankingGatewayModule.register(config, context, ports),
     {
       logger: false,
+      abortOnError: false,
     },
   );
   context.closers.add("application", () => app.close());

@@ -3,10 +3,10 @@ import { FUSED_VECTOR } from "@marquetry/backends/vector-index";
 import type { VectorIndex } from "@marquetry/backends/vector-index";
 import { DegradationReason } from "@marquetry/contracts/ranking/recommendation_service_pb";
 import type { SimilarProductsRequest } from "@marquetry/contracts/ranking/recommendation_service_pb";
-import { MarquetryError, toMarquetryError } from "@marquetry/runtime/errors";
+import { MarquetryError } from "@marquetry/runtime/errors";
 import type { RankingGatewayEvents } from "./events.js";
 import type { ToPointFilter } from "./filters.js";
-import { NO_POPULARITY } from "./popularity.js";
+import { NO_POPULARITY, whileStoreAnswers } from "./popularity.js";
 import type { Popularity } from "./popularity.js";
 import type { Rank, RankedProduct } from "./rank.js";
 
@@ -29,10 +29,10 @@ export function createSimilarProducts(parts: {
   const { index, collection, popularity, toPointFilter, rank, events } = parts;
   return async (request) => {
     const { productId, limit, includeVariants, excludedProductIds } = request;
-    const [filter, points, available] = await Promise.all([
+    const [filter, points, top] = await Promise.all([
       toPointFilter(request.filter),
       index.retrieve(collection, [productId], [FUSED_VECTOR]),
-      popularityOrNone(),
+      whileStoreAnswers(events, () => popularity.top()),
     ]);
     const point = points.get(productId);
     const vector = point?.vectors[FUSED_VECTOR];
@@ -49,23 +49,11 @@ export function createSimilarProducts(parts: {
     const groupIdsNone = includeVariants ? [] : [point.payload.groupId];
     const items = await rank(
       { limit, includeVariants, vector, filter: { ...filter, productIdsNone, groupIdsNone } },
-      available.popularity,
+      top === undefined ? NO_POPULARITY : popularity,
     );
-    for (const reason of available.reasons) events.answerDegraded(reason);
-    return { items, degradationReasons: available.reasons };
+    const degradationReasons =
+      top === undefined ? [DegradationReason.PROFILE_STORE_UNAVAILABLE] : [];
+    for (const reason of degradationReasons) events.answerDegraded(reason);
+    return { items, degradationReasons };
   };
-
-  async function popularityOrNone(): Promise<{
-    popularity: Popularity;
-    reasons: DegradationReason[];
-  }> {
-    try {
-      await popularity.top();
-      return { popularity, reasons: [] };
-    } catch (error) {
-      if (toMarquetryError(error).code !== "unavailable") throw error;
-      events.profileStoreUnavailable(error);
-      return { popularity: NO_POPULARITY, reasons: [DegradationReason.PROFILE_STORE_UNAVAILABLE] };
-    }
-  }
 }
