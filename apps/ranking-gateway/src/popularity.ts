@@ -1,7 +1,5 @@
 /** Popularity as the gateway sees it: of given products, and of the most popular ones. */
 import type { ProfileStore } from "@marquetry/backends/profile-store";
-import { toMarquetryError } from "@marquetry/runtime/errors";
-import type { RankingGatewayEvents } from "./events.js";
 
 export interface Popularity {
   /** The most popular products, best first, as of a second ago at most. */
@@ -28,23 +26,3 @@ export function createPopularity(profiles: ProfileStore): Popularity {
     of: (productIds) => profiles.popularity(productIds, Date.now()),
   };
 }
-
-/** What the profile store answers, or undefined while it is away: the gateway goes on without it. */
-export async function whileStoreAnswers<Value>(
-  events: RankingGatewayEvents,
-  read: () => Promise<Value>,
-): Promise<Value | undefined> {
-  try {
-    return await read();
-  } catch (error) {
-    if (toMarquetryError(error).code !== "unavailable") throw error;
-    events.profileStoreUnavailable(error);
-    return undefined;
-  }
-}
-
-/** What stands in while the profile store is away. */
-export const NO_POPULARITY: Popularity = {
-  top: () => Promise.resolve([]),
-  of: (productIds) => Promise.resolve(new Float64Array(productIds.length)),
-};

@@ -1,15 +1,15 @@
 /** Recommendations for a user. */
-import type { Behaviour, Profile, ProfileStore } from "@marquetry/backends/profile-store";
-import type { PointFilter, VectorIndex } from "@marquetry/backends/vector-index";
+import type { Behaviour, Profile } from "@marquetry/backends/profile-store";
+import type { PointFilter } from "@marquetry/backends/vector-index";
 import {
   DegradationReason,
   Strategy,
 } from "@marquetry/contracts/ranking/recommendation_service_pb";
 import type { RecommendRequest } from "@marquetry/contracts/ranking/recommendation_service_pb";
+import type { Catalogue } from "./catalogue.js";
 import type { RankingGatewayEvents } from "./events.js";
 import type { ToPointFilter } from "./filters.js";
-import { NO_POPULARITY, whileStoreAnswers } from "./popularity.js";
-import type { Popularity } from "./popularity.js";
+import type { OpenProfileView } from "./profile-view.js";
 import type { Rank, RankedProduct } from "./rank.js";
 
 export interface Recommendation {
@@ -21,24 +21,20 @@ export interface Recommendation {
 export type Recommend = (request: RecommendRequest) => Promise<Recommendation>;
 
 export function createRecommend(parts: {
-  readonly index: VectorIndex;
-  readonly collection: string;
-  readonly profiles: ProfileStore;
-  readonly popularity: Popularity;
+  readonly catalogue: Catalogue;
+  readonly openProfileView: OpenProfileView;
   readonly toPointFilter: ToPointFilter;
   readonly rank: Rank;
   readonly events: RankingGatewayEvents;
 }): Recommend {
-  const { index, collection, profiles, popularity, toPointFilter, rank, events } = parts;
+  const { catalogue, openProfileView, toPointFilter, rank, events } = parts;
   return async (request) => {
     const { limit, includeVariants, excludeSeen, excludedProductIds } = request;
-    const [filter, stored] = await Promise.all([
+    const view = openProfileView();
+    const [filter, profile] = await Promise.all([
       toPointFilter(request.filter),
-      whileStoreAnswers(events, () =>
-        Promise.all([profiles.read([request.userId]), popularity.top()]),
-      ),
+      view.profileOf(request.userId),
     ]);
-    const profile = stored?.[0][0];
     const interest = profile?.interests[0];
     const seen = excludeSeen ? await seenFilter(profile?.history ?? [], includeVariants) : {};
     const productIdsNone = [...excludedProductIds, ...(seen.productIdsNone ?? [])];
@@ -49,12 +45,11 @@ export function createRecommend(parts: {
         filter: { ...filter, ...seen, productIdsNone },
         ...(interest === undefined ? {} : { vector: interest }),
       },
-      stored === undefined ? NO_POPULARITY : popularity,
+      view,
     );
-    const degradationReasons =
-      stored === undefined
-        ? [DegradationReason.PROFILE_STORE_UNAVAILABLE]
-        : reasonsOf(stored[0][0]);
+    const degradationReasons = view.isAway()
+      ? [DegradationReason.PROFILE_STORE_UNAVAILABLE]
+      : reasonsOf(profile);
     for (const reason of degradationReasons) events.answerDegraded(reason);
     return {
       items,
@@ -63,14 +58,14 @@ export function createRecommend(parts: {
     };
   };
 
-  /** Leaves out the history's products, and what varies them unless variants are wanted. */
+  /** Leaves out the history's products, and their variants unless variants are wanted. */
   async function seenFilter(
     history: readonly Behaviour[],
     includeVariants: boolean,
   ): Promise<PointFilter> {
     const productIdsNone = [...new Set(history.map(({ productId }) => productId))];
     if (includeVariants || productIdsNone.length === 0) return { productIdsNone };
-    const points = await index.retrieve(collection, productIdsNone, []);
+    const points = await catalogue.retrieve(productIdsNone, []);
     const groups = [...points.values()].map(({ payload }) => payload.groupId);
     return { productIdsNone, groupIdsNone: [...new Set(groups)] };
   }

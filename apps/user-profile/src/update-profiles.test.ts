@@ -235,6 +235,17 @@ describe("duplicates, replays and crashes", () => {
     },
   );
 
+  test.each([2, 1])("a second event of the same id is ignored, in batches of %i", async (batch) => {
+    const played = await bench();
+    const second = did("1", "desk", { action: Action.PURCHASE, atMs: NOW + 9 });
+    await feed(played, [did("1", "lamp"), second], batch);
+    const [profile] = await played.profiles.read(["user"]);
+    expect(profile?.history).toEqual([
+      { eventId: "1", productId: "lamp", action: "view", occurredAtMs: NOW },
+    ]);
+    expect(await popularityOf(played.profiles, "desk")).toBe(0);
+  });
+
   test.each([130, 50, 1])(
     "a replay from offset 0 in batches of %i changes nothing, byte for byte",
     async (batch) => {
@@ -337,9 +348,16 @@ describe("erasure", () => {
   });
 
   test("what comes after it begins a new history, whatever the batches", async () => {
-    const log = [did("1", "lamp"), erased(), did("1", "lamp"), did("2", "desk", { atMs: NOW + 1 })];
+    const later = { atMs: NOW + 1 };
+    const log = [
+      did("0", "chair"),
+      did("1", "lamp"),
+      erased(),
+      did("1", "lamp"),
+      did("2", "desk", later),
+    ];
     const kept = new Set<string>();
-    for (const batch of [4, 3, 2, 1]) {
+    for (const batch of [5, 4, 3, 2, 1]) {
       const played = await bench();
       await feed(played, log, batch);
       expect(await historyOf(played.profiles)).toEqual(["1", "2"]);
