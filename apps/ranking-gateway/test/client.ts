@@ -51,18 +51,18 @@ export function createClient(port: number) {
     recommend: (request: MessageInitShape<typeof RecommendRequestSchema>, within?: Deadline) =>
       unary<RecommendResponse>(
         methods["recommend"],
-        create(RecommendRequestSchema, { limit: 10, ...request } as never),
+        create(RecommendRequestSchema, { limit: 10, ...request }),
         within,
       ),
     similarProducts: (request: MessageInitShape<typeof SimilarProductsRequestSchema>) =>
       unary<SimilarProductsResponse>(
         methods["similarProducts"],
-        create(SimilarProductsRequestSchema, { limit: 10, ...request } as never),
+        create(SimilarProductsRequestSchema, { limit: 10, ...request }),
       ),
     health: async (service: string) =>
-      (await unary<{ status: string }>(healthService["Check"] as Method, { service })).status,
+      (await unary<{ status: string }>(healthService["Check"], { service })).status,
     watchHealth: (service: string) => {
-      const { path, requestSerialize, responseDeserialize } = healthService["Watch"] as Method;
+      const { path, requestSerialize, responseDeserialize } = healthService["Watch"]!;
       return client.makeServerStreamRequest(
         path,
         (value) => requestSerialize(value as never),
@@ -70,6 +70,12 @@ export function createClient(port: number) {
         { service },
       ) as ClientReadableStream<{ status: string }>;
     },
+    openReflection: () =>
+      client.makeBidiStreamRequest<Buffer, Buffer>(
+        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+        (bytes) => bytes,
+        (bytes) => bytes,
+      ),
     close: () => client.close(),
   };
 }
