@@ -151,7 +151,7 @@ function writers(profiles: ProfileStore) {
   const source = () => ({ partition: 0, offset: (offset += 1n) });
   return {
     /** Keeps a user with that interest, or with none, who has seen the products; the user's id. */
-    async putUser(interest: Float32Array | undefined, seen: readonly string[] = []) {
+    putUser: async (interest: Float32Array | undefined, seen: readonly string[] = []) => {
       const userId = randomUUID();
       const history = seen.map((productId, at): Behaviour => ({
         eventId: String(at).padStart(3, "0"),
@@ -164,7 +164,7 @@ function writers(profiles: ProfileStore) {
       await profiles.update([{ userId, source: source(), change }]);
       return userId;
     },
-    async putPopularity(weights: Readonly<Record<string, number>>) {
+    putPopularity: async (weights: Readonly<Record<string, number>>) => {
       const occurredAtMs = Date.now();
       const events = Object.entries(weights).map(([productId, weight]) => ({
         productId,

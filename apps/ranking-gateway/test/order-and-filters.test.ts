@@ -290,9 +290,9 @@ describe("filters", () => {
     await putPopularity({ a: 1, b: 1, c: 1, d: 1 });
     const request = { filter: filter as RecommendRequest["filter"] & {} };
     const personal = await client.recommend({ ...request, userId: await putUser(EAST) });
-    expect(idsOf(personal)).toEqual([...passing]);
+    expect(idsOf(personal)).toEqual(passing.split(""));
     const general = await client.recommend({ ...request, userId: randomUUID() });
-    expect(idsOf(general)).toEqual([...passing]);
+    expect(idsOf(general)).toEqual(passing.split(""));
     await put(product("like", { degrees: 0, categories: ["Other"], availability: "in-stock" }));
     const excludedProductIds = ["like"];
     const similar = await client.similarProducts({
@@ -300,7 +300,7 @@ describe("filters", () => {
       productId: "like",
       excludedProductIds,
     });
-    expect(idsOf(similar)).toEqual([...passing]);
+    expect(idsOf(similar)).toEqual(passing.split(""));
   });
 
   test.each([
@@ -310,7 +310,7 @@ describe("filters", () => {
     [{ priceMin: 2, priceMax: 1 }, "filter.price_min: must not be above price_max"],
     [{ priceMin: -1 }, expect.stringMatching(/^filter\.price_min: /)],
     [{ priceMax: Number.NaN }, expect.stringMatching(/^filter\.price_max: /)],
-    [{ availability: [17 as Availability] }, expect.stringMatching(/^filter\.availability\[0\]: /)],
+    [{ availability: [17 as never] }, expect.stringMatching(/^filter\.availability\[0\]: /)],
   ])("%j is refused by its field", async (filter, why) => {
     const { client, put, putUser } = await startBench();
     await put(...SHELF);
