@@ -74,8 +74,8 @@ describe("the order", () => {
     const crowd = Array.from({ length: 150 }, (_, at) => product(`near-${at}`, { degrees: 0 }));
     const far = { degrees: 120 };
     await put(...crowd, product("hit", far), product("new", { ...far, availableFromMs: TOMORROW }));
-    await put(product("bare-hit"), product("bare-new", { availableFromMs: TOMORROW }));
-    await putPopularity({ hit: 20, "bare-hit": 10 });
+    await put(product("zero-hit"), product("zero-new", { availableFromMs: TOMORROW }));
+    await putPopularity({ hit: 20, "zero-hit": 10 });
     const { items } = await client.recommend({ userId: await putUser(EAST), limit: 5 });
     const rounded = items.map(({ productId, parts }) => [
       productId,
@@ -83,13 +83,22 @@ describe("the order", () => {
     ]);
     expect(rounded).toEqual([
       ["hit", -0.5],
-      ["bare-hit", 0],
-      ["bare-new", 0],
+      ["zero-hit", 0],
+      ["zero-new", 0],
       ["new", -0.5],
       ["near-0", 1],
     ]);
     expect(items[0]!.score).toBeCloseTo(2.5, 3);
     expect(items[3]!.score).toBeCloseTo(1.5, 5);
+  });
+
+  test("popularity is measured against the most popular product, also where a filter leaves that out", async () => {
+    const { client, put, putPopularity } = await startBench();
+    await put(product("hit", { brand: "Other" }), product("liked", { brand: "Own" }));
+    await putPopularity({ hit: 15, liked: 3 });
+    const answer = await client.recommend({ userId: "nobody", filter: { brands: ["Own"] } });
+    expect(idsOf(answer)).toEqual(["liked"]);
+    expect(answer.items[0]!.score).toBeCloseTo(0.1 / 2, 4);
   });
 
   const LEARNED: Record<string, SimilarityModel> = {
@@ -410,12 +419,12 @@ describe("groups", () => {
   // The rest of the shelf is far, old and unpopular: no other way leads to it.
   test("groups that are larger than the candidates still leave the limit filled", async () => {
     const { client, put, putUser, putPopularity } = await startBench();
-    for (const [group, degrees] of [
-      ["shirt", 0],
-      ["shoe", 10],
+    for (const [group, degrees, length] of [
+      ["shirt", 0, 4_500],
+      ["shoe", 10, 450],
     ] as const) {
-      const variants = Array.from({ length: 450 }, (_, at) =>
-        product(`${group}-${String(at).padStart(3, "0")}`, {
+      const variants = Array.from({ length }, (_, at) =>
+        product(`${group}-${String(at).padStart(4, "0")}`, {
           degrees,
           groupId: group,
           availableFromMs: TOMORROW,
@@ -425,12 +434,12 @@ describe("groups", () => {
     }
     const rest = ["a", "b", "c", "d"].map((id, at) => product(id, { degrees: 80 + at }));
     await put(...rest);
-    await putPopularity({ "shirt-000": 1 });
-    const expected = ["shirt-000", "shoe-000", "a", "b", "c"];
+    await putPopularity({ "shirt-0000": 1 });
+    const expected = ["shirt-0000", "shoe-0000", "a", "b", "c"];
     for (const userId of [await putUser(EAST), "nobody"]) {
       expect(idsOf(await client.recommend({ userId, limit: 5 }))).toEqual(expected);
     }
-    const similar = await client.similarProducts({ productId: "shirt-007", limit: 4 });
-    expect(idsOf(similar)).toEqual(["shoe-000", "a", "b", "c"]);
+    const similar = await client.similarProducts({ productId: "shirt-0007", limit: 4 });
+    expect(idsOf(similar)).toEqual(["shoe-0000", "a", "b", "c"]);
   });
 });
