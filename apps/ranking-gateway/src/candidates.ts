@@ -60,10 +60,9 @@ export function createFindCandidates(catalogue: Catalogue): FindCandidates {
     for (const { payload } of fresh) found.set(payload.productId, { product: payload });
     for (const point of nearest) found.set(point.payload.productId, toCandidate(point));
 
-    const excluded = new Set(filter.productIdsNone);
     const unread = popular
       .map(({ productId }) => productId)
-      .filter((productId) => !found.has(productId) && !excluded.has(productId));
+      .filter((productId) => !found.has(productId));
     const unscored = [...found.values()]
       .filter(({ dot }) => dot === undefined)
       .map(({ product }) => product.productId)
