@@ -1,7 +1,6 @@
 /** An answer has as many products as asked for, where the catalogue has them. */
 import { describe, expect, test } from "@jest/globals";
 import { TOMORROW, direction, idsOf, product, startBench } from "./bench.js";
-import { refusal } from "./client.js";
 
 const EAST = direction(0);
 
@@ -53,14 +52,4 @@ describe("the limit is filled", () => {
     for (const userId of [await putUser(EAST), "nobody"])
       expect(idsOf(await client.recommend({ userId, limit: 3 }))[0]).toBe("hit");
   });
-});
-
-test("an interest that does not fit the catalogue is our mistake, not the caller's", async () => {
-  const { client, put, putUser } = await startBench();
-  await put(product("a", { degrees: 0 }));
-  const userId = await putUser(Float32Array.of(1, 0, 0));
-  expect(await refusal(client.recommend({ userId }))).toEqual([
-    "INTERNAL",
-    "an internal error happened",
-  ]);
 });

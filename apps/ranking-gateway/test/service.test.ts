@@ -4,7 +4,8 @@ import { once } from "node:events";
 import { afterEach, describe, expect, test } from "@jest/globals";
 import { Client, credentials } from "@grpc/grpc-js";
 import { RecommendationService } from "@marquetry/contracts/ranking/recommendation_service_pb";
-import { idsOf, product, startBench, until } from "./bench.js";
+import type { Bundle } from "@marquetry/model/bundle";
+import { PLANE, idsOf, product, startBench, until } from "./bench.js";
 import { refusal } from "./client.js";
 
 const clients: Client[] = [];
@@ -109,6 +110,18 @@ describe("the server", () => {
         () => false,
       ),
     );
+  });
+
+  test("an interest that does not fit the catalogue is our mistake, not the caller's", async () => {
+    // A dot product leaves the check of the dimensions to the index.
+    const bundle: Bundle = { ...PLANE, similarity: { kind: "dot" } };
+    const { client, put, putUser } = await startBench({ bundle });
+    await put(product("a", { degrees: 0 }));
+    const userId = await putUser(Float32Array.of(1, 0, 0));
+    expect(await refusal(client.recommend({ userId }))).toEqual([
+      "INTERNAL",
+      "an internal error happened",
+    ]);
   });
 
   test("calls are measured by method and status, degraded answers by reason", async () => {
