@@ -130,6 +130,8 @@ type Broken = readonly [
 const EMPTY = "must be at least 1 characters";
 const NO_CONTROLS = "does not match regex pattern `^[^\\x00-\\x1f\\x7f]*$`";
 const FUTURE = "must not lie more than 5 minutes in the future";
+const PAST = "must not lie before 1970";
+const EARLIER = "1969-12-31T23:59:59Z";
 const LATER = at(6 * MINUTE_MS);
 const LIMIT = "must be greater than or equal to 1 and less than or equal to 200";
 const NOT_NEGATIVE = "must be greater than or equal to 0";
@@ -144,6 +146,7 @@ const BROKEN: Readonly<Record<Kind, readonly Broken[]>> = {
     ["ProductChange.revision uint64.gt", "revision", "0", "must be greater than 0"],
     ["ProductChange.revision uint64.lte", "revision", "9007199254740992", "to 9007199254740991"],
     ["ProductChange.occurred_at required", "occurredAt", undefined, "value is required"],
+    ["ProductChange.occurred_at cel not_before_1970", "occurredAt", EARLIER, PAST],
     ["ProductChange.occurred_at cel not_in_the_future", "occurredAt", LATER, FUTURE],
     ["ProductChange.change required", "upserted", undefined, "exactly one field", "change"],
     ["Product.title string.max_bytes", "upserted.title", "é".repeat(513), "at most 1024 bytes"],
@@ -194,6 +197,7 @@ const BROKEN: Readonly<Record<Kind, readonly Broken[]>> = {
     ["ClickstreamEvent.user_id string.max_len", "userId", "u".repeat(257), "at most 256 char"],
     ["ClickstreamEvent.user_id string.pattern", "userId", "a\u007f", NO_CONTROLS],
     ["ClickstreamEvent.occurred_at required", "occurredAt", undefined, "value is required"],
+    ["ClickstreamEvent.occurred_at cel not_before_1970", "occurredAt", EARLIER, PAST],
     ["ClickstreamEvent.occurred_at cel not_in_the_future", "occurredAt", LATER, FUTURE],
     ["ClickstreamEvent.event required", "interaction", undefined, "exactly one field", "event"],
     ["Interaction.product_id string.min_len", "interaction.productId", undefined, EMPTY],
