@@ -44,7 +44,14 @@ export default {
       name: "backends-import-runtime-only",
       severity: "error",
       from: { path: "^packages/backends/src", pathNot: TESTS },
-      to: { path: "^(packages/(model|contracts)|apps|infra)/" },
+      to: { path: "^(packages/contracts|apps|infra)/" },
+    },
+    {
+      name: "of-backends-inference-alone-imports-maths",
+      comment: "Pooling a clip's frames; docs/adr/0007-video.md.",
+      severity: "error",
+      from: { path: "^packages/backends/src/(?!inference/)", pathNot: TESTS },
+      to: { path: "^packages/model/" },
     },
     {
       name: "packages-never-import-apps",
