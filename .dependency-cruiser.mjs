@@ -5,6 +5,8 @@ const CLIENTS = {
   "@qdrant/js-client-rest": "packages/backends/src/vector-index/qdrant\\.ts",
   "onnxruntime-node": "packages/backends/src/inference/onnx-graph\\.ts",
   sharp: "packages/backends/src/inference/image-preprocessing\\.ts",
+  undici: "apps/encoder/src/media/connections\\.ts",
+  cockatiel: "apps/encoder/src/media/hosts\\.ts",
   "@huggingface/tokenizers": "packages/backends/src/inference/text-preprocessing\\.ts",
 };
 const TESTS = "(\\.test|\\.contract)\\.ts$|/test/";

@@ -3,6 +3,14 @@ import { join } from "node:path";
 import { integer, readConfig, serviceConfig, url } from "@marquetry/runtime/config";
 import { z } from "zod";
 
+function hosts() {
+  return z
+    .string()
+    .default("")
+    .transform((names) => names.split(",").map((name) => name.trim().toLowerCase()))
+    .transform((names) => names.filter((name) => name !== ""));
+}
+
 const schema = z.object({
   ...serviceConfig,
   EVENT_BUS_URL: url("kafka", "memory"),
@@ -18,13 +26,14 @@ const schema = z.object({
   /** `file:` media are read below this folder only; without it they are refused. */
   MEDIA_FILE_ROOT: z.string().optional(),
   /** Hosts from which `http:` and `https:` media are read, parted by commas; none unless named. */
-  MEDIA_HTTP_HOSTS: z
-    .string()
-    .default("")
-    .transform((hosts) => hosts.split(",").map((host) => host.trim().toLowerCase()))
-    .transform((hosts) => hosts.filter((host) => host !== "")),
+  MEDIA_HTTP_HOSTS: hosts(),
+  /** Those of them that may be at private addresses. */
+  MEDIA_PRIVATE_HOSTS: hosts(),
   MEDIA_BYTES_MAX: integer(1, 1_073_741_824).default(16_777_216),
+  MEDIA_VIDEO_BYTES_MAX: integer(1, 1_073_741_824).default(67_108_864),
   MEDIA_TIMEOUT_MS: integer(1, 600_000).default(10_000),
+  MEDIA_IDLE_MS: integer(1, 600_000).default(3_000),
+  MEDIA_HOST_READS_MAX: integer(1, 256).default(4),
 });
 
 export type EncoderConfig = z.output<typeof schema> & { readonly MODELS_DIR: string };

@@ -19,14 +19,14 @@ import { vectorToBytes } from "@marquetry/model/vector";
 import { contentDigest, textOf } from "./content.js";
 import type { EmbeddingCache } from "./embedding-cache.js";
 import type { EncoderEvents } from "./events.js";
-import type { MediaReader, MediaResult } from "./media.js";
+import type { MediaReader, MediaResult } from "./media/media-reader.js";
 
 export type EncodeProducts = (changes: readonly ProductChange[]) => Promise<ProductEmbedded[]>;
 
 export interface EncodeProductsParts {
   /** One encoder per modality. */
   readonly encoders: ReadonlyMap<Modality, Encoder>;
-  readonly readMedia: MediaReader;
+  readonly readMedia: MediaReader["read"];
   readonly cache: EmbeddingCache;
   readonly events: EncoderEvents;
 }
@@ -107,7 +107,7 @@ async function outcomesOf(
 async function contentsOf(
   modality: Modality,
   changes: readonly ProductChange[],
-  readMedia: MediaReader,
+  readMedia: MediaReader["read"],
 ): Promise<Content[]> {
   const contents: Content[] = Array.from(changes, () => ({ kind: "absent" }));
   const indexesByUrl = new Map<string, number[]>();
@@ -130,7 +130,7 @@ async function contentsOf(
     Array.from({ length: MEDIA_READS_MAX }, async () => {
       for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
         const [url, indexes] = next;
-        const content = fromMedia(await readMedia(url));
+        const content = fromMedia(await readMedia({ url, kind: "image" }));
         for (const index of indexes) contents[index] = content;
       }
     }),
@@ -140,6 +140,7 @@ async function contentsOf(
 
 function fromMedia(media: MediaResult): Content {
   if ("bytes" in media) return { kind: "content", content: media.bytes };
+  if ("unchanged" in media) throw new Error("a medium is unchanged of which nothing was known");
   return { kind: "failed", cause: MEDIA_CAUSES[media.failure], detail: media.detail };
 }
 

@@ -15,7 +15,8 @@ import { createEmbeddingCache } from "./embedding-cache.js";
 import { createEncodeProducts } from "./encode-products.js";
 import type { Modality } from "./encode-products.js";
 import { createEncoderEvents } from "./events.js";
-import { createMediaReader } from "./media.js";
+import { createMediaReader } from "./media/media-reader.js";
+import type { MediaLimits } from "./media/limits.js";
 import { ProductChangesConsumer } from "./product-changes.consumer.js";
 import { CONTEXT, ENCODE_PRODUCTS, EVENT_BUS } from "./tokens.js";
 
@@ -31,16 +32,16 @@ class EncoderModule {
     context: ServiceContext,
     ports: EncoderPorts,
   ): DynamicModule {
+    const events = createEncoderEvents(context);
+    const media = createMediaReader(mediaLimits(config), {
+      onEvent: (event) => events.mediaHappened(event),
+    });
+    context.closers.add("media", () => media.close());
     const encodeProducts = createEncodeProducts({
       encoders: ports.encoders,
-      readMedia: createMediaReader({
-        fileRoot: config.MEDIA_FILE_ROOT,
-        httpHosts: config.MEDIA_HTTP_HOSTS,
-        bytesMax: config.MEDIA_BYTES_MAX,
-        timeoutMs: config.MEDIA_TIMEOUT_MS,
-      }),
+      readMedia: (request) => media.read(request),
       cache: createEmbeddingCache(config.EMBEDDING_CACHE_MB),
-      events: createEncoderEvents(context),
+      events,
     });
     return {
       module: EncoderModule,
@@ -52,6 +53,18 @@ class EncoderModule {
       ],
     };
   }
+}
+
+function mediaLimits(config: EncoderConfig): MediaLimits {
+  return {
+    fileRoot: config.MEDIA_FILE_ROOT,
+    httpHosts: config.MEDIA_HTTP_HOSTS,
+    privateHosts: config.MEDIA_PRIVATE_HOSTS,
+    bytesMax: { image: config.MEDIA_BYTES_MAX, video: config.MEDIA_VIDEO_BYTES_MAX },
+    timeoutMs: config.MEDIA_TIMEOUT_MS,
+    idleMs: config.MEDIA_IDLE_MS,
+    hostReadsMax: config.MEDIA_HOST_READS_MAX,
+  };
 }
 
 /** Opens what the configuration names. */

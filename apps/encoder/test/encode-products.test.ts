@@ -29,7 +29,7 @@ import { createEmbeddingCache } from "../src/embedding-cache.js";
 import { createEncodeProducts } from "../src/encode-products.js";
 import type { Modality } from "../src/encode-products.js";
 import { createEncoderEvents } from "../src/events.js";
-import { createMediaReader } from "../src/media.js";
+import { createMediaReader } from "../src/media/media-reader.js";
 import { dataUrl, pixel } from "./pictures.js";
 
 const encoders = new Map<Modality, Encoder>();
@@ -48,17 +48,20 @@ afterAll(async () => {
 function setUp() {
   const metrics = createMetrics("encoder");
   const readAddresses: string[] = [];
-  const readMedia = createMediaReader({
+  const media = createMediaReader({
     fileRoot: undefined,
     httpHosts: [],
-    bytesMax: 10_000,
+    privateHosts: [],
+    bytesMax: { image: 10_000, video: 10_000 },
     timeoutMs: 1_000,
+    idleMs: 1_000,
+    hostReadsMax: 1,
   });
   const encodeProducts = createEncodeProducts({
     encoders,
-    readMedia(url) {
-      readAddresses.push(url);
-      return readMedia(url);
+    readMedia(request) {
+      readAddresses.push(request.url);
+      return media.read(request);
     },
     cache: createEmbeddingCache(1),
     events: createEncoderEvents({ logger: createLogger("encoder", "silent"), metrics }),
@@ -320,7 +323,7 @@ describe("batches", () => {
     const { encodeProducts, metrics } = setUp();
     await encodeProducts([
       upserted({ title: "mat", images: [RED] }),
-      upserted({ title: "mat", images: [{ url: "data:,abc" }] }),
+      upserted({ title: "mat", images: [{ url: "data:,GIF89a" }] }),
       upserted({}),
     ]);
     const { body } = await metrics.expose();
