@@ -130,6 +130,7 @@ export async function writeImageEncoder(
     resizeTo: SIDE,
     mean: [0, 0, 0],
     std: [1, 1, 1],
+    pooling: "none",
     ...changes,
   };
   return writeFolder({ "model.onnx": model }, manifest);

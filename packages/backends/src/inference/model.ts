@@ -10,10 +10,11 @@ import { planBatches } from "./batches.js";
 import { graphMistakes } from "./graph-fit.js";
 import { imageSteps } from "./image-steps.js";
 import type { EncodeResult } from "./inference.js";
-import type { EncoderManifest } from "./manifest.js";
+import type { EncoderFolder } from "./manifest.js";
 import { openGraph, type OnnxGraph } from "./onnx-graph.js";
 import { deviation, normalise } from "./pooling.js";
 import { textSteps } from "./text-steps.js";
+import { framesSteps, wholeClipSteps } from "./video-steps.js";
 
 type Content = string | Uint8Array;
 type Failure = Extract<EncodeResult, { failure: string }>;
@@ -30,6 +31,8 @@ export interface Steps<Row extends ArrayLike<number>> {
   readonly cellsMax: number;
   /** Two rows that differ in range of values and, where rows may, in length. */
   readonly samples: readonly [Row, Row];
+  /** Ends what a preparation still waits for. */
+  close?(): void;
 }
 
 export interface Model {
@@ -48,16 +51,14 @@ const DEVIATION_MAX = 1e-4;
  * @throws MarquetryError `invalid` with one line per mistake, `corrupt` if a file is not readable
  */
 export async function openModel(
-  directory: string,
-  manifest: EncoderManifest,
-  threads: number,
-  batchMax: number,
+  folder: EncoderFolder,
+  { threads, batchMax, ffmpeg }: ModelOptions,
 ): Promise<Model> {
-  const path = join(directory, manifest.file);
+  const path = join(folder.directory, folder.graph.file);
   const graph = await openGraph(path, threads).catch((cause: unknown) => {
     throw new MarquetryError("corrupt", `${path} cannot be loaded as an ONNX graph`, { cause });
   });
-  const mistakes = graphMistakes(manifest, graph);
+  const mistakes = graphMistakes(folder.graph, graph);
   if (mistakes.length > 0) {
     const lines = mistakes.map((mistake) => `  ${mistake}`);
     throw new MarquetryError(
@@ -66,24 +67,40 @@ export async function openModel(
     );
   }
   const alone = batchMax === 1 || graph.inputs[0]?.shape[0] === 1;
-  if (manifest.modality === "text") {
-    const steps = await textSteps(directory, manifest, graph);
-    return assemble(steps, manifest, graph, (await trial(path, steps, alone)) ? batchMax : 1);
+  const { normalise } = folder.manifest;
+  const ready = async <Row extends ArrayLike<number>>(steps: Steps<Row>): Promise<Model> =>
+    assemble(steps, normalise, graph, (await trial(path, steps, alone)) ? batchMax : 1);
+  if (folder.graph.modality === "text") {
+    return ready(await textSteps(folder.directory, folder.graph, graph));
   }
-  const steps = imageSteps(manifest, graph);
-  return assemble(steps, manifest, graph, (await trial(path, steps, alone)) ? batchMax : 1);
+  if (folder.graph.modality === "video") return ready(wholeClipSteps(folder.graph, graph, ffmpeg));
+  const { manifest } = folder;
+  return manifest.modality === "video" && manifest.kind === "frames"
+    ? ready(framesSteps(manifest, folder.graph, graph, ffmpeg))
+    : ready(imageSteps(folder.graph, graph));
+}
+
+export interface ModelOptions {
+  /** ONNX Runtime threads. */
+  readonly threads: number;
+  readonly batchMax: number;
+  /** Name or path of the program that decodes videos. */
+  readonly ffmpeg: string;
 }
 
 function assemble<Row extends ArrayLike<number>>(
   steps: Steps<Row>,
-  manifest: EncoderManifest,
+  normalised: boolean,
   graph: OnnxGraph,
   rowsMax: number,
 ): Model {
   return {
     rowsMax,
-    encode: (contents) => encodeAll(contents, steps, rowsMax, manifest.normalise),
-    release: () => graph.release(),
+    encode: (contents) => encodeAll(contents, steps, rowsMax, normalised),
+    release: () => {
+      steps.close?.();
+      return graph.release();
+    },
   };
 }
 

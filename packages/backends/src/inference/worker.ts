@@ -4,14 +4,12 @@ import { parentPort, workerData } from "node:worker_threads";
 import { describeError, type ErrorCode, toMarquetryError } from "@marquetry/runtime/errors";
 
 import type { EncodeResult } from "./inference.js";
-import type { EncoderManifest } from "./manifest.js";
-import { type Model, openModel } from "./model.js";
+import type { EncoderFolder } from "./manifest.js";
+import { type Model, type ModelOptions, openModel } from "./model.js";
 
 export interface WorkerStart {
-  readonly directory: string;
-  readonly manifest: EncoderManifest;
-  readonly threads: number;
-  readonly batchMax: number;
+  readonly folder: EncoderFolder;
+  readonly options: ModelOptions;
 }
 
 export type ToWorker =
@@ -29,7 +27,7 @@ export type FromWorker =
     };
 
 const port = parentPort!;
-const { directory, manifest, threads, batchMax } = workerData as WorkerStart;
+const { folder, options } = workerData as WorkerStart;
 
 function send(message: FromWorker, transfer: ArrayBuffer[] = []): void {
   port.postMessage(message, transfer);
@@ -55,7 +53,7 @@ function serve(model: Model): void {
   send({ kind: "ready", rowsMax: model.rowsMax });
 }
 
-openModel(directory, manifest, threads, batchMax).then(serve, (thrown: unknown) => {
+openModel(folder, options).then(serve, (thrown: unknown) => {
   const { code, message } = toMarquetryError(thrown);
   send({ kind: "refused", code, message: code === "internal" ? describeError(thrown) : message });
   port.close();
