@@ -49,6 +49,19 @@ export default {
       to: { path: "^(packages/contracts|apps|infra)/" },
     },
     {
+      name: "grpc-imports-contracts-and-runtime",
+      severity: "error",
+      from: { path: "^packages/grpc/src", pathNot: TESTS },
+      to: { path: "^(packages/(model|backends)|apps|infra)/" },
+    },
+    {
+      name: "one-package-imports-the-grpc-libraries",
+      comment: "docs/adr/0008-one-grpc-edge.md",
+      severity: "error",
+      from: { path: "^(packages|apps)/", pathNot: ["^packages/grpc/", TESTS] },
+      to: { path: "node_modules/(@grpc/|grpc-health-check)" },
+    },
+    {
       name: "of-backends-inference-alone-imports-maths",
       comment: "Pooling a clip's frames; docs/adr/0007-video.md.",
       severity: "error",
