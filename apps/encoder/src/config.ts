@@ -11,14 +11,25 @@ function hosts() {
     .transform((names) => names.filter((name) => name !== ""));
 }
 
+/** The folder below MODELS_DIR, which has the encoder's id for a name. */
+function encoderId() {
+  return z.string().optional();
+}
+
 const schema = z.object({
   ...serviceConfig,
   EVENT_BUS_URL: url("kafka", "memory"),
   /** Where `npm run models` put the encoders, one folder each. */
   MODELS_DIR: z.string().optional(),
   XDG_CACHE_HOME: z.string().optional(),
-  ENCODER_TEXT: z.string().default("all-minilm-l6-v2-int8"),
-  ENCODER_IMAGE: z.string().default("efficientnet-lite0"),
+  /** Names the encoders in use; without it they are those of the zero-shot bundle. */
+  BUNDLE_DIR: z.string().optional(),
+  ENCODER_TEXT: encoderId(),
+  ENCODER_IMAGE: encoderId(),
+  /** Without one, here or in the bundle, products have no video modality. */
+  ENCODER_VIDEO: encoderId(),
+  /** Name or path of the program that decodes videos. */
+  ENCODER_FFMPEG: z.string().default("ffmpeg"),
   /** Worker threads per encoder. */
   ENCODER_WORKERS: integer(1, 64).default(1),
   /** Embeddings kept so that unchanged content is not encoded again. */

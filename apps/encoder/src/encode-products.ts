@@ -31,7 +31,7 @@ export interface EncodeProductsParts {
   readonly events: EncoderEvents;
 }
 
-export type Modality = "text" | "image";
+export type Modality = "text" | "image" | "video";
 
 /** How one modality of one product ended. */
 type Outcome =
@@ -62,6 +62,8 @@ const MEDIA_CAUSES = {
 const ENCODE_CAUSES = {
   undecodable: FailureCause.UNDECODABLE,
   "too-large": FailureCause.TOO_LARGE,
+  timeout: FailureCause.TIMEOUT,
+  "no-decoder": FailureCause.NO_DECODER,
   encoder: FailureCause.ENCODER,
 } as const;
 
@@ -119,10 +121,10 @@ async function contentsOf(
       if (text !== "") contents[index] = { kind: "content", content: text };
       return;
     }
-    const [image] = product.images;
-    if (image === undefined) return;
-    const indexes = indexesByUrl.get(image.url);
-    if (indexes === undefined) indexesByUrl.set(image.url, [index]);
+    const [media] = modality === "image" ? product.images : product.videos;
+    if (media === undefined) return;
+    const indexes = indexesByUrl.get(media.url);
+    if (indexes === undefined) indexesByUrl.set(media.url, [index]);
     else indexes.push(index);
   });
   const waiting = [...indexesByUrl];
@@ -130,7 +132,9 @@ async function contentsOf(
     Array.from({ length: MEDIA_READS_MAX }, async () => {
       for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
         const [url, indexes] = next;
-        const content = fromMedia(await readMedia({ url, kind: "image" }));
+        const content = fromMedia(
+          await readMedia({ url, kind: modality === "video" ? "video" : "image" }),
+        );
         for (const index of indexes) contents[index] = content;
       }
     }),

@@ -1,24 +1,24 @@
 import "reflect-metadata";
-import { join } from "node:path";
 import { Module } from "@nestjs/common";
 import type { DynamicModule } from "@nestjs/common";
 import { NestFactory } from "@nestjs/core";
 import type { EventBus } from "@marquetry/backends/event-bus";
 import { openEventBus } from "@marquetry/backends/event-bus/open";
-import { openEncoder } from "@marquetry/backends/inference";
 import type { Encoder } from "@marquetry/backends/inference";
 import { TOPICS } from "@marquetry/contracts/topics";
-import { ConfigError } from "@marquetry/runtime/config";
 import type { ServiceContext } from "@marquetry/runtime/lifecycle";
 import type { EncoderConfig } from "./config.js";
 import { createEmbeddingCache } from "./embedding-cache.js";
 import { createEncodeProducts } from "./encode-products.js";
 import type { Modality } from "./encode-products.js";
+import { openEncoders, watchVideoDecoder } from "./encoders.js";
 import { createEncoderEvents } from "./events.js";
 import { createMediaReader } from "./media/media-reader.js";
 import type { MediaLimits } from "./media/limits.js";
 import { ProductChangesConsumer } from "./product-changes.consumer.js";
 import { CONTEXT, ENCODE_PRODUCTS, EVENT_BUS } from "./tokens.js";
+
+export { openEncoders } from "./encoders.js";
 
 export interface EncoderPorts {
   readonly bus: EventBus;
@@ -80,30 +80,6 @@ export async function openEncoderPorts(
   return { bus, encoders: await openEncoders(config, context) };
 }
 
-/** The encoders by modality, each in worker threads of its own. */
-export async function openEncoders(
-  config: EncoderConfig,
-  { closers }: Pick<ServiceContext, "closers">,
-): Promise<ReadonlyMap<Modality, Encoder>> {
-  const encoders = new Map<Modality, Encoder>();
-  const wanted = { text: config.ENCODER_TEXT, image: config.ENCODER_IMAGE } as const;
-  for (const [modality, id] of Object.entries(wanted) as [Modality, string][]) {
-    const encoder = await openEncoder({
-      directory: join(config.MODELS_DIR, id),
-      workers: config.ENCODER_WORKERS,
-    });
-    closers.add(`${modality} encoder`, () => encoder.close());
-    if (encoder.manifest.modality !== modality) {
-      const variable = `ENCODER_${modality.toUpperCase()}`;
-      throw new ConfigError(
-        `${variable}: expected an encoder of ${modality} (got "${id}", which is one of ${encoder.manifest.modality})`,
-      );
-    }
-    encoders.set(modality, encoder);
-  }
-  return encoders;
-}
-
 /** Starts the service on the given ports; resolves when it consumes. */
 export async function startEncoder(
   config: EncoderConfig,
@@ -118,4 +94,5 @@ export async function startEncoder(
   );
   context.closers.add("application", () => app.close());
   context.readiness.set("event bus", () => ports.bus.ping());
+  if (ports.encoders.has("video")) watchVideoDecoder(config.ENCODER_FFMPEG, context);
 }

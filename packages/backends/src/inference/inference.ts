@@ -19,13 +19,14 @@ export { listEncoders, type RegisteredEncoder, spaceMistakes } from "./registry.
  * - `undecodable`: not a JPEG, PNG, WebP, GIF, AVIF or TIFF picture, not an MP4, QuickTime, WebM,
  *   Matroska or AVI video, or a damaged one.
  * - `too-large`: a picture above 50 megapixels or 64 MiB, found before it is decoded; a video above
- *   64 MiB, 9.4 megapixels, 10 minutes or 30 s of decoding.
+ *   64 MiB, 9.4 megapixels, or 10 minutes.
+ * - `timeout`: a video that took more than 30 s to decode.
  * - `no-decoder`: there is no ffmpeg, without which no video is encoded. It passes once there is one.
  * - `encoder`: the graph failed on it, gave no usable vector, or two workers died over it. */
 export type EncodeResult =
   | { readonly vector: Float32Array }
   | {
-      readonly failure: "undecodable" | "too-large" | "no-decoder" | "encoder";
+      readonly failure: "undecodable" | "too-large" | "timeout" | "no-decoder" | "encoder";
       readonly detail: string;
     };
 

@@ -168,6 +168,7 @@ function spread(raw: Uint8Array, frameBytes: number, frames: number): Uint8Array
 function failure(result: Extract<FfmpegResult, { failure: string }>): Failure {
   const { detail } = result;
   if (result.failure === "missing") return { failure: "no-decoder", detail };
+  if (result.failure === "time") return { failure: "timeout", detail };
   const large = result.failure !== "failed" || /exceeds specified max pixel count/.test(detail);
   return { failure: large ? "too-large" : "undecodable", detail };
 }
