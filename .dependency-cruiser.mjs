@@ -1,7 +1,7 @@
 // The import rules of ARCHITECTURE.md. They look at the sources; `gen` is made from the protos.
 const CLIENTS = {
   kafkajs: "packages/backends/src/event-bus/kafka\\.ts",
-  ioredis: "packages/backends/src/profile-store/redis\\.ts",
+  ioredis: "packages/backends/src/redis/connection\\.ts",
   "@qdrant/js-client-rest": "packages/backends/src/vector-index/qdrant\\.ts",
   "onnxruntime-node": "packages/backends/src/inference/onnx-graph\\.ts",
   sharp: "packages/backends/src/inference/image-preprocessing\\.ts",
