@@ -6,7 +6,7 @@ import type { Answer, Connections } from "./connections.js";
 import type { Hosts } from "./hosts.js";
 import { failed, readAtMost, tooLarge } from "./limits.js";
 import type { FailedMedia, MediaLimits, Patience } from "./limits.js";
-import { httpRefusal } from "./url-policy.js";
+import { httpRefusal, redirectTarget } from "./url-policy.js";
 import type { Validator } from "./validators.js";
 
 export type HttpMedia =
@@ -55,10 +55,8 @@ export async function readHttpUrl(request: HttpRequest, parts: HttpParts): Promi
     if (refusal !== undefined) return refusal;
     const step = await persist(url, request, parts, signal);
     if (!("location" in step)) return step;
-    const next = URL.parse(step.location, url.href);
-    if (next === null) return failed("refused", "redirected to what is not a URL");
-    if (url.protocol === "https:" && next.protocol === "http:")
-      return failed("refused", "redirected from https: to http:");
+    const next = redirectTarget(url, step.location);
+    if ("failure" in next) return next;
     url = next;
   }
   return failed("refused", `more than ${patience.redirectsMax} redirects`);

@@ -20,6 +20,15 @@ export function httpRefusal(
   return undefined;
 }
 
+/** Where a redirect leads, to be judged like the first URL; never to a weaker protection. */
+export function redirectTarget(from: URL, location: string): URL | FailedMedia {
+  const target = URL.parse(location, from.href);
+  if (target === null) return failed("refused", "redirected to what is not a URL");
+  if (from.protocol === "https:" && target.protocol === "http:")
+    return failed("refused", "redirected from https: to http:");
+  return target;
+}
+
 /** `host` as in a parsed URL: in lower case, with a port where it is not that of the scheme. */
 export function matchesHost(patterns: readonly string[], host: string): boolean {
   const [, name = "", port = ""] = /^(.*?)\.?(:\d+)?$/.exec(host) ?? [];
