@@ -30,6 +30,12 @@ export type EncodeResult =
       readonly detail: string;
     };
 
+export interface EncodeOptions {
+  /** Somebody waits for the answer. */
+  readonly urgent?: boolean;
+  readonly signal?: AbortSignal;
+}
+
 /** One encoder, ready to run. */
 export interface Encoder {
   readonly manifest: EncoderManifest;
@@ -39,11 +45,18 @@ export interface Encoder {
    * what else is encoded (to 1e-4). Vectors are L2-normalised where the manifest says so. Any
    * string is a text, the empty one included; long ones are cut.
    *
+   * Urgent contents go before all others: they wait for the run that is under way, not for the
+   * queue. What still waits when the signal aborts is not encoded, and the call rejects with the
+   * signal's reason.
+   *
    * Rejects with `invalid` (contents of the wrong kind), `overloaded` (more than `queueMax`
-   * contents would wait; none of this call's is taken) or `unavailable` (closed, also during
+   * contents, or 64 urgent ones, would wait; none of this call's is taken) or `unavailable` (closed, also during
    * the call).
    */
-  encode(contents: readonly (string | Uint8Array)[]): Promise<EncodeResult[]>;
+  encode(
+    contents: readonly (string | Uint8Array)[],
+    options?: EncodeOptions,
+  ): Promise<EncodeResult[]>;
   /** Contents handed to ONNX Runtime since the start. A content counts once however often its
    * batch was tried; one that could not be decoded does not count. */
   encodedTotal(): number;
@@ -117,9 +130,9 @@ export async function openEncoder(options: EncoderOptions): Promise<Encoder> {
   });
   return {
     manifest,
-    async encode(contents) {
+    async encode(contents, encodeOptions = {}) {
       expectKind(contents, manifest);
-      return pool.encode(contents);
+      return pool.encode(contents, encodeOptions);
     },
     encodedTotal: () => pool.handed,
     close: () => pool.close(),

@@ -14,6 +14,7 @@ import type { EncoderFolder } from "./manifest.js";
 import { openGraph, type OnnxGraph } from "./onnx-graph.js";
 import { deviation, normalise } from "./pooling.js";
 import { textSteps } from "./text-steps.js";
+import { createTurns, type Turns } from "./turns.js";
 import { framesSteps, wholeClipSteps } from "./video-steps.js";
 
 type Content = string | Uint8Array;
@@ -38,8 +39,16 @@ export interface Steps<Row extends ArrayLike<number>> {
 export interface Model {
   /** Rows of one batch at most; 1 if vectors would depend on what else is in the batch. */
   readonly rowsMax: number;
-  /** Results in order; `handed` counts the contents that got as far as ONNX Runtime, once each. */
-  encode(contents: readonly Content[]): Promise<{ results: EncodeResult[]; handed: number }>;
+  /**
+   * Results in order; `handed` counts the contents that got as far as ONNX Runtime, once each.
+   * Concurrent calls take turns run by run, urgent ones first; what a call prepares overlaps with
+   * the runs of others.
+   */
+  encode(
+    contents: readonly Content[],
+    urgent: boolean,
+  ): Promise<{ results: EncodeResult[]; handed: number }>;
+  /** After the current run; calls that have not ended by then never do. */
   release(): Promise<void>;
 }
 
@@ -94,12 +103,15 @@ function assemble<Row extends ArrayLike<number>>(
   graph: OnnxGraph,
   rowsMax: number,
 ): Model {
+  const turns = createTurns();
   return {
     rowsMax,
-    encode: (contents) => encodeAll(contents, steps, rowsMax, normalised),
-    release: () => {
+    encode: (contents, urgent) =>
+      encodeAll(contents, steps, { rowsMax, normalised, urgent, turns }),
+    release: async () => {
       steps.close?.();
-      return graph.release();
+      await turns.close();
+      await graph.release();
     },
   };
 }
@@ -143,11 +155,17 @@ async function stableInBatches<Row extends ArrayLike<number>>(
   return singly.every((vector, i) => deviation(vector, together[i]!) <= DEVIATION_MAX);
 }
 
+interface Encoding {
+  readonly rowsMax: number;
+  readonly normalised: boolean;
+  readonly urgent: boolean;
+  readonly turns: Turns;
+}
+
 async function encodeAll<Row extends ArrayLike<number>>(
   contents: readonly Content[],
   steps: Steps<Row>,
-  rowsMax: number,
-  normalised: boolean,
+  { rowsMax, normalised, urgent, turns }: Encoding,
 ): Promise<{ results: EncodeResult[]; handed: number }> {
   const results: EncodeResult[] = [];
   const rows: { readonly at: number; readonly row: Row }[] = [];
@@ -159,10 +177,8 @@ async function encodeAll<Row extends ArrayLike<number>>(
   const lengths = rows.map(({ row }) => steps.length(row));
   for (const batch of planBatches(lengths, rowsMax, steps.cellsMax)) {
     const members = batch.map((i) => rows[i]!);
-    const vectors = await runOrRetry(
-      members.map(({ row }) => row),
-      steps,
-    );
+    const batchRows = members.map(({ row }) => row);
+    const vectors = await turns.take(urgent, () => runOrRetry(batchRows, steps));
     for (const [i, { at }] of members.entries()) results[at] = finish(vectors[i]!, normalised);
   }
   return { results, handed: rows.length };

@@ -1,4 +1,4 @@
-/** Entry point of a worker thread: one model, one task at a time. */
+/** Entry point of a worker thread: one model, a few tasks at a time. */
 import { parentPort, workerData } from "node:worker_threads";
 
 import { describeError, type ErrorCode, toMarquetryError } from "@marquetry/runtime/errors";
@@ -13,7 +13,13 @@ export interface WorkerStart {
 }
 
 export type ToWorker =
-  | { readonly kind: "encode"; readonly contents: readonly (string | Uint8Array)[] }
+  | {
+      readonly kind: "encode";
+      /** Names the task in its answer; several may be at work. */
+      readonly task: number;
+      readonly contents: readonly (string | Uint8Array)[];
+      readonly urgent: boolean;
+    }
   | { readonly kind: "close" };
 
 export type FromWorker =
@@ -21,6 +27,7 @@ export type FromWorker =
   | { readonly kind: "refused"; readonly code: ErrorCode; readonly message: string }
   | {
       readonly kind: "encoded";
+      readonly task: number;
       readonly results: readonly EncodeResult[];
       /** Contents that got as far as ONNX Runtime. */
       readonly handed: number;
@@ -42,10 +49,11 @@ function serve(model: Model): void {
     }
     // `encode` turns whatever goes wrong with a content into its result; if it throws all the
     // same, the thread ends by the unhandled rejection and is replaced.
-    void model.encode(message.contents).then(({ results, handed }) => {
+    const { task, contents, urgent } = message;
+    void model.encode(contents, urgent).then(({ results, handed }) => {
       const vectors = results.flatMap((result) => ("vector" in result ? [result.vector] : []));
       send(
-        { kind: "encoded", results, handed },
+        { kind: "encoded", task, results, handed },
         vectors.map((v) => v.buffer as ArrayBuffer),
       );
     });
