@@ -76,8 +76,14 @@ function hiddenIn(buffer: Buffer): string | undefined {
   return undefined;
 }
 
+/** What may follow `<` or `%` in a mark; looked at first, since a text of each place takes time. */
+const SECOND = new Set(Buffer.from("sShH!?P"));
+
 function holds(buffer: Buffer, first: number, mark: RegExp): boolean {
-  for (let at = buffer.indexOf(first); at !== -1; at = buffer.indexOf(first, at + 1))
+  for (let at = buffer.indexOf(first); at !== -1; at = buffer.indexOf(first, at + 1)) {
+    const second = buffer[at + 1];
+    if (second === undefined || !SECOND.has(second)) continue;
     if (mark.test(buffer.toString("latin1", at, at + 12))) return true;
+  }
   return false;
 }
