@@ -19,6 +19,10 @@ function encoderId() {
 const schema = z.object({
   ...serviceConfig,
   EVENT_BUS_URL: url("kafka", "memory"),
+  /** 0 takes a free port. */
+  GRPC_PORT: integer(0, 65_535).default(50_052),
+  /** Calls at work at once; further ones are answered RESOURCE_EXHAUSTED. */
+  CALLS_MAX: integer(1, 100_000).default(64),
   /** Where `npm run models` put the encoders, one folder each. */
   MODELS_DIR: z.string().optional(),
   XDG_CACHE_HOME: z.string().optional(),

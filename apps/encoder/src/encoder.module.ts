@@ -9,14 +9,17 @@ import { TOPICS } from "@marquetry/contracts/topics";
 import type { ServiceContext } from "@marquetry/runtime/lifecycle";
 import type { EncoderConfig } from "./config.js";
 import { createEmbeddingCache } from "./embedding-cache.js";
+import { createEncodeContent } from "./encode-content.js";
+import { EncodeController } from "./encode.controller.js";
 import { createEncodeProducts } from "./encode-products.js";
 import type { Modality } from "./encode-products.js";
 import { openEncoders, watchVideoDecoder } from "./encoders.js";
 import { createEncoderEvents } from "./events.js";
+import { GrpcServer } from "./grpc-server.js";
 import { createMediaReader } from "./media/media-reader.js";
 import type { MediaLimits } from "./media/limits.js";
 import { ProductChangesConsumer } from "./product-changes.consumer.js";
-import { CONTEXT, ENCODE_PRODUCTS, EVENT_BUS } from "./tokens.js";
+import { CONFIG, CONTEXT, ENCODE_CONTENT, ENCODE_PRODUCTS, EVENTS, EVENT_BUS } from "./tokens.js";
 
 export { openEncoders } from "./encoders.js";
 
@@ -46,10 +49,15 @@ class EncoderModule {
     return {
       module: EncoderModule,
       providers: [
+        { provide: CONFIG, useValue: config },
         { provide: CONTEXT, useValue: context },
+        { provide: EVENTS, useValue: events },
         { provide: EVENT_BUS, useValue: ports.bus },
         { provide: ENCODE_PRODUCTS, useValue: encodeProducts },
+        { provide: ENCODE_CONTENT, useValue: createEncodeContent(ports.encoders, events) },
         ProductChangesConsumer,
+        EncodeController,
+        GrpcServer,
       ],
     };
   }
@@ -80,12 +88,12 @@ export async function openEncoderPorts(
   return { bus, encoders: await openEncoders(config, context) };
 }
 
-/** Starts the service on the given ports; resolves when it consumes. */
+/** Starts the service on the given ports; resolves with the gRPC port when it consumes and answers. */
 export async function startEncoder(
   config: EncoderConfig,
   context: ServiceContext,
   ports: EncoderPorts,
-): Promise<void> {
+): Promise<number> {
   await ports.bus.ensureTopics(TOPICS);
   const app = await NestFactory.createApplicationContext(
     EncoderModule.register(config, context, ports),
@@ -95,4 +103,7 @@ export async function startEncoder(
   context.closers.add("application", () => app.close());
   context.readiness.set("event bus", () => ports.bus.ping());
   if (ports.encoders.has("video")) watchVideoDecoder(config.ENCODER_FFMPEG, context);
+  const { port } = app.get(GrpcServer);
+  context.logger.info({ grpcPort: port }, "serving gRPC");
+  return port;
 }

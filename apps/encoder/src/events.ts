@@ -1,7 +1,10 @@
 import { FailureCause } from "@marquetry/contracts/events/product_pb";
 import type { ProductEmbedded } from "@marquetry/contracts/events/product_pb";
 import type { MediaEvent } from "./media/media-reader.js";
+import { describeError } from "@marquetry/runtime/errors";
 import type { ServiceContext } from "@marquetry/runtime/lifecycle";
+
+const SECONDS = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5];
 
 /** What happens in the encoder that an operator wants to see: one function each. */
 export type EncoderEvents = ReturnType<typeof createEncoderEvents>;
@@ -26,7 +29,17 @@ export function createEncoderEvents({
     "Times that a host of media was left alone for failing too often",
     [],
   );
+  const calls = metrics.histogram("call_seconds", "Calls by method and status", SECONDS, [
+    "method",
+    "status",
+  ]);
   return {
+    callAnswered(method: string, status: string, seconds: number): void {
+      calls.observe({ method, status }, seconds);
+    },
+    callFailed(method: string, error: unknown): void {
+      logger.error({ method, error: describeError(error) }, "call failed");
+    },
     productEncoded({ productId, state }: ProductEmbedded): void {
       if (state.case !== "embedded") return;
       const { embeddings, absent, failed } = state.value;

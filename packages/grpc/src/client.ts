@@ -20,7 +20,7 @@ export interface CallOptions {
 
 export interface GrpcClient<Methods extends GenServiceMethods> {
   readonly calls: UnaryCalls<Methods>;
-  close(): void;
+  readonly close: () => void;
 }
 
 const CALL_MS_MAX = 10_000;
