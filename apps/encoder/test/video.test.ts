@@ -85,7 +85,7 @@ async function encoded(bus: EncoderPorts["bus"], video: Uint8Array): Promise<Emb
     group: randomUUID(),
     async handler(records) {
       for (const { value } of records) {
-        const { state } = fromBinary(ProductEmbeddedSchema, value!);
+        const { state } = fromBinary(ProductEmbeddedSchema, value);
         if (state.case === "embedded") taken.resolve(state.value);
       }
       return [];

@@ -241,7 +241,10 @@ describeWithFfmpeg("videos that are broken or hostile", () => {
     }
     expect(await encodeOne(encoder, claiming)).toEqual(await encodeOne(encoder, file));
     const endless = await clip("color=red:s=16x16:r=1:d=3,setpts=PTS*400", "mkv", [
-      ...["-c:v", "mpeg4", "-vsync", "passthrough"],
+      "-c:v",
+      "mpeg4",
+      "-vsync",
+      "passthrough",
     ]);
     expect(await failureOf(encoder, endless)).toMatch(/^too-large: \d+\.\d s, above 600$/);
   });
@@ -366,7 +369,15 @@ if (!existsSync(luma)) console.warn(`SKIPPED: there is no ${luma}`);
     const late = await reencoded(file, "mp4", ["-map", "0:v", "-c", "copy"]);
     expect(late.indexOf("moov")).toBeGreaterThan(late.indexOf("mdat") + 1_000_000);
     const small = await reencoded(file, "webm", [
-      ...["-an", "-vf", "scale=480:-2", "-c:v", "libvpx", "-cpu-used", "8", "-b:v", "500k"],
+      "-an",
+      "-vf",
+      "scale=480:-2",
+      "-c:v",
+      "libvpx",
+      "-cpu-used",
+      "8",
+      "-b:v",
+      "500k",
     ]);
     const [original, moved, other] = (await encoder.encode([file, late, small])).map(vector);
     expect(largestDifference(original!, moved!)).toBeLessThan(1e-4);

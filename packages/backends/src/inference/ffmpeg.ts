@@ -36,13 +36,12 @@ export function inputArguments(
   demuxer: Extract<Container, { demuxer: string }>["demuxer"],
   more: readonly string[] = [],
 ): string[] {
-  return [
-    ...["-v", "error", "-nostdin", "-xerror", "-max_alloc", `${ALLOCATION_BYTES_MAX}`],
-    ...["-protocol_whitelist", "pipe", "-format_whitelist", demuxer, "-f", demuxer],
-    ...["-codec_whitelist", DECODERS, "-max_pixels", `${FRAME_PIXELS_MAX}`, "-threads", "1"],
-    // Timestamps as they stand in the file, in every run the same.
-    ...["-copyts", ...more, "-i", "pipe:0"],
-  ];
+  const bounds = `-max_alloc ${ALLOCATION_BYTES_MAX} -max_pixels ${FRAME_PIXELS_MAX} -threads 1`;
+  const walls = `-protocol_whitelist pipe -format_whitelist ${demuxer} -codec_whitelist ${DECODERS}`;
+  // Timestamps as they stand in the file, in every run the same.
+  const input = `-f ${demuxer} -copyts`;
+  const before = `-v error -nostdin -xerror ${bounds} ${walls} ${input}`.split(" ");
+  return [...before, ...more, "-i", "pipe:0"];
 }
 
 /** Runs ffmpeg to its end or, at a bound, to a sudden one. Never rejects. */
@@ -75,9 +74,12 @@ export function runFfmpeg(run: FfmpegRun): Promise<FfmpegResult> {
     });
     child.stdout.on("data", (chunk: Buffer) => {
       length += chunk.length;
-      if (length <= run.outputBytesMax) return void output.push(chunk);
-      early ??= { failure: "output", detail: `more than ${run.outputBytesMax} bytes of output` };
-      child.kill("SIGKILL");
+      if (length <= run.outputBytesMax) {
+        output.push(chunk);
+      } else {
+        early ??= { failure: "output", detail: `more than ${run.outputBytesMax} bytes of output` };
+        child.kill("SIGKILL");
+      }
     });
     child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
       if (words.length < WORDS_MAX) words += chunk;

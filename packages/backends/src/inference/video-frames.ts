@@ -134,10 +134,12 @@ function decodeArguments(
     ...shapeFilters(plan),
     "format=rgb24",
   ];
+  const output = `-vsync passthrough -frames:v ${plan.frames} -f rawvideo pipe:1`;
   return [
     ...inputArguments(container.demuxer, onlyKeys ? ["-skip_frame", "nokey"] : []),
-    ...["-map", "0:V:0", "-filter_threads", "1", "-vf", filters.join(",")],
-    ...["-vsync", "passthrough", "-frames:v", `${plan.frames}`, "-f", "rawvideo", "pipe:1"],
+    ..."-map 0:V:0 -filter_threads 1 -vf".split(" "),
+    filters.join(","),
+    ...output.split(" "),
   ];
 }
 
