@@ -44,6 +44,15 @@ describe("lengths", () => {
     await cut.promise;
   });
 
+  test("what an answer brings beside its status is not read, however much it is", async () => {
+    const cut = Promise.withResolvers<void>();
+    const server = await serve((_, response) => {
+      response.once("close", cut.resolve).writeHead(404).write(padded(100));
+    });
+    expect(await read(server)).toEqual({ failure: "not-found", detail: "status 404" });
+    await cut.promise;
+  });
+
   test("a length above what comes is a transfer that broke off, not a shorter picture", async () => {
     const server = await serve((_, response) => {
       response.writeHead(200, { "content-length": "999" }).write(GIF, () => response.destroy());

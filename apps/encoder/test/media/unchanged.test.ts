@@ -24,7 +24,7 @@ async function setUp(headers: Record<string, string>) {
     state.sent += state.bytes.length;
     return void response.writeHead(200, state.headers).end(state.bytes);
   });
-  const reader = readerOf(server);
+  const reader = readerOf(server, { hostReadsMax: 1 });
   const read = (isKnown?: (digest: string) => boolean | Promise<boolean>, path = "/a.gif") =>
     reader.read({
       url: `http://${server.host}${path}`,
@@ -50,6 +50,16 @@ test.each([
   expect(known).toEqual(Array(3).fill(digestOf(GIF)));
   expect(state.sent).toBe(GIF.length);
   expect(server.asked.at(-1)?.headers).toMatchObject(asked);
+});
+
+test("whether it has changed or not, its connection serves the next one too", async () => {
+  const { server, state, read } = await setUp({ etag: '"1"' });
+  for (let i = 0; i < 3; i += 1) {
+    state.headers = { etag: `"${i}"` };
+    expect(await read(() => true)).toMatchObject({ digest: digestOf(GIF) });
+    expect(await read(() => true)).toEqual({ unchanged: digestOf(GIF) });
+  }
+  expect(server.connections()).toBe(1);
 });
 
 test("a picture that has changed is read, and its new state remembered", async () => {
