@@ -2,16 +2,17 @@ import "reflect-metadata";
 import { Module } from "@nestjs/common";
 import type { DynamicModule } from "@nestjs/common";
 import { NestFactory } from "@nestjs/core";
+import { openEmbeddingCache } from "@marquetry/backends/embedding-cache/open";
 import type { EventBus } from "@marquetry/backends/event-bus";
 import { openEventBus } from "@marquetry/backends/event-bus/open";
 import type { Encoder } from "@marquetry/backends/inference";
 import { TOPICS } from "@marquetry/contracts/topics";
 import type { ServiceContext } from "@marquetry/runtime/lifecycle";
 import type { EncoderConfig } from "./config.js";
-import { createEmbeddingCache } from "./embedding-cache.js";
 import { createEncodeContent } from "./encode-content.js";
 import { EncodeController } from "./encode.controller.js";
-import { createEncodeProducts } from "./encode-products.js";
+import { createBackPressure } from "./back-pressure.js";
+import { createEncodeProducts, MODALITIES } from "./encode-products.js";
 import type { Modality } from "./encode-products.js";
 import { openEncoders, watchVideoDecoder } from "./encoders.js";
 import { createEncoderEvents } from "./events.js";
@@ -19,7 +20,17 @@ import { GrpcServer } from "./grpc-server.js";
 import { createMediaReader } from "./media/media-reader.js";
 import type { MediaLimits } from "./media/limits.js";
 import { ProductChangesConsumer } from "./product-changes.consumer.js";
-import { CONFIG, CONTEXT, ENCODE_CONTENT, ENCODE_PRODUCTS, EVENTS, EVENT_BUS } from "./tokens.js";
+import type { ConsumerSettings } from "./product-changes.consumer.js";
+import {
+  BACK_PRESSURE,
+  CONFIG,
+  CONTEXT,
+  ENCODE_CONTENT,
+  ENCODE_PRODUCTS,
+  EVENTS,
+  EVENT_BUS,
+  SETTINGS,
+} from "./tokens.js";
 
 export { openEncoders } from "./encoders.js";
 
@@ -40,12 +51,32 @@ class EncoderModule {
       onEvent: (event) => events.mediaHappened(event),
     });
     context.closers.add("media", () => media.close());
+    const cache = openEmbeddingCache(config.EMBEDDING_CACHE_URL, {
+      megabytes: config.EMBEDDING_CACHE_MB,
+      ttlSeconds: config.EMBEDDING_CACHE_TTL_DAYS * 86_400,
+      onFailure: (error) => events.cacheAway(error),
+    });
+    context.closers.add("embedding cache", () => cache.close());
+    context.degradation.set("embedding cache", () => cache.ping());
+    const backPressure = createBackPressure(events);
+    const modalities = [...ports.encoders.keys()];
+    const complete = isComplete(config);
     const encodeProducts = createEncodeProducts({
       encoders: ports.encoders,
+      complete,
       readMedia: (request) => media.read(request),
-      cache: createEmbeddingCache(config.EMBEDDING_CACHE_MB),
+      cache,
       events,
+      onWaiting: (modality, waiting) => backPressure.report(modality, waiting),
+      groupMax: groupMaxOf(config),
+      encodeTimeoutMs: config.ENCODER_TIMEOUT_MS,
     });
+    const settings: ConsumerSettings = {
+      modalities,
+      group: complete ? "marquetry-encoder" : `marquetry-encoder-${modalities.join("-")}`,
+      consumers: config.ENCODER_CONSUMERS,
+      retryDelaysMs: config.ENCODER_RETRY_DELAYS,
+    };
     return {
       module: EncoderModule,
       providers: [
@@ -53,6 +84,8 @@ class EncoderModule {
         { provide: CONTEXT, useValue: context },
         { provide: EVENTS, useValue: events },
         { provide: EVENT_BUS, useValue: ports.bus },
+        { provide: BACK_PRESSURE, useValue: backPressure },
+        { provide: SETTINGS, useValue: settings },
         { provide: ENCODE_PRODUCTS, useValue: encodeProducts },
         { provide: ENCODE_CONTENT, useValue: createEncodeContent(ports.encoders, events) },
         ProductChangesConsumer,
@@ -61,6 +94,20 @@ class EncoderModule {
       ],
     };
   }
+}
+
+/** A deployment that is told its modalities leaves the others to other deployments. */
+function isComplete({ ENCODER_MODALITIES: told }: EncoderConfig): boolean {
+  return told === undefined || MODALITIES.every((modality) => told.includes(modality));
+}
+
+/** Media in memory for one encoder's next run, however large each may be. */
+const GROUP_BYTES_MAX = 134_217_728;
+
+function groupMaxOf(config: EncoderConfig): Partial<Record<Modality, number>> {
+  const of = (bytesMax: number): number =>
+    Math.min(Math.max(Math.floor(GROUP_BYTES_MAX / bytesMax), 1), 16);
+  return { image: of(config.MEDIA_BYTES_MAX), video: of(config.MEDIA_VIDEO_BYTES_MAX) };
 }
 
 function mediaLimits(config: EncoderConfig): MediaLimits {

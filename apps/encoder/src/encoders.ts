@@ -15,9 +15,8 @@ import { ConfigError } from "@marquetry/runtime/config";
 import { MarquetryError } from "@marquetry/runtime/errors";
 import type { ServiceContext } from "@marquetry/runtime/lifecycle";
 import type { EncoderConfig } from "./config.js";
+import { MODALITIES } from "./encode-products.js";
 import type { Modality } from "./encode-products.js";
-
-const MODALITIES = ["text", "image", "video"] as const satisfies readonly Modality[];
 
 /** The encoders by modality, each in worker threads of its own. */
 export async function openEncoders(
@@ -35,7 +34,11 @@ export async function openEncoders(
     const variable = `ENCODER_${modality.toUpperCase()}`;
     const reference = references?.[modality];
     const chosen = ids[modality] ?? reference?.encoder ?? fallbackOf(modality, references);
-    if (chosen === undefined) continue;
+    const wanted = config.ENCODER_MODALITIES?.includes(modality) ?? chosen !== undefined;
+    if (!wanted) continue;
+    if (chosen === undefined) {
+      throw new ConfigError(`${variable}: ENCODER_MODALITIES asks for an encoder of ${modality}`);
+    }
     if (reference !== undefined && chosen !== reference.encoder) {
       throw new ConfigError(`${variable}: the bundle names ${reference.encoder} (got "${chosen}")`);
     }

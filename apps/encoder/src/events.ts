@@ -1,6 +1,6 @@
-import { FailureCause } from "@marquetry/contracts/events/product_pb";
 import type { ProductEmbedded } from "@marquetry/contracts/events/product_pb";
 import type { MediaEvent } from "./media/media-reader.js";
+import { causeName } from "./retries.js";
 import { describeError } from "@marquetry/runtime/errors";
 import type { ServiceContext } from "@marquetry/runtime/lifecycle";
 
@@ -33,6 +33,23 @@ export function createEncoderEvents({
     "method",
     "status",
   ]);
+  const lookUps = metrics.counter("cache_lookups_total", "Embeddings looked for in the cache", [
+    "modality",
+    "outcome",
+  ]);
+  const cacheFailures = metrics.counter(
+    "cache_failures_total",
+    "Calls that found the embedding cache away",
+  );
+  const planned = metrics.counter("retries_planned_total", "Changes to be tried again later");
+  const healed = metrics.counter(
+    "products_healed_total",
+    "Changes of which another attempt left nothing that failed",
+  );
+  const pauses = metrics.counter(
+    "consumer_pauses_total",
+    "Times that the consumers were paused for the encoders",
+  );
   return {
     callAnswered(method: string, status: string, seconds: number): void {
       calls.observe({ method, status }, seconds);
@@ -46,7 +63,7 @@ export function createEncoderEvents({
       for (const { modality } of embeddings) modalities.inc({ modality, outcome: "encoded" });
       for (const modality of absent) modalities.inc({ modality, outcome: "absent" });
       for (const { modality, cause, detail } of failed) {
-        const outcome = FailureCause[cause].toLowerCase();
+        const outcome = causeName(cause);
         modalities.inc({ modality, outcome });
         logger.warn({ productId, modality, cause: outcome, detail }, "modality failed");
       }
@@ -60,6 +77,24 @@ export function createEncoderEvents({
       } else {
         logger.info({ host: event.host }, "host of media answers again");
       }
+    },
+    cacheAsked(modality: string, asked: number, found: number): void {
+      lookUps.inc({ modality, outcome: "hit" }, found);
+      lookUps.inc({ modality, outcome: "miss" }, asked - found);
+    },
+    /** It shows in `/readyz` too; a line per batch would say no more. */
+    cacheAway(error: unknown): void {
+      cacheFailures.inc({});
+      logger.debug({ error: describeError(error) }, "the embedding cache is away");
+    },
+    retriesPlanned(count: number): void {
+      planned.inc({}, count);
+    },
+    productHealed(): void {
+      healed.inc({});
+    },
+    consumersPaused(): void {
+      pauses.inc({});
     },
     contentsEncoded(modality: string, count: number): void {
       encoded.inc({ modality }, count);

@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { openEmbeddingCache } from "@marquetry/backends/embedding-cache/open";
 import { openEncoder } from "@marquetry/backends/inference";
 import type { Encoder } from "@marquetry/backends/inference";
 import {
@@ -25,7 +26,6 @@ import { vectorFromBytes } from "@marquetry/model/vector";
 import { createLogger } from "@marquetry/runtime/logger";
 import { createMetrics } from "@marquetry/runtime/telemetry";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { createEmbeddingCache } from "../src/embedding-cache.js";
 import { createEncodeProducts } from "../src/encode-products.js";
 import type { Modality } from "../src/encode-products.js";
 import { createEncoderEvents } from "../src/events.js";
@@ -63,7 +63,7 @@ function setUp() {
       readAddresses.push(request.url);
       return media.read(request);
     },
-    cache: createEmbeddingCache(1),
+    cache: openEmbeddingCache("memory:", { megabytes: 1 }),
     events: createEncoderEvents({ logger: createLogger("encoder", "silent"), metrics }),
   });
   const totals = () =>
