@@ -49,6 +49,8 @@ export interface KafkaEventBusOptions {
   readonly log: Log;
   /** Time that `close()` gives running handlers before it aborts them; 10,000 unless told. */
   readonly drainMs?: number;
+  /** A member that dies without leaving holds its partitions for this long; 10,000 unless told. */
+  readonly sessionMs?: number;
 }
 
 /** kafkajs's levels by their numbers. */
@@ -68,7 +70,6 @@ const PING_MS_MAX = 3_000;
 /** A fetch that finds nothing ends after this; `close()` waits for it. */
 const FETCH_WAIT_MS = 250;
 const HEARTBEAT_MS = 1_000;
-/** A member that dies without leaving holds its partitions for this long. */
 const SESSION_MS_MAX = 10_000;
 /** A handler call longer than this loses its partitions when the group changes. */
 const REBALANCE_MS_MAX = 60_000;
@@ -554,7 +555,7 @@ async function joinGroup(
     const consumer = createClient({ ...bus, log: logAndNotice }, 5).consumer({
       groupId: group,
       allowAutoTopicCreation: false,
-      sessionTimeout: SESSION_MS_MAX,
+      sessionTimeout: bus.sessionMs ?? SESSION_MS_MAX,
       rebalanceTimeout: REBALANCE_MS_MAX,
       heartbeatInterval: HEARTBEAT_MS,
       maxWaitTimeInMs: FETCH_WAIT_MS,
