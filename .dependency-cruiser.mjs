@@ -1,12 +1,16 @@
 // The import rules of ARCHITECTURE.md. They look at the sources; `gen` is made from the protos.
 const CLIENTS = {
   kafkajs: "packages/backends/src/event-bus/kafka\\.ts",
-  ioredis: "packages/backends/src/profile-store/redis\\.ts",
+  ioredis: "packages/backends/src/redis/connection\\.ts",
   "@qdrant/js-client-rest": "packages/backends/src/vector-index/qdrant\\.ts",
   "onnxruntime-node": "packages/backends/src/inference/onnx-graph\\.ts",
   sharp: "packages/backends/src/inference/image-preprocessing\\.ts",
+  undici: "apps/encoder/src/media/connections\\.ts",
+  cockatiel: "apps/encoder/src/media/hosts\\.ts",
   "@huggingface/tokenizers": "packages/backends/src/inference/text-preprocessing\\.ts",
 };
+/** They measure us against the bare libraries. */
+const BENCHES = "^apps/standalone/bench/";
 const TESTS = "(\\.test|\\.contract)\\.ts$|/test/";
 
 export default {
@@ -44,7 +48,27 @@ export default {
       name: "backends-import-runtime-only",
       severity: "error",
       from: { path: "^packages/backends/src", pathNot: TESTS },
-      to: { path: "^(packages/(model|contracts)|apps|infra)/" },
+      to: { path: "^(packages/contracts|apps|infra)/" },
+    },
+    {
+      name: "grpc-imports-contracts-and-runtime",
+      severity: "error",
+      from: { path: "^packages/grpc/src", pathNot: TESTS },
+      to: { path: "^(packages/(model|backends)|apps|infra)/" },
+    },
+    {
+      name: "one-package-imports-the-grpc-libraries",
+      comment: "docs/adr/0008-one-grpc-edge.md",
+      severity: "error",
+      from: { path: "^(packages|apps)/", pathNot: ["^packages/grpc/", TESTS] },
+      to: { path: "node_modules/(@grpc/|grpc-health-check)" },
+    },
+    {
+      name: "of-backends-inference-alone-imports-maths",
+      comment: "Pooling a clip's frames; docs/adr/0007-video.md.",
+      severity: "error",
+      from: { path: "^packages/backends/src/(?!inference/)", pathNot: TESTS },
+      to: { path: "^packages/model/" },
     },
     {
       name: "packages-never-import-apps",
@@ -67,7 +91,7 @@ export default {
     ...Object.entries(CLIENTS).map(([library, file]) => ({
       name: `one-file-imports-${library.replaceAll(/[@/]/g, "-")}`,
       severity: "error",
-      from: { path: "^(packages|apps)/", pathNot: [`^${file}$`, TESTS] },
+      from: { path: "^(packages|apps)/", pathNot: [`^${file}$`, TESTS, BENCHES] },
       to: { path: `node_modules/${library}/` },
     })),
   ],

@@ -19,6 +19,7 @@ for (const name of Object.keys(env))
 
 const COMMANDS = {
   demo: { build: true, run: ["node", "apps/standalone/dist/src/demo.js"] },
+  bench: { build: true, run: ["node", "apps/standalone/dist/bench/main.js"] },
   test: { build: true, run: ["node", "infra/dist/commands/test.js"] },
   lint: { build: true, run: ["node", "infra/dist/commands/lint.js"] },
   models: { build: true, run: ["node", "infra/dist/models/main.js"] },

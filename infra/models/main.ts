@@ -9,8 +9,10 @@ const usage = `Fetches the pretrained encoders, checks them and puts each in a f
   --dir DIR   where to (default: MARQUETRY_MODELS_DIR or marquetry/models in the user's cache)
   --only ID   this encoder instead of the default ones; may be repeated.
               all-minilm-l6-v2-int8 (default), efficientnet-lite0 (default),
+              efficientnet-lite0-frames (default, for videos; brings efficientnet-lite0),
               all-minilm-l6-v2-w8, efficientnet-lite1, efficientnet-lite2,
-              clip-vit-b32-image (needs the hub; its first bytes are trusted)
+              clip-vit-b32-text, clip-vit-b32-image (a pair; need the hub, their first bytes are
+              trusted)
 `;
 
 async function main(): Promise<void> {

@@ -28,8 +28,8 @@ const source = z.discriminatedUnion("kind", [
 const fetchPlan = z.strictObject({
   /** Fetched when no encoder is named. */
   default: z.boolean(),
-  /** Tried in this order; each must give the same bytes. */
-  sources: z.array(source).min(1),
+  /** Tried in this order; each must give the same bytes. Empty for an encoder without files. */
+  sources: z.array(source),
   /** Another encoder to take when no source of a default one answers. It has an identity of its
    * own, since vectors of other weights must never be compared with this one's. */
   substitute: z.string().optional(),
@@ -44,14 +44,22 @@ const fetchPlan = z.strictObject({
 const encoderPlan = z
   .looseObject({
     id: z.string().regex(/^[a-z0-9][a-z0-9.-]*$/),
-    modality: z.enum(["text", "image"]),
+    modality: z.enum(["text", "image", "video"]),
     source: z.string().min(1),
-    file: fileName,
+    /** Its own graph; an encoder of video frames has that of `image`, another encoder. */
+    file: fileName.optional(),
+    image: z.string().optional(),
     sha256: sha256.optional(),
     tokenizer: fileName.optional(),
     tokenizerSha256: sha256.optional(),
     fetch: fetchPlan,
   })
+  .refine(
+    ({ file, image, fetch }) =>
+      (file === undefined) === (image !== undefined) &&
+      fetch.sources.length > 0 === (file !== undefined),
+    "expected a file and its sources, or an image encoder whose graph it runs",
+  )
   .refine(
     (plan) =>
       plan.fetch.trustOnFirstUse ||
@@ -75,11 +83,16 @@ export async function readPlans(directory = manifestsDirectory): Promise<Map<str
     if (!parsed.success) throw new Error(`${name}: ${z.prettifyError(parsed.error)}`);
     plans.set(parsed.data.id, parsed.data);
   }
+  for (const { id, image, sha256 } of plans.values()) {
+    if (image === undefined || plans.get(image)?.sha256 === sha256) continue;
+    throw new Error(`${id}.json: expected the sha256 of the image encoder ${image}`);
+  }
   return plans;
 }
 
 /** The files of an encoder's folder, each with the key of its digest in the manifest. */
 export function encoderFiles(plan: EncoderPlan): { name: string; key: string; sha256?: string }[] {
+  if (plan.file === undefined) return [];
   const model = { name: plan.file, key: "sha256", ...(plan.sha256 && { sha256: plan.sha256 }) };
   if (plan.tokenizer === undefined) return [model];
   const digest = plan.tokenizerSha256 && { sha256: plan.tokenizerSha256 };

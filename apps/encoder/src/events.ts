@@ -1,6 +1,10 @@
-import { FailureCause } from "@marquetry/contracts/events/product_pb";
 import type { ProductEmbedded } from "@marquetry/contracts/events/product_pb";
+import type { MediaEvent } from "./media/media-reader.js";
+import { causeName } from "./retries.js";
+import { describeError } from "@marquetry/runtime/errors";
 import type { ServiceContext } from "@marquetry/runtime/lifecycle";
+
+const SECONDS = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5];
 
 /** What happens in the encoder that an operator wants to see: one function each. */
 export type EncoderEvents = ReturnType<typeof createEncoderEvents>;
@@ -17,17 +21,80 @@ export function createEncoderEvents({
   const encoded = metrics.counter("contents_encoded_total", "Contents handed to an encoder", [
     "modality",
   ]);
+  const media = metrics.counter("media_read_total", "Media by how their reading ended", [
+    "outcome",
+  ]);
+  const leftAlone = metrics.counter(
+    "media_hosts_left_alone_total",
+    "Times that a host of media was left alone for failing too often",
+    [],
+  );
+  const calls = metrics.histogram("call_seconds", "Calls by method and status", SECONDS, [
+    "method",
+    "status",
+  ]);
+  const lookUps = metrics.counter("cache_lookups_total", "Embeddings looked for in the cache", [
+    "modality",
+    "outcome",
+  ]);
+  const cacheFailures = metrics.counter(
+    "cache_failures_total",
+    "Calls that found the embedding cache away",
+  );
+  const planned = metrics.counter("retries_planned_total", "Changes to be tried again later");
+  const healed = metrics.counter(
+    "products_healed_total",
+    "Changes of which another attempt left nothing that failed",
+  );
+  const pauses = metrics.counter(
+    "consumer_pauses_total",
+    "Times that the consumers were paused for the encoders",
+  );
   return {
+    callAnswered(method: string, status: string, seconds: number): void {
+      calls.observe({ method, status }, seconds);
+    },
+    callFailed(method: string, error: unknown): void {
+      logger.error({ method, error: describeError(error) }, "call failed");
+    },
     productEncoded({ productId, state }: ProductEmbedded): void {
       if (state.case !== "embedded") return;
       const { embeddings, absent, failed } = state.value;
       for (const { modality } of embeddings) modalities.inc({ modality, outcome: "encoded" });
       for (const modality of absent) modalities.inc({ modality, outcome: "absent" });
       for (const { modality, cause, detail } of failed) {
-        const outcome = FailureCause[cause].toLowerCase();
+        const outcome = causeName(cause);
         modalities.inc({ modality, outcome });
         logger.warn({ productId, modality, cause: outcome, detail }, "modality failed");
       }
+    },
+    mediaHappened(event: MediaEvent): void {
+      if (event.kind === "media-read") {
+        media.inc({ outcome: event.outcome });
+      } else if (event.kind === "host-left-alone") {
+        leftAlone.inc({});
+        logger.warn({ host: event.host }, "host of media keeps failing and is left alone");
+      } else {
+        logger.info({ host: event.host }, "host of media answers again");
+      }
+    },
+    cacheAsked(modality: string, asked: number, found: number): void {
+      lookUps.inc({ modality, outcome: "hit" }, found);
+      lookUps.inc({ modality, outcome: "miss" }, asked - found);
+    },
+    /** It shows in `/readyz` too; a line per batch would say no more. */
+    cacheAway(error: unknown): void {
+      cacheFailures.inc({});
+      logger.debug({ error: describeError(error) }, "the embedding cache is away");
+    },
+    retriesPlanned(count: number): void {
+      planned.inc({}, count);
+    },
+    productHealed(): void {
+      healed.inc({});
+    },
+    consumersPaused(): void {
+      pauses.inc({});
     },
     contentsEncoded(modality: string, count: number): void {
       encoded.inc({ modality }, count);

@@ -8,75 +8,160 @@ import type {
   OutgoingRecord,
   Rejection,
 } from "@marquetry/backends/event-bus";
-import { consumeObserved } from "@marquetry/backends/event-bus/observation";
-import { FailureCause, ProductEmbeddedSchema } from "@marquetry/contracts/events/product_pb";
+import { observeConsumers } from "@marquetry/backends/event-bus/observation";
+import { ProductEmbeddedSchema } from "@marquetry/contracts/events/product_pb";
 import type { ProductEmbedded } from "@marquetry/contracts/events/product_pb";
-import { PRODUCT_CHANGES, PRODUCT_EMBEDDINGS } from "@marquetry/contracts/topics";
+import {
+  embeddingKey,
+  PRODUCT_CHANGES,
+  PRODUCT_CHANGES_RETRY,
+  PRODUCT_EMBEDDINGS,
+  RETRY_HEADERS,
+  retryPartitionKey,
+} from "@marquetry/contracts/topics";
 import { decodeBatch } from "@marquetry/contracts/validation";
-import type { EncodeProducts } from "./encode-products.js";
 import type { ServiceContext } from "@marquetry/runtime/lifecycle";
-import { CONTEXT, ENCODE_PRODUCTS, EVENT_BUS } from "./tokens.js";
+import type { BackPressure } from "./back-pressure.js";
+import type { EncodeProducts } from "./encode-products.js";
+import type { EncoderEvents } from "./events.js";
+import { afterFailure, FIRST_ATTEMPT } from "./retries.js";
+import type { Attempt, Retry } from "./retries.js";
+import { BACK_PRESSURE, CONTEXT, ENCODE_PRODUCTS, EVENT_BUS, EVENTS, SETTINGS } from "./tokens.js";
 
+export interface ConsumerSettings {
+  /** Modalities that this deployment encodes. */
+  readonly modalities: readonly string[];
+  /** Of this deployment: those that share their work share the group. */
+  readonly group: string;
+  /** Members of the group in this process: while one waits for the bus, another encodes. */
+  readonly consumers: number;
+  readonly retryDelaysMs: readonly number[];
+}
+
+const BATCH_RECORDS_MAX = 64;
 const TRACE_HEADERS = new Set(["traceparent", "tracestate"]);
 
-/** Product changes from the bus through the use-case to the topic of embeddings. */
+/** Product changes, and those that wait for another attempt, through the use-case to the topic of
+ * embeddings. */
 @Injectable()
 export class ProductChangesConsumer implements OnApplicationBootstrap, OnModuleDestroy {
-  #consumer: Consumer | undefined;
+  readonly #consumers: Consumer[] = [];
 
   constructor(
     @Inject(CONTEXT) private readonly context: ServiceContext,
     @Inject(EVENT_BUS) private readonly bus: EventBus,
     @Inject(ENCODE_PRODUCTS) private readonly encodeProducts: EncodeProducts,
+    @Inject(BACK_PRESSURE) private readonly backPressure: BackPressure,
+    @Inject(EVENTS) private readonly events: EncoderEvents,
+    @Inject(SETTINGS) private readonly settings: ConsumerSettings,
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {
-    this.#consumer = await consumeObserved(
-      this.bus,
-      {
+    const { group, consumers } = this.settings;
+    const consume = observeConsumers(this.bus, this.context);
+    for (let member = 1; member <= consumers; member += 1) {
+      const options = {
         topic: PRODUCT_CHANGES.name,
-        group: "marquetry-encoder",
-        handler: (records) => this.#handle(records),
-        batchRecordsMax: 64,
+        group,
+        batchRecordsMax: BATCH_RECORDS_MAX,
+        handler: (records: readonly ConsumedRecord[]) => this.#encode(records, () => FIRST_ATTEMPT),
+      };
+      // All members see the group's lag.
+      const shown = member === 1 ? {} : ({ check: `consumer ${member}`, lag: false } as const);
+      this.#govern(await consume(options, shown));
+    }
+    const retries = await consume(
+      {
+        topic: PRODUCT_CHANGES_RETRY.name,
+        group: `${group}-retry`,
+        batchRecordsMax: BATCH_RECORDS_MAX,
+        dueAtMs: ({ headers }) => Number(headers[RETRY_HEADERS.notBefore] ?? 0) || 0,
+        handler: (records) => this.#encode(this.#ours(records), attemptOf),
       },
-      this.context,
+      {
+        check: "retry consumer",
+        lag: ["retries_waiting_records", "Changes that wait for another attempt"],
+      },
     );
+    this.#govern(retries);
   }
 
   async onModuleDestroy(): Promise<void> {
-    await this.#consumer?.close();
+    await Promise.all(this.#consumers.map((consumer) => consumer.close()));
   }
 
-  async #handle(records: readonly ConsumedRecord[]): Promise<Rejection[]> {
+  #govern(consumer: Consumer): void {
+    this.backPressure.govern(consumer);
+    this.#consumers.push(consumer);
+  }
+
+  /** Other deployments' modalities are theirs to try again. */
+  #ours(records: readonly ConsumedRecord[]): ConsumedRecord[] {
+    return records.filter((record) =>
+      attemptOf(record).modalities?.some((each) => this.settings.modalities.includes(each)),
+    );
+  }
+
+  async #encode(
+    records: readonly ConsumedRecord[],
+    attemptAt: (record: ConsumedRecord) => Attempt,
+  ): Promise<Rejection[]> {
     const { accepted, rejected } = decodeBatch(PRODUCT_CHANGES.schema, records);
     const embedded = await this.encodeProducts(accepted.map(({ message }) => message));
     const rejections: Rejection[] = [...rejected];
     const outgoing: OutgoingRecord[] = [];
+    const retries: OutgoingRecord[] = [];
     accepted.forEach(({ record }, index) => {
       const event = embedded[index];
       if (event === undefined) throw new Error("the encoder answered fewer events than changes");
-      outgoing.push({
-        key: PRODUCT_EMBEDDINGS.key(event),
-        value: toBinary(ProductEmbeddedSchema, event),
-        headers: traceHeaders(record),
-      });
-      const cause = failureCause(event);
-      if (cause !== undefined) rejections.push({ record, cause });
+      const attempt = attemptAt(record);
+      outgoing.push(toOutgoing(event, attempt, record));
+      const { dead, retry } = afterFailure(event, attempt, this.settings.retryDelaysMs);
+      if (dead !== undefined) rejections.push({ record, cause: dead });
+      if (retry !== undefined) retries.push(toRetry(record, retry));
+      else if (dead === undefined && attempt.attempt > 0) this.events.productHealed();
     });
     await this.bus.publish(PRODUCT_EMBEDDINGS.name, outgoing);
+    // The product goes on without the modality meanwhile.
+    await this.bus.publish(PRODUCT_CHANGES_RETRY.name, retries);
+    this.events.retriesPlanned(retries.length);
     return rejections;
   }
 }
 
-/** The product goes on without the modality; the dead letter lets an operator mend and resend it. */
-function failureCause({ state }: ProductEmbedded): string | undefined {
-  if (state.case !== "embedded" || state.value.failed.length === 0) return undefined;
-  return state.value.failed
-    .map(
-      ({ modality, cause, detail }) =>
-        `${modality}: ${FailureCause[cause].toLowerCase()}: ${detail}`,
-    )
-    .join("; ");
+function toOutgoing(
+  event: ProductEmbedded,
+  { attempt }: Attempt,
+  record: ConsumedRecord,
+): OutgoingRecord {
+  return {
+    key: embeddingKey(event, attempt),
+    partitionKey: event.productId,
+    value: toBinary(ProductEmbeddedSchema, event),
+    headers: traceHeaders(record),
+  };
+}
+
+/** The same bytes under the same headers: another attempt reads what the first one read. */
+function toRetry(record: ConsumedRecord, { attempt, delayMs, modalities }: Retry): OutgoingRecord {
+  return {
+    key: record.key,
+    partitionKey: retryPartitionKey(attempt),
+    value: record.value,
+    headers: {
+      ...record.headers,
+      [RETRY_HEADERS.attempt]: String(attempt),
+      [RETRY_HEADERS.notBefore]: String(Date.now() + delayMs),
+      [RETRY_HEADERS.modalities]: modalities.join(","),
+    },
+  };
+}
+
+/** A record without our headers, which somebody else must have written, is tried for everything. */
+function attemptOf({ headers }: ConsumedRecord): Attempt {
+  const attempt = Number(headers[RETRY_HEADERS.attempt] ?? 1);
+  const modalities = headers[RETRY_HEADERS.modalities]?.split(",") ?? ["text", "image", "video"];
+  return { attempt: Number.isSafeInteger(attempt) && attempt > 0 ? attempt : 1, modalities };
 }
 
 function traceHeaders(record: ConsumedRecord): Record<string, string> {

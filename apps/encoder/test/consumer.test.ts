@@ -65,12 +65,13 @@ async function start(bus: EventBus) {
   const config = readEncoderConfig({
     EVENT_BUS_URL: "memory:",
     HTTP_PORT: "0",
+    GRPC_PORT: "0",
     LOG_LEVEL: "silent",
   });
   const service = await startService(
     "encoder",
     config,
-    (given, context) => startEncoder(given, context, { bus, encoders }),
+    async (given, context) => void (await startEncoder(given, context, { bus, encoders })),
     (error) => {
       throw error;
     },

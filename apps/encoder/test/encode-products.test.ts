@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { openEmbeddingCache } from "@marquetry/backends/embedding-cache/open";
 import { openEncoder } from "@marquetry/backends/inference";
 import type { Encoder } from "@marquetry/backends/inference";
 import {
@@ -25,11 +26,10 @@ import { vectorFromBytes } from "@marquetry/model/vector";
 import { createLogger } from "@marquetry/runtime/logger";
 import { createMetrics } from "@marquetry/runtime/telemetry";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { createEmbeddingCache } from "../src/embedding-cache.js";
 import { createEncodeProducts } from "../src/encode-products.js";
 import type { Modality } from "../src/encode-products.js";
 import { createEncoderEvents } from "../src/events.js";
-import { createMediaReader } from "../src/media.js";
+import { createMediaReader } from "../src/media/media-reader.js";
 import { dataUrl, pixel } from "./pictures.js";
 
 const encoders = new Map<Modality, Encoder>();
@@ -48,19 +48,22 @@ afterAll(async () => {
 function setUp() {
   const metrics = createMetrics("encoder");
   const readAddresses: string[] = [];
-  const readMedia = createMediaReader({
+  const media = createMediaReader({
     fileRoot: undefined,
     httpHosts: [],
-    bytesMax: 10_000,
+    privateHosts: [],
+    bytesMax: { image: 10_000, video: 10_000 },
     timeoutMs: 1_000,
+    idleMs: 1_000,
+    hostReadsMax: 1,
   });
   const encodeProducts = createEncodeProducts({
     encoders,
-    readMedia(url) {
-      readAddresses.push(url);
-      return readMedia(url);
+    readMedia(request) {
+      readAddresses.push(request.url);
+      return media.read(request);
     },
-    cache: createEmbeddingCache(1),
+    cache: openEmbeddingCache("memory:", { megabytes: 1 }),
     events: createEncoderEvents({ logger: createLogger("encoder", "silent"), metrics }),
   });
   const totals = () =>
@@ -320,7 +323,7 @@ describe("batches", () => {
     const { encodeProducts, metrics } = setUp();
     await encodeProducts([
       upserted({ title: "mat", images: [RED] }),
-      upserted({ title: "mat", images: [{ url: "data:,abc" }] }),
+      upserted({ title: "mat", images: [{ url: "data:,GIF89a" }] }),
       upserted({}),
     ]);
     const { body } = await metrics.expose();

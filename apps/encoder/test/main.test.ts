@@ -18,7 +18,7 @@ afterEach(() => {
 afterAll(removeFolders);
 
 function run(variables: Record<string, string>) {
-  const env = { EVENT_BUS_URL: "memory:", HTTP_PORT: "0", ...variables };
+  const env = { EVENT_BUS_URL: "memory:", HTTP_PORT: "0", GRPC_PORT: "0", ...variables };
   const child = spawn(process.execPath, [MAIN], { env, stdio: ["ignore", "pipe", "pipe"] });
   running.add(child);
   const output = { out: "", err: "" };

@@ -1,5 +1,6 @@
 import { Inject, Injectable } from "@nestjs/common";
-import type { UntypedServiceImplementation } from "@grpc/grpc-js";
+import { createUnary } from "@marquetry/grpc/unary";
+import type { GrpcImplementation } from "@marquetry/grpc/server";
 import { create } from "@bufbuild/protobuf";
 import {
   RecommendRequestSchema,
@@ -14,12 +15,11 @@ import type { RankingGatewayPorts } from "./ranking-gateway.module.js";
 import type { Recommend } from "./recommend.js";
 import type { SimilarProducts } from "./similar-products.js";
 import { CONFIG, EVENTS, PORTS, RECOMMEND, SIMILAR_PRODUCTS } from "./tokens.js";
-import { createUnary } from "./unary.js";
 
 /** The calls of `marquetry.ranking.v1.RecommendationService`. */
 @Injectable()
 export class RecommendationController {
-  readonly implementation: UntypedServiceImplementation;
+  readonly implementation: GrpcImplementation;
 
   constructor(
     @Inject(CONFIG) config: RankingGatewayConfig,

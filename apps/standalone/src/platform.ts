@@ -32,6 +32,8 @@ export interface Platform {
   /** Port of each service's health server. */
   readonly healthPorts: Readonly<Record<ServiceName, number>>;
   readonly grpcPort: number;
+  /** Of the encoder's online door. */
+  readonly encoderGrpcPort: number;
   /** Closes the services against the flow of data, then the backends. */
   close(): Promise<void>;
 }
@@ -63,7 +65,8 @@ export async function startPlatform({
   bundleId,
 }: PlatformOptions): Promise<Platform> {
   const env = { ...EMBEDDED, ...environment, HTTP_PORT: "0" };
-  const encoderConfig = readEncoderConfig(env);
+  // GRPC_PORT is the gateway's here; nobody outside knows of the encoder's.
+  const encoderConfig = readEncoderConfig({ ...env, GRPC_PORT: "0" });
   const fusionConfig = readFusionConfig(env);
   const userProfileConfig = readUserProfileConfig(env);
   const gatewayConfig = readRankingGatewayConfig(env);
@@ -125,7 +128,7 @@ export async function startPlatform({
       },
     );
     await run("fusion", fusionConfig, (_, context) => startFusion(context, backends));
-    await run("encoder", encoderConfig, (config, context) =>
+    const encoderGrpcPort = await run("encoder", encoderConfig, (config, context) =>
       startEncoder(config, context, backends),
     );
     await run("user-profile", userProfileConfig, (_, context) =>
@@ -137,6 +140,7 @@ export async function startPlatform({
     return {
       ...backends,
       grpcPort,
+      encoderGrpcPort,
       healthPorts: healthPorts as Record<ServiceName, number>,
       close: closeAll,
     };

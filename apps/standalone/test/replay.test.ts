@@ -157,6 +157,7 @@ describe.each(deployments())("events in any order on %s", (_, servers) => {
     const config = readEncoderConfig({
       EVENT_BUS_URL: "memory:",
       HTTP_PORT: "0",
+      GRPC_PORT: "0",
       LOG_LEVEL: "silent",
       MODELS_DIR: modelsDirectory(),
     });
@@ -167,7 +168,7 @@ describe.each(deployments())("events in any order on %s", (_, servers) => {
       await startService(
         "encoder",
         config,
-        (given, context) => startEncoder(given, context, ports),
+        async (given, context) => void (await startEncoder(given, context, ports)),
         fail,
       ),
       await startService(

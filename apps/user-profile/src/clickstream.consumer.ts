@@ -1,7 +1,7 @@
 import { Inject, Injectable } from "@nestjs/common";
 import type { OnApplicationBootstrap, OnModuleDestroy } from "@nestjs/common";
 import type { ConsumedRecord, Consumer, Rejection } from "@marquetry/backends/event-bus";
-import { consumeObserved } from "@marquetry/backends/event-bus/observation";
+import { observeConsumers } from "@marquetry/backends/event-bus/observation";
 import { CLICKSTREAM } from "@marquetry/contracts/topics";
 import { decodeBatch } from "@marquetry/contracts/validation";
 import type { ServiceContext } from "@marquetry/runtime/lifecycle";
@@ -22,16 +22,15 @@ export class ClickstreamConsumer implements OnApplicationBootstrap, OnModuleDest
 
   async onApplicationBootstrap(): Promise<void> {
     const { bus, bundle } = this.ports;
-    this.#consumer = await consumeObserved(
+    this.#consumer = await observeConsumers(
       bus,
-      {
-        topic: CLICKSTREAM.name,
-        // A new bundle reads the topic from its start and fills profiles of its own.
-        group: `marquetry-user-profile-${bundle.id}`,
-        handler: (records) => this.#handle(records),
-      },
       this.context,
-    );
+    )({
+      topic: CLICKSTREAM.name,
+      // A new bundle reads the topic from its start and fills profiles of its own.
+      group: `marquetry-user-profile-${bundle.id}`,
+      handler: (records) => this.#handle(records),
+    });
   }
 
   async onModuleDestroy(): Promise<void> {

@@ -1,5 +1,7 @@
-import { describe, jest, test } from "@jest/globals";
+import { randomUUID } from "node:crypto";
+import { describe, expect, jest, test } from "@jest/globals";
 import { CONTRACT_DRAIN_MS, describeEventBus } from "../src/event-bus/event-bus.contract.js";
+import type { EventBus } from "../src/event-bus/event-bus.js";
 import { createKafkaEventBus } from "../src/event-bus/kafka.js";
 import { createMemoryEventBus } from "../src/event-bus/memory.js";
 
@@ -9,8 +11,79 @@ describeEventBus("memory", () =>
   Promise.resolve(createMemoryEventBus({ drainMs: CONTRACT_DRAIN_MS })),
 );
 
+/** The least that a broker takes unless it is told otherwise. */
+const SESSION_MS = 6_000;
+const PAUSE_MS = Number(process.env["MARQUETRY_TEST_PAUSE_MS"] ?? 10_000);
+
+/** Kafka takes the partitions of a member that it does not hear from; a paused one is heard. */
+function describePause(open: (sessionMs: number) => EventBus): void {
+  test(
+    `a consumer paused for longer than its session keeps its partitions`,
+    async () => {
+      const bus = open(SESSION_MS);
+      const topic = `pause-${randomUUID()}`;
+      await bus.ensureTopics([{ name: topic, partitions: 3, recordBytesMax: 1_000 }]);
+      const keys = Array.from({ length: 30 }, (_, i) => `key-${i}`);
+      const publish = () =>
+        bus.publish(
+          topic,
+          keys.map((key) => ({ key, value: Buffer.from(key) })),
+        );
+      const taken: string[] = [];
+      let running: PromiseWithResolvers<void> | undefined;
+      const consumer = await bus.consume({
+        topic,
+        group: topic,
+        async handler(records) {
+          await running?.promise;
+          taken.push(...records.map(({ key }) => key));
+          return [];
+        },
+      });
+      await publish();
+      await until(() => taken.length === 30);
+
+      // One batch is being handled meanwhile, as when an encoder is busy.
+      running = Promise.withResolvers();
+      await publish();
+      consumer.pause();
+      const states = new Set<string>();
+      const endMs = Date.now() + PAUSE_MS;
+      await until(() => {
+        states.add(consumer.status().state);
+        return Date.now() > endMs;
+      }, 2 * PAUSE_MS);
+      expect([...states]).toEqual(["running"]);
+      running.resolve();
+      consumer.resume();
+      await until(() => taken.length >= 60);
+      // Another owner, or the same one after a new join, would have got some of them again.
+      await until(async () => (await consumer.lag()) === 0n);
+      expect(taken.slice(30).toSorted()).toEqual(keys.toSorted());
+      await bus.close();
+    },
+    3 * PAUSE_MS + 60_000,
+  );
+}
+
+async function until(holds: () => boolean | Promise<boolean>, msMax = 60_000): Promise<void> {
+  const deadline = Date.now() + msMax;
+  while (!(await holds())) {
+    if (Date.now() > deadline) throw new Error(`not within ${msMax} ms`);
+    await new Promise((next) => setTimeout(next, 20));
+  }
+}
+
 const brokers = process.env["KAFKA_BROKERS"] ?? "";
 if (brokers !== "") {
+  describePause((sessionMs) =>
+    createKafkaEventBus({
+      brokers: brokers.split(","),
+      clientId: "event-bus-test",
+      log: () => undefined,
+      sessionMs,
+    }),
+  );
   describeEventBus("Kafka", () =>
     Promise.resolve(
       createKafkaEventBus({

@@ -1,10 +1,15 @@
 /** Folders with small encoders for the tests: manifest, graph, tokenizer. */
 import { createHash } from "node:crypto";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import type { ImageManifest, TextManifest } from "../src/inference/manifest.js";
+import type {
+  ClipManifest,
+  FramesManifest,
+  ImageManifest,
+  TextManifest,
+} from "../src/inference/manifest.js";
 import { type Graph, type Node, onnxModel } from "./tiny-onnx.js";
 
 /** The words the tiny tokenizer knows; `poison` has an id beyond the embedding table, so ONNX
@@ -130,9 +135,107 @@ export async function writeImageEncoder(
     resizeTo: SIDE,
     mean: [0, 0, 0],
     std: [1, 1, 1],
+    pooling: "none",
     ...changes,
   };
   return writeFolder({ "model.onnx": model }, manifest);
+}
+
+/** `clip` [N, 3, T, 8, 8] or [N, T, 3, 8, 8] -> `colours` [N, 3 T]: the mean of each channel of each
+ * frame, so channel c of frame t is at c T + t or at 3 t + c. */
+export function clipGraph(layout: "ncthw" | "ntchw", frames: number): Graph {
+  const extents = layout === "ncthw" ? [3, frames] : [frames, 3];
+  return {
+    inputs: [{ name: "clip", type: "float32", shape: ["batch", ...extents, SIDE, SIDE] }],
+    outputs: [{ name: "colours", type: "float32", shape: ["batch", 3 * frames] }],
+    nodes: [
+      {
+        op: "ReduceMean",
+        inputs: ["clip"],
+        outputs: ["means"],
+        attributes: { axes: [3, 4], keepdims: 0 },
+      },
+      { op: "Flatten", inputs: ["means"], outputs: ["colours"], attributes: { axis: 1 } },
+    ],
+  };
+}
+
+export async function writeClipEncoder(changes: Partial<ClipManifest> = {}): Promise<string> {
+  const { layout = "ncthw", frames = 4 } = changes;
+  const model = onnxModel(clipGraph(layout, frames));
+  const manifest: ClipManifest = {
+    id: "tiny-clip",
+    modality: "video",
+    kind: "clip",
+    file: "model.onnx",
+    sha256: sha256(model),
+    source: "made by a test",
+    licence: "Apache-2.0",
+    output: "colours",
+    dims: 3 * frames,
+    normalise: false,
+    input: "clip",
+    layout,
+    frames,
+    size: SIDE,
+    fit: "squash",
+    resizeTo: SIDE,
+    mean: [0, 0, 0],
+    std: [1, 1, 1],
+    pooling: "none",
+    ...changes,
+  };
+  return writeFolder({ "model.onnx": model }, manifest);
+}
+
+/** An encoder of video frames with its image encoder beside it. */
+export async function writeFramesEncoder(
+  changes: Partial<FramesManifest> = {},
+  imageChanges: Partial<ImageManifest> = {},
+): Promise<{ video: string; image: string }> {
+  const model = onnxModel(imageGraph(imageChanges.layout ?? "nchw"));
+  const parent = await mkdtemp(join(tmpdir(), "marquetry-encoders-"));
+  written.push(parent);
+  const [video, image] = [join(parent, "tiny-video"), join(parent, "tiny-image")];
+  const shared = {
+    sha256: sha256(model),
+    source: "made by a test",
+    licence: "Apache-2.0",
+    dims: 12,
+    normalise: false,
+  };
+  const tower: ImageManifest = {
+    ...shared,
+    id: "tiny-image",
+    modality: "image",
+    file: "model.onnx",
+    output: "quadrants",
+    input: "pixels",
+    layout: "nchw",
+    size: SIDE,
+    fit: "squash",
+    resizeTo: SIDE,
+    mean: [0, 0, 0],
+    std: [1, 1, 1],
+    pooling: "none",
+    ...imageChanges,
+  };
+  const manifest: FramesManifest = {
+    ...shared,
+    id: "tiny-video",
+    modality: "video",
+    kind: "frames",
+    image: "tiny-image",
+    frames: 4,
+    pooling: { kind: "mean" },
+    ...changes,
+  };
+  await mkdir(video);
+  await mkdir(image);
+  await writeFile(join(image, "model.onnx"), model);
+  await writeFile(join(image, "manifest.json"), JSON.stringify(tower));
+  await writeFile(join(video, "manifest.json"), JSON.stringify(manifest));
+  return { video, image };
 }
 
 const written: string[] = [];

@@ -6,7 +6,14 @@ import {
   ProductChangeSchema,
   ProductEmbeddedSchema,
 } from "../gen/marquetry/events/v1/product_pb.js";
-import { CLICKSTREAM, PRODUCT_CHANGES, PRODUCT_EMBEDDINGS, TOPICS } from "./topics.js";
+import {
+  CLICKSTREAM,
+  embeddingKey,
+  PRODUCT_CHANGES,
+  PRODUCT_CHANGES_RETRY,
+  PRODUCT_EMBEDDINGS,
+  TOPICS,
+} from "./topics.js";
 import { findProblem } from "./validation.js";
 
 test("one product's events share a key on both topics, and one user's on theirs", () => {
@@ -23,9 +30,35 @@ test("one product's events share a key on both topics, and one user's on theirs"
 test("the names that producers know never change", () => {
   expect(TOPICS.map(({ name, schema }) => [name, schema.typeName])).toEqual([
     ["marquetry.product-changes.v1", "marquetry.events.v1.ProductChange"],
+    ["marquetry.product-changes-retry.v1", "marquetry.events.v1.ProductChange"],
     ["marquetry.product-embeddings.v1", "marquetry.events.v1.ProductEmbedded"],
     ["marquetry.clickstream.v1", "marquetry.events.v1.ClickstreamEvent"],
   ]);
+});
+
+test("events of one product that say different things never push each other out of the topic", () => {
+  const of = (modalities: string[]) =>
+    create(ProductEmbeddedSchema, {
+      productId: "p1",
+      state: { case: "embedded", value: { modalities } },
+    });
+  const removed = create(ProductEmbeddedSchema, {
+    productId: "p1",
+    state: { case: "removed", value: {} },
+  });
+  expect(embeddingKey(of([]), 0)).toBe("p1");
+  expect(embeddingKey(removed, 0)).toBe("p1");
+  expect(embeddingKey(of(["text", "image"]), 0)).toBe(embeddingKey(of(["image", "text"]), 0));
+  const keys = [of([]), of(["text"]), of(["image"])].flatMap((event) =>
+    [0, 1, 2].map((attempt) => embeddingKey(event, attempt)),
+  );
+  expect(new Set(keys).size).toBe(keys.length);
+});
+
+test("a retry has room for its headers beside the largest change", () => {
+  expect(PRODUCT_CHANGES_RETRY.recordBytesMax).toBeGreaterThanOrEqual(
+    PRODUCT_CHANGES.recordBytesMax + 16_384,
+  );
 });
 
 test("a product with the longest texts and the largest picture fits its topic", () => {

@@ -6,6 +6,7 @@ import {
   ProductChangeSchema,
   ProductEmbeddedSchema,
 } from "../gen/marquetry/events/v1/product_pb.js";
+import type { ProductEmbedded } from "../gen/marquetry/events/v1/product_pb.js";
 
 export interface Topic<Desc extends DescMessage> {
   readonly name: string;
@@ -25,10 +26,43 @@ export const PRODUCT_CHANGES: Topic<typeof ProductChangeSchema> = {
   recordBytesMax: 12 * 1024 * 1024,
 };
 
+/**
+ * Changes of which a modality failed and may heal, with the bytes and headers they came with and
+ * those of `RETRY_HEADERS`. The encoder writes and reads it.
+ */
+export const PRODUCT_CHANGES_RETRY: Topic<typeof ProductChangeSchema> = {
+  name: "marquetry.product-changes-retry.v1",
+  schema: ProductChangeSchema,
+  key: (change) => change.productId,
+  partitions: 6,
+  recordBytesMax: PRODUCT_CHANGES.recordBytesMax + 16 * 1024,
+};
+
+export const RETRY_HEADERS = {
+  /** Which attempt the record waits for, from 1. */
+  attempt: "marquetry-retry-attempt",
+  /** Not before this time, in milliseconds since the epoch. */
+  notBefore: "marquetry-not-before",
+  /** The modalities that failed, parted by commas. */
+  modalities: "marquetry-failed-modalities",
+} as const;
+
+/** Retries have at most so many attempts: each waits in a partition of its own. */
+export const RETRY_ATTEMPTS_MAX = 6;
+
+/**
+ * Decides the partition of a retry: all that wait equally long wait in one, in the order in which
+ * their time comes, so that none waits for another. By murmur2 these six names go to six different
+ * partitions of six.
+ */
+export function retryPartitionKey(attempt: number): string {
+  return `re-${attempt}`;
+}
+
 export const PRODUCT_EMBEDDINGS: Topic<typeof ProductEmbeddedSchema> = {
   name: "marquetry.product-embeddings.v1",
   schema: ProductEmbeddedSchema,
-  key: (embedded) => embedded.productId,
+  key: (embedded) => embeddingKey(embedded, 0),
   partitions: 6,
   recordBytesMax: 1024 * 1024,
 };
@@ -41,4 +75,26 @@ export const CLICKSTREAM: Topic<typeof ClickstreamEventSchema> = {
   recordBytesMax: 1024 * 1024,
 };
 
-export const TOPICS = [PRODUCT_CHANGES, PRODUCT_EMBEDDINGS, CLICKSTREAM] as const;
+export const TOPICS = [
+  PRODUCT_CHANGES,
+  PRODUCT_CHANGES_RETRY,
+  PRODUCT_EMBEDDINGS,
+  CLICKSTREAM,
+] as const;
+
+/** No product id holds it. */
+const KEY_SEPARATOR = "\u001f";
+
+/**
+ * The key of an embedded product: the topic is compacted to the last record of a key, and one of
+ * these must never push out another that says something else. All go to the partition of the bare
+ * product id.
+ * @param attempt 0, or which retry made the event. Retries of one attempt come in the order of
+ *   their revisions; between two attempts they need not.
+ */
+export function embeddingKey({ productId, state }: ProductEmbedded, attempt: number): string {
+  const modalities = state.case === "embedded" ? state.value.modalities : [];
+  const parts = [productId, ...(modalities.length === 0 ? [] : [modalities.toSorted().join("+")])];
+  if (attempt > 0) parts.push(`retry ${attempt}`);
+  return parts.join(KEY_SEPARATOR);
+}

@@ -13,6 +13,8 @@ const CAUSE_CHARACTERS_MAX = 1_000;
 const ABORTED_HANDLER_MS_MAX = 2_000;
 
 export const BATCH_RECORDS_MAX = 256;
+/** Whoever waits for a record's time looks again after this at the latest. */
+const HOLD_MS_MAX = 60_000;
 export const DRAIN_MS = 10_000;
 
 export interface DeadLetter {
@@ -65,6 +67,25 @@ export async function deliver(
   } finally {
     delivery.report(undefined);
   }
+}
+
+/**
+ * The records whose time has come: those before the first one that is early.
+ *
+ * @returns `waitMs` where not even the first may be delivered yet
+ */
+export function splitDue(
+  records: readonly ConsumedRecord[],
+  { dueAtMs }: ConsumeOptions,
+): { readonly due: readonly ConsumedRecord[]; readonly waitMs: number } {
+  if (dueAtMs === undefined) return { due: records, waitMs: 0 };
+  const nowMs = Date.now();
+  const early = records.findIndex((record) => dueAtMs(record) > nowMs);
+  const first = records[0];
+  if (early !== 0 || first === undefined) {
+    return { due: early === -1 ? records : records.slice(0, early), waitMs: 0 };
+  }
+  return { due: [], waitMs: Math.min(dueAtMs(first) - nowMs, HOLD_MS_MAX) };
 }
 
 interface Handled {

@@ -166,7 +166,7 @@ function publishing(bus: () => EventBus): void {
 
   test("keys, values and headers come back as published, empty ones and foreign scripts too", async () => {
     const topic = await newTopic(bus(), 1);
-    const sent: Required<OutgoingRecord>[] = [
+    const sent: Required<Omit<OutgoingRecord, "partitionKey">>[] = [
       { key: "", value: new Uint8Array(), headers: {} },
       {
         key: "ключ 鍵 🔑",
@@ -219,6 +219,20 @@ function consuming(bus: () => EventBus): void {
     expectOrdered(records);
     expect(new Set(partitions.values()).size).toBeGreaterThan(1);
     await consumer.close();
+  });
+
+  test("a partition key decides the partition, and the record keeps its own key", async () => {
+    const topic = await newTopic(bus());
+    const keys = Array.from({ length: 20 }, (_, i) => `key-${i}`);
+    await bus().publish(topic, [
+      outgoing("together", "alone"),
+      ...keys.map((key) => ({ ...outgoing(key, key), partitionKey: "together" })),
+    ]);
+    const { consumer, records } = await read(bus(), topic);
+    await until(() => records.length === 21, "all records");
+    await consumer.close();
+    expect(new Set(records.map(({ partition }) => partition)).size).toBe(1);
+    expect(records.map(({ key }) => key)).toEqual(["together", ...keys]);
   });
 
   test("keys go to the partitions of Kafka's Java client", async () => {
@@ -296,6 +310,51 @@ function consuming(bus: () => EventBus): void {
     expect(consumer.status()).toEqual({ state: "running" });
     await consumer.close();
     expect(consumer.status().state).toBe("closed");
+  });
+
+  test("no record comes before its time, and one that is early holds up its own partition alone", async () => {
+    const topic = await newTopic(bus());
+    const at = (inMs: number): Record<string, string> => ({ due: String(Date.now() + inMs) });
+    const arrivedAtMs = new Map<string, number>();
+    const { consumer, records } = await read(bus(), topic, {
+      dueAtMs: ({ headers }) => Number(headers["due"]),
+      handler: async (batch) => {
+        for (const record of batch) arrivedAtMs.set(textOf(record), Date.now());
+        return [];
+      },
+    });
+    const early = at(600);
+    await bus().publish(topic, [
+      // By murmur2 `a` goes to partition 1 of 3, `b` to 2.
+      { ...outgoing("a", "first"), headers: at(0) },
+      { ...outgoing("a", "early"), headers: early },
+      { ...outgoing("a", "behind"), headers: at(0) },
+      { ...outgoing("b", "elsewhere"), headers: at(0) },
+    ]);
+    await until(() => records.length === 2, "what is due");
+    expect(records.map(textOf).toSorted()).toEqual(["elsewhere", "first"]);
+    expect(Date.now()).toBeLessThan(Number(early["due"]));
+    expect(consumer.status().state).toBe("running");
+    await until(() => records.length === 4, "what was early");
+    expect(arrivedAtMs.get("early")).toBeGreaterThanOrEqual(Number(early["due"]));
+    expect(records.map(textOf).slice(2)).toEqual(["early", "behind"]);
+    await consumer.close();
+  });
+
+  test("closing does not wait for a record's time, and the next member does", async () => {
+    const topic = await newTopic(bus(), 1);
+    const group = `group-${randomUUID()}`;
+    const dueAtMs = Date.now() + 3_600_000;
+    await bus().publish(topic, [outgoing("k", "early")]);
+    for (const early of [true, false]) {
+      const { consumer, records } = await read(bus(), topic, {
+        group,
+        ...(early ? { dueAtMs: () => dueAtMs } : {}),
+      });
+      if (!early) await until(() => records.length === 1, "the record");
+      await consumer.close();
+      expect(records).toHaveLength(early ? 0 : 1);
+    }
   });
 
   test("a paused consumer takes nothing and goes on where it was when resumed", async () => {

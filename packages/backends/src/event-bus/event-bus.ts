@@ -3,12 +3,15 @@
  *
  * Guarantees of every implementation, checked by `event-bus.contract.ts`:
  * - **Order**: records of one key go to one partition (murmur2 of the key, as Kafka's Java client)
- *   and are delivered in the order in which they were published.
+ *   and are delivered in the order in which they were published. A `partitionKey` decides the
+ *   partition in the key's place.
  * - **Delivery**: at least once to each consumer group. A partition has one consumer of a group at
  *   a time. An offset is committed only when the handler has settled every record up to it.
  * - **Calls**: a consumer calls its handler for one batch at a time; more members of the group, in
  *   this process or others, work in parallel. A group reads one topic.
  * - **Start**: a group that has no committed offset starts at the first record of the topic.
+ * - **Due time**: with `dueAtMs` no record is delivered before its time. It holds up those behind it
+ *   in its partition and nothing else; closing does not wait for it.
  * - **Retry**: a handler that throws gets the same batch again, with growing pauses. An
  *   `unavailable` or `overloaded` error is retried until it passes (nothing is dead-lettered
  *   because a database is away). After `attemptsMax` other errors each record is handled alone,
@@ -58,6 +61,8 @@ export interface OutgoingRecord {
   readonly key: string;
   readonly value: Uint8Array;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Chooses the partition in the key's place; not stored with the record. */
+  readonly partitionKey?: string;
 }
 
 export interface ConsumedRecord {
@@ -97,6 +102,8 @@ export interface ConsumeOptions {
   /** First pause before a retry; doubles up to `retryPauseMsMax`. 100 and 5,000 unless told. */
   readonly retryPauseMs?: number;
   readonly retryPauseMsMax?: number;
+  /** The earliest time, in ms since the epoch, at which a record may be delivered; at once without. */
+  readonly dueAtMs?: (record: ConsumedRecord) => number;
   /** Called once per failed attempt and once per dead letter, for logs and metrics. */
   readonly onRetry?: (error: unknown, attempt: number) => void;
   readonly onDeadLetter?: (rejection: Rejection) => void;

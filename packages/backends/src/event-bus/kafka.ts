@@ -6,13 +6,21 @@ import kafkajs, {
   type Admin,
   type Consumer as KafkaConsumer,
   type EachBatchPayload,
+  type ICustomPartitioner,
   type KafkaMessage,
   type LogEntry,
   type Message,
   type Producer,
 } from "kafkajs";
 import snappy from "kafkajs-snappy";
-import { BATCH_RECORDS_MAX, deliver, drain, DRAIN_MS, type DeadLetter } from "./delivery.js";
+import {
+  BATCH_RECORDS_MAX,
+  deliver,
+  drain,
+  DRAIN_MS,
+  splitDue,
+  type DeadLetter,
+} from "./delivery.js";
 import {
   deadLetterTopic,
   type ConsumedRecord,
@@ -41,6 +49,8 @@ export interface KafkaEventBusOptions {
   readonly log: Log;
   /** Time that `close()` gives running handlers before it aborts them; 10,000 unless told. */
   readonly drainMs?: number;
+  /** A member that dies without leaving holds its partitions for this long; 10,000 unless told. */
+  readonly sessionMs?: number;
 }
 
 /** kafkajs's levels by their numbers. */
@@ -60,7 +70,6 @@ const PING_MS_MAX = 3_000;
 /** A fetch that finds nothing ends after this; `close()` waits for it. */
 const FETCH_WAIT_MS = 250;
 const HEARTBEAT_MS = 1_000;
-/** A member that dies without leaving holds its partitions for this long. */
 const SESSION_MS_MAX = 10_000;
 /** A handler call longer than this loses its partitions when the group changes. */
 const REBALANCE_MS_MAX = 60_000;
@@ -311,7 +320,21 @@ async function recordBytesMaxOf(admin: Admin, topic: string): Promise<number> {
 
 // --- Publishing ---------------------------------------------------------------------------------
 
-interface Lane extends PublishLane<Message> {
+interface PartitionedMessage extends Message {
+  readonly partitionKey?: string;
+}
+
+/** murmur2, as the Java client, of the partition key where there is one. */
+function createPartitioner(): ReturnType<ICustomPartitioner> {
+  const choose = kafkajs.Partitioners.DefaultPartitioner();
+  return (given) => {
+    const { partitionKey }: PartitionedMessage = given.message;
+    if (partitionKey === undefined) return choose(given);
+    return choose({ ...given, message: { ...given.message, key: partitionKey } });
+  };
+}
+
+interface Lane extends PublishLane<PartitionedMessage> {
   readonly recordBytesMax: number;
   close(): Promise<void>;
 }
@@ -324,13 +347,13 @@ async function openLane(
   const recordBytesMax = await withAdmin(options, 2, (admin) => recordBytesMaxOf(admin, topic));
   const producer = createClient(options, 2).producer({
     allowAutoTopicCreation: false,
-    createPartitioner: kafkajs.Partitioners.DefaultPartitioner, // murmur2, as the Java client
+    createPartitioner,
     idempotent: false, // kafkajs's implementation breaks under load (tulios/kafkajs#1005)
   });
   await producer.connect().catch((error: unknown) => {
     throw toBusError(error);
   });
-  const lane = createPublishLane<Message>({
+  const lane = createPublishLane<PartitionedMessage>({
     send: (messages) => send(producer, topic, messages, onTopicGone),
     sendBytesMax: recordBytesMax + RECORD_FRAMING_BYTES,
     waitingMax: WAITING_RECORDS_MAX,
@@ -363,11 +386,14 @@ async function send(
   }
 }
 
-function toMessage({ key, value, headers }: OutgoingRecord): Message {
+function toMessage({ key, value, headers, partitionKey }: OutgoingRecord): PartitionedMessage {
   const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-  return headers === undefined
-    ? { key, value: bytes }
-    : { key, value: bytes, headers: { ...headers } };
+  return {
+    key,
+    value: bytes,
+    ...(headers === undefined ? {} : { headers: { ...headers } }),
+    ...(partitionKey === undefined ? {} : { partitionKey }),
+  };
 }
 
 function messageBytes({ key, value, headers }: Message): number {
@@ -423,6 +449,8 @@ async function joinGroup(
   let state: "joining" | "running" | "closed" | "failed" = "joining";
   /** Why the member is out of its group or was of late. */
   let sessionError: string | undefined;
+  /** Ends the wait of each partition whose first record is early. */
+  const held = new Map<number, NodeJS.Timeout>();
   /** Why each partition's batch is being retried. */
   const retried = new Map<number, string>();
   let lost: unknown;
@@ -451,10 +479,17 @@ async function joinGroup(
     const owned = assignment;
     const beat = setInterval(() => void payload.heartbeat().catch(onLost), HEARTBEAT_MS / 2);
     try {
-      for (let start = 0; start < batch.messages.length; start += batchRecordsMax) {
+      for (let start = 0; start < batch.messages.length;) {
         if (paused || owned.signal.aborted || !payload.isRunning() || payload.isStale()) break;
         const messages = batch.messages.slice(start, start + batchRecordsMax);
-        if (!(await deliverMessages(payload, messages, owned))) break;
+        const records = messages.map((message) => toRecord(topic, batch.partition, message));
+        const { due, waitMs } = splitDue(records, options);
+        if (due.length === 0) {
+          holdPartition(payload, waitMs);
+          break;
+        }
+        if (!(await deliverMessages(payload, messages.slice(0, due.length), due, owned))) break;
+        start += due.length;
       }
     } finally {
       clearInterval(beat);
@@ -462,14 +497,31 @@ async function joinGroup(
     if (lost !== undefined) throw lost; // makes kafkajs join again
   }
 
+  /** What was fetched and not resolved is fetched again afterwards. */
+  function holdPartition(payload: EachBatchPayload, ms: number): void {
+    const { partition } = payload.batch;
+    const release = payload.pause();
+    clearTimeout(held.get(partition));
+    const timer = setTimeout(() => {
+      held.delete(partition);
+      if (paused || closing !== undefined) return;
+      try {
+        release();
+      } catch {
+        // of a member that is gone: the next one has not paused anything
+      }
+    }, ms);
+    held.set(partition, timer);
+  }
+
   async function deliverMessages(
     payload: EachBatchPayload,
     messages: readonly KafkaMessage[],
+    records: readonly ConsumedRecord[],
     owned: AbortController,
   ): Promise<boolean> {
     const { partition } = payload.batch;
     const raw = new Map(messages.map((message) => [BigInt(message.offset), message]));
-    const records = messages.map((message) => toRecord(topic, partition, message));
     return await deliver(records, {
       options,
       writeDeadLetters: (letters) => writeDeadLetters(letters, raw),
@@ -503,7 +555,7 @@ async function joinGroup(
     const consumer = createClient({ ...bus, log: logAndNotice }, 5).consumer({
       groupId: group,
       allowAutoTopicCreation: false,
-      sessionTimeout: SESSION_MS_MAX,
+      sessionTimeout: bus.sessionMs ?? SESSION_MS_MAX,
       rebalanceTimeout: REBALANCE_MS_MAX,
       heartbeatInterval: HEARTBEAT_MS,
       maxWaitTimeInMs: FETCH_WAIT_MS,
@@ -574,6 +626,7 @@ async function joinGroup(
   async function leave(): Promise<void> {
     assignment.abort();
     leaving.abort();
+    for (const timer of held.values()) clearTimeout(timer);
     if (!(await drain(supervised, hard, bus.drainMs ?? DRAIN_MS))) {
       bus.log("warn", `consumer of "${topic}" did not end in time`, { group });
     }

@@ -1,6 +1,13 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { describeError, MarquetryError } from "@marquetry/runtime/errors";
-import { BATCH_RECORDS_MAX, deliver, drain, DRAIN_MS, type DeadLetter } from "./delivery.js";
+import {
+  BATCH_RECORDS_MAX,
+  deliver,
+  drain,
+  DRAIN_MS,
+  splitDue,
+  type DeadLetter,
+} from "./delivery.js";
 import {
   deadLetterTopic,
   type ConsumedRecord,
@@ -84,7 +91,9 @@ export function createMemoryEventBus(options: MemoryEventBusOptions = {}): Event
   function append(topic: Topic, records: readonly OutgoingRecord[]): void {
     checkSizes(topic.spec.name, records, topic.spec.recordBytesMax);
     const counts = topic.partitions.map((partition) => partition.length);
-    const targets = records.map(({ key }) => partitionOf(key, counts.length));
+    const targets = records.map(({ key, partitionKey = key }) =>
+      partitionOf(partitionKey, counts.length),
+    );
     for (const target of targets) {
       const count = (counts[target] ?? 0) + 1;
       counts[target] = count;
@@ -168,18 +177,21 @@ async function joinGroup(group: Group, options: ConsumeOptions, bus: Bus): Promi
   let paused = false;
   let running: Promise<void> = Promise.resolve();
   let wake = (): void => undefined;
+  /** Rings when the first record's time has come, where all that is left is early. */
+  let alarm: NodeJS.Timeout | undefined;
   const leaving = new AbortController();
   let closing: Promise<void> | undefined;
 
   /** The next batch, from the partition after the last one served, so that none starves. */
   function nextBatch(): readonly ConsumedRecord[] {
+    clearTimeout(alarm);
     if (paused) return [];
+    let earliestMs = Infinity;
     for (const partition of assigned) {
       const start = group.committed[partition] ?? 0;
       const stored = group.topic.partitions[partition]?.slice(start, start + batchRecordsMax) ?? [];
       if (stored.length === 0) continue;
-      assigned = [...assigned.filter((other) => other !== partition), partition];
-      return stored.map((record, index) => ({
+      const records = stored.map((record, index) => ({
         topic: group.topic.spec.name,
         partition,
         offset: BigInt(start + index),
@@ -187,7 +199,13 @@ async function joinGroup(group: Group, options: ConsumeOptions, bus: Bus): Promi
         value: new Uint8Array(record.value), // another group's handler must not see changes
         headers: record.headers,
       }));
+      const { due, waitMs } = splitDue(records, options);
+      earliestMs = Math.min(earliestMs, due.length === 0 ? waitMs : Infinity);
+      if (due.length === 0) continue;
+      assigned = [...assigned.filter((other) => other !== partition), partition];
+      return due;
     }
+    if (earliestMs < Infinity) alarm = setTimeout(() => wake(), earliestMs);
     return [];
   }
 
@@ -243,6 +261,7 @@ async function joinGroup(group: Group, options: ConsumeOptions, bus: Bus): Promi
     assigned = [];
     leaving.abort();
     stop.abort();
+    clearTimeout(alarm);
     wake();
     await drain(running, hard, bus.drainMs);
     state = "closed";

@@ -4,38 +4,51 @@ import { describeError } from "@marquetry/runtime/errors";
 import type { ServiceContext } from "@marquetry/runtime/lifecycle";
 import type { Consumer, ConsumeOptions, EventBus } from "./event-bus.js";
 
+/** How a consumer shows: its readiness check, and the gauge of the records that wait for it. */
+export interface Shown {
+  /** `consumer` unless told. */
+  readonly check?: string;
+  /** Name and help; `consumer_lag_records` unless told, none where it is false. */
+  readonly lag?: readonly [name: string, help: string] | false;
+}
+
+export type ConsumeObserved = (options: ConsumeOptions, shown?: Shown) => Promise<Consumer>;
+
+const LAG = ["consumer_lag_records", "Records not yet settled"] as const;
+
 /**
- * Consumes on behalf of a service: as logs and metrics what happens, as a readiness check whether
- * the consumer runs, and the service ends where the consumer has failed for good.
+ * Consumes on behalf of a service: what happens shows in logs and metrics, whether each consumer
+ * runs in a readiness check, and the service ends where one has failed for good.
  */
-export async function consumeObserved(
+export function observeConsumers(
   bus: EventBus,
-  options: Pick<ConsumeOptions, "topic" | "group" | "handler" | "batchRecordsMax">,
   { logger, metrics, readiness, fail }: ServiceContext,
-): Promise<Consumer> {
+): ConsumeObserved {
   const retries = metrics.counter("batch_retries_total", "Failed attempts to handle a batch");
   const deadLetters = metrics.counter(
     "dead_letters_total",
     "Records written to a dead-letter topic",
   );
-  const consumer = await bus.consume({
-    ...options,
-    onRetry(error, attempt) {
-      retries.inc({});
-      logger.warn({ error: describeError(error), attempt }, "batch failed, trying again");
-    },
-    onDeadLetter({ record: { topic, partition, offset }, cause }) {
-      deadLetters.inc({});
-      logger.warn({ topic, partition, offset: String(offset), cause }, "record dead-lettered");
-    },
-    onFailed: fail,
-  });
-  metrics.gauge("consumer_lag_records", "Records not yet settled", async () =>
-    // A scrape while the bus is away shows no number rather than a wrong one.
-    consumer.lag().then(Number, () => Number.NaN),
-  );
-  readiness.set("consumer", () => assertRunning(consumer));
-  return consumer;
+  return async (options, { check = "consumer", lag = LAG } = {}) => {
+    const consumer = await bus.consume({
+      ...options,
+      onRetry(error, attempt) {
+        retries.inc({});
+        logger.warn({ error: describeError(error), attempt }, "batch failed, trying again");
+      },
+      onDeadLetter({ record: { topic, partition, offset }, cause }) {
+        deadLetters.inc({});
+        logger.warn({ topic, partition, offset: String(offset), cause }, "record dead-lettered");
+      },
+      onFailed: fail,
+    });
+    if (lag !== false) {
+      // A scrape while the bus is away shows no number rather than a wrong one.
+      metrics.gauge(...lag, () => consumer.lag().then(Number, () => Number.NaN));
+    }
+    readiness.set(check, () => assertRunning(consumer));
+    return consumer;
+  };
 }
 
 /** Throws what keeps the consumer from working. */

@@ -1,5 +1,5 @@
 /** Whether a graph is what its manifest says, as far as its declarations tell. */
-import type { EncoderManifest } from "./manifest.js";
+import type { ClipManifest, GraphManifest, ImageManifest } from "./manifest.js";
 import type { TensorInfo } from "./onnx-graph.js";
 
 interface GraphDeclaration {
@@ -16,7 +16,7 @@ interface ExpectedInput {
 
 /** One line per mistake, none if the graph fits. What a graph leaves symbolic is left to the
  * first run. */
-export function graphMistakes(manifest: EncoderManifest, graph: GraphDeclaration): string[] {
+export function graphMistakes(manifest: GraphManifest, graph: GraphDeclaration): string[] {
   const expected = expectedInputs(manifest);
   const mistakes = expected.flatMap((input) => inputMistakes(input, graph.inputs));
   for (const { name } of graph.inputs) {
@@ -35,15 +35,24 @@ export function graphMistakes(manifest: EncoderManifest, graph: GraphDeclaration
   return [...mistakes, ...outputMistakes(manifest, graph.outputs)];
 }
 
-function expectedInputs(manifest: EncoderManifest): ExpectedInput[] {
-  if (manifest.modality === "image") {
-    const { size } = manifest;
-    const shape = manifest.layout === "nchw" ? [3, size, size] : [size, size, 3];
-    return [{ name: manifest.input, type: "float32", shape: [undefined, ...shape] }];
+function expectedInputs(manifest: GraphManifest): ExpectedInput[] {
+  if (manifest.modality !== "text") {
+    const shape = [undefined, ...pixelShape(manifest)];
+    return [{ name: manifest.input, type: "float32", shape }];
   }
   const { inputIds, attentionMask, tokenTypeIds } = manifest.inputs;
-  const names = [inputIds, attentionMask, ...(tokenTypeIds === undefined ? [] : [tokenTypeIds])];
-  return names.map((name) => ({ name, type: "int64", shape: [undefined, undefined] }));
+  return [inputIds, attentionMask, tokenTypeIds]
+    .filter((name) => name !== undefined)
+    .map((name) => ({ name, type: "int64", shape: [undefined, undefined] }));
+}
+
+function pixelShape(manifest: ImageManifest | ClipManifest): number[] {
+  const { size } = manifest;
+  if (manifest.modality === "image") {
+    return manifest.layout === "nchw" ? [3, size, size] : [size, size, 3];
+  }
+  const { frames, layout } = manifest;
+  return layout === "ncthw" ? [3, frames, size, size] : [frames, 3, size, size];
 }
 
 function inputMistakes(expected: ExpectedInput, inputs: readonly TensorInfo[]): string[] {
@@ -59,7 +68,7 @@ function inputMistakes(expected: ExpectedInput, inputs: readonly TensorInfo[]): 
   return mistakes;
 }
 
-function outputMistakes(manifest: EncoderManifest, outputs: readonly TensorInfo[]): string[] {
+function outputMistakes(manifest: GraphManifest, outputs: readonly TensorInfo[]): string[] {
   const { output, dims } = manifest;
   const actual = outputs.find((candidate) => candidate.name === output);
   if (actual === undefined) return [`the graph has no output "${output}"; ${listed(outputs)}`];
@@ -67,7 +76,7 @@ function outputMistakes(manifest: EncoderManifest, outputs: readonly TensorInfo[
   if (actual.type !== "float32") {
     mistakes.push(`output "${output}" is ${actual.type}; expected float32`);
   }
-  const perToken = manifest.modality === "text" && manifest.pooling !== "none";
+  const perToken = manifest.pooling !== "none";
   const rank = perToken ? 3 : 2;
   if (actual.shape.length > 0 && actual.shape.length !== rank) {
     mistakes.push(

@@ -27,7 +27,7 @@ export function openPixels(manifest: ImageManifest): ImagePixels {
   sharp.block({ operation: ["VipsForeignLoad"] });
   const formats = ["Jpeg", "Png", "Webp", "Nsgif", "Tiff", "Heif"];
   sharp.unblock({ operation: formats.map((format) => `VipsForeignLoad${format}`) });
-  const toFloat = scales(manifest);
+  const scales = pixelScales(manifest);
   return {
     async prepare(file) {
       if (file.byteLength > BYTES_MAX) {
@@ -40,7 +40,9 @@ export function openPixels(manifest: ImageManifest): ImagePixels {
           const detail = `${width} x ${height} pixels, above ${PIXELS_MAX}`;
           return { failure: "too-large", detail };
         }
-        return layOut(await decode(file, manifest), manifest, toFloat);
+        const values = new Float32Array(3 * manifest.size * manifest.size);
+        layOut(await decode(file, manifest), manifest, scales, values);
+        return values;
       } catch (thrown) {
         const detail = thrown instanceof Error ? thrown.message : String(thrown);
         return { failure: "undecodable", detail };
@@ -77,25 +79,25 @@ async function decode(file: Uint8Array, manifest: ImageManifest): Promise<Uint8A
 }
 
 /** The normalised value of every byte value, by channel: `(byte / 255 - mean) / std`. */
-function scales(manifest: ImageManifest): Float32Array[] {
-  return manifest.mean.map((mean, channel) =>
-    Float32Array.from({ length: 256 }, (_, byte) => (byte / 255 - mean) / manifest.std[channel]!),
+export function pixelScales({ mean, std }: Pick<ImageManifest, "mean" | "std">): Float32Array[] {
+  return mean.map((middle, channel) =>
+    Float32Array.from({ length: 256 }, (_, byte) => (byte / 255 - middle) / std[channel]!),
   );
 }
 
-function layOut(
+/** Writes the values of one picture, `3 * size * size` of them, to where they belong. */
+export function layOut(
   rgb: Uint8Array,
-  manifest: ImageManifest,
-  toFloat: readonly Float32Array[],
-): Float32Array {
-  const pixels = manifest.size * manifest.size;
-  const values = new Float32Array(3 * pixels);
-  const planar = manifest.layout === "nchw";
+  { size, layout }: Pick<ImageManifest, "size" | "layout">,
+  scales: readonly Float32Array[],
+  values: Float32Array,
+): void {
+  const pixels = size * size;
+  const planar = layout === "nchw";
   for (let channel = 0; channel < 3; channel++) {
-    const scale = toFloat[channel]!;
+    const scale = scales[channel]!;
     for (let i = 0; i < pixels; i++) {
       values[planar ? channel * pixels + i : 3 * i + channel] = scale[rgb[3 * i + channel]!]!;
     }
   }
-  return values;
 }

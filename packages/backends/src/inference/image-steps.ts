@@ -2,11 +2,11 @@ import { openPixels } from "./image-preprocessing.js";
 import type { ImageManifest } from "./manifest.js";
 import type { Steps } from "./model.js";
 import type { Feed, OnnxGraph } from "./onnx-graph.js";
-import { rowVectors } from "./pooling.js";
+import { pooledVectors } from "./pooling.js";
 
 /** Pictures: every row has the same extent, so nothing is padded. */
 export function imageSteps(manifest: ImageManifest, graph: OnnxGraph): Steps<Float32Array> {
-  const { input, output, dims, size, layout } = manifest;
+  const { input, output, dims, size, layout, pooling } = manifest;
   const pixels = openPixels(manifest);
   const shape = layout === "nchw" ? [3, size, size] : [size, size, 3];
   const extent = 3 * size * size;
@@ -22,7 +22,7 @@ export function imageSteps(manifest: ImageManifest, graph: OnnxGraph): Steps<Flo
       const data = new Float32Array(rows.length * extent);
       for (const [i, row] of rows.entries()) data.set(row, i * extent);
       const feed: Feed = { type: "float32", data, dims: [rows.length, ...shape] };
-      return rowVectors(await graph.run({ [input]: feed }, output), rows.length, dims);
+      return pooledVectors(await graph.run({ [input]: feed }, output), rows.length, dims, pooling);
     },
   };
 }

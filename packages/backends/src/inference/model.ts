@@ -10,10 +10,12 @@ import { planBatches } from "./batches.js";
 import { graphMistakes } from "./graph-fit.js";
 import { imageSteps } from "./image-steps.js";
 import type { EncodeResult } from "./inference.js";
-import type { EncoderManifest } from "./manifest.js";
+import type { EncoderFolder } from "./manifest.js";
 import { openGraph, type OnnxGraph } from "./onnx-graph.js";
 import { deviation, normalise } from "./pooling.js";
 import { textSteps } from "./text-steps.js";
+import { createTurns, type Turns } from "./turns.js";
+import { framesSteps, wholeClipSteps } from "./video-steps.js";
 
 type Content = string | Uint8Array;
 type Failure = Extract<EncodeResult, { failure: string }>;
@@ -30,13 +32,23 @@ export interface Steps<Row extends ArrayLike<number>> {
   readonly cellsMax: number;
   /** Two rows that differ in range of values and, where rows may, in length. */
   readonly samples: readonly [Row, Row];
+  /** Ends what a preparation still waits for. */
+  close?(): void;
 }
 
 export interface Model {
   /** Rows of one batch at most; 1 if vectors would depend on what else is in the batch. */
   readonly rowsMax: number;
-  /** Results in order; `handed` counts the contents that got as far as ONNX Runtime, once each. */
-  encode(contents: readonly Content[]): Promise<{ results: EncodeResult[]; handed: number }>;
+  /**
+   * Results in order; `handed` counts the contents that got as far as ONNX Runtime, once each.
+   * Concurrent calls take turns run by run, urgent ones first; what a call prepares overlaps with
+   * the runs of others.
+   */
+  encode(
+    contents: readonly Content[],
+    urgent: boolean,
+  ): Promise<{ results: EncodeResult[]; handed: number }>;
+  /** After the current run; calls that have not ended by then never do. */
   release(): Promise<void>;
 }
 
@@ -48,16 +60,14 @@ const DEVIATION_MAX = 1e-4;
  * @throws MarquetryError `invalid` with one line per mistake, `corrupt` if a file is not readable
  */
 export async function openModel(
-  directory: string,
-  manifest: EncoderManifest,
-  threads: number,
-  batchMax: number,
+  folder: EncoderFolder,
+  { threads, batchMax, ffmpeg }: ModelOptions,
 ): Promise<Model> {
-  const path = join(directory, manifest.file);
+  const path = join(folder.directory, folder.graph.file);
   const graph = await openGraph(path, threads).catch((cause: unknown) => {
     throw new MarquetryError("corrupt", `${path} cannot be loaded as an ONNX graph`, { cause });
   });
-  const mistakes = graphMistakes(manifest, graph);
+  const mistakes = graphMistakes(folder.graph, graph);
   if (mistakes.length > 0) {
     const lines = mistakes.map((mistake) => `  ${mistake}`);
     throw new MarquetryError(
@@ -66,24 +76,43 @@ export async function openModel(
     );
   }
   const alone = batchMax === 1 || graph.inputs[0]?.shape[0] === 1;
-  if (manifest.modality === "text") {
-    const steps = await textSteps(directory, manifest, graph);
-    return assemble(steps, manifest, graph, (await trial(path, steps, alone)) ? batchMax : 1);
+  const { normalise } = folder.manifest;
+  const ready = async <Row extends ArrayLike<number>>(steps: Steps<Row>): Promise<Model> =>
+    assemble(steps, normalise, graph, (await trial(path, steps, alone)) ? batchMax : 1);
+  if (folder.graph.modality === "text") {
+    return ready(await textSteps(folder.directory, folder.graph, graph));
   }
-  const steps = imageSteps(manifest, graph);
-  return assemble(steps, manifest, graph, (await trial(path, steps, alone)) ? batchMax : 1);
+  if (folder.graph.modality === "video") return ready(wholeClipSteps(folder.graph, graph, ffmpeg));
+  const { manifest } = folder;
+  return manifest.modality === "video" && manifest.kind === "frames"
+    ? ready(framesSteps(manifest, folder.graph, graph, ffmpeg))
+    : ready(imageSteps(folder.graph, graph));
+}
+
+export interface ModelOptions {
+  /** ONNX Runtime threads. */
+  readonly threads: number;
+  readonly batchMax: number;
+  /** Name or path of the program that decodes videos. */
+  readonly ffmpeg: string;
 }
 
 function assemble<Row extends ArrayLike<number>>(
   steps: Steps<Row>,
-  manifest: EncoderManifest,
+  normalised: boolean,
   graph: OnnxGraph,
   rowsMax: number,
 ): Model {
+  const turns = createTurns();
   return {
     rowsMax,
-    encode: (contents) => encodeAll(contents, steps, rowsMax, manifest.normalise),
-    release: () => graph.release(),
+    encode: (contents, urgent) =>
+      encodeAll(contents, steps, { rowsMax, normalised, urgent, turns }),
+    release: async () => {
+      steps.close?.();
+      await turns.close();
+      await graph.release();
+    },
   };
 }
 
@@ -126,11 +155,17 @@ async function stableInBatches<Row extends ArrayLike<number>>(
   return singly.every((vector, i) => deviation(vector, together[i]!) <= DEVIATION_MAX);
 }
 
+interface Encoding {
+  readonly rowsMax: number;
+  readonly normalised: boolean;
+  readonly urgent: boolean;
+  readonly turns: Turns;
+}
+
 async function encodeAll<Row extends ArrayLike<number>>(
   contents: readonly Content[],
   steps: Steps<Row>,
-  rowsMax: number,
-  normalised: boolean,
+  { rowsMax, normalised, urgent, turns }: Encoding,
 ): Promise<{ results: EncodeResult[]; handed: number }> {
   const results: EncodeResult[] = [];
   const rows: { readonly at: number; readonly row: Row }[] = [];
@@ -142,10 +177,8 @@ async function encodeAll<Row extends ArrayLike<number>>(
   const lengths = rows.map(({ row }) => steps.length(row));
   for (const batch of planBatches(lengths, rowsMax, steps.cellsMax)) {
     const members = batch.map((i) => rows[i]!);
-    const vectors = await runOrRetry(
-      members.map(({ row }) => row),
-      steps,
-    );
+    const batchRows = members.map(({ row }) => row);
+    const vectors = await turns.take(urgent, () => runOrRetry(batchRows, steps));
     for (const [i, { at }] of members.entries()) results[at] = finish(vectors[i]!, normalised);
   }
   return { results, handed: rows.length };

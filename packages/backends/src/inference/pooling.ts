@@ -39,6 +39,23 @@ export function tokenVectors(
   });
 }
 
+/**
+ * Reduces what an image or video graph gives: `[N, dims]`, or `[N, T, dims]` with a token per patch,
+ * all of which count.
+ * @throws Error if the output has other dimensions.
+ */
+export function pooledVectors(
+  output: Output,
+  rows: number,
+  dims: number,
+  pooling: "mean" | "cls" | "none",
+): Float32Array[] {
+  if (pooling === "none") return rowVectors(output, rows, dims);
+  const tokens = output.dims[1] ?? 0;
+  const lengths = Array.from({ length: rows }, () => tokens);
+  return tokenVectors(output, lengths, tokens, dims, pooling);
+}
+
 /** Scales to length 1 in place. False if there is no direction to keep: a zero vector, or one
  * with a value that is not finite. */
 export function normalise(vector: Float32Array): boolean {

@@ -45,7 +45,8 @@ export async function textSteps(
         data,
         dims: [rows.length, extent],
       });
-      const feeds = { [inputs.inputIds]: feed(ids), [inputs.attentionMask]: feed(mask) };
+      const feeds = { [inputs.inputIds]: feed(ids) };
+      if (inputs.attentionMask !== undefined) feeds[inputs.attentionMask] = feed(mask);
       if (inputs.tokenTypeIds !== undefined) {
         feeds[inputs.tokenTypeIds] = feed(new BigInt64Array(ids.length));
       }

@@ -1,26 +1,33 @@
-/** Worker threads behind one bounded queue. */
+/** Worker threads behind bounded queues. */
 import type { Worker } from "node:worker_threads";
 
 import { describeError, MarquetryError } from "@marquetry/runtime/errors";
 
-import type { EncodeResult, EncoderEvent } from "./inference.js";
+import type { EncodeOptions, EncodeResult, EncoderEvent } from "./inference.js";
 import type { FromWorker, ToWorker } from "./worker.js";
 
 type Content = string | Uint8Array;
 
 interface Item {
   readonly content: Content;
-  /** True after a worker died over it: it then runs alone, and once only. */
+  /** True after a worker died over it: it then has a worker to itself, and once only. */
   suspect: boolean;
+  readonly urgent: boolean;
+  readonly signal: AbortSignal | undefined;
   readonly settle: (result: EncodeResult) => void;
-  readonly fail: (error: MarquetryError) => void;
+  readonly fail: (error: unknown) => void;
+}
+
+interface Task {
+  readonly items: readonly Item[];
+  readonly startedAtMs: number;
 }
 
 interface Thread {
   readonly worker: Worker;
   ready: boolean;
-  running: readonly Item[];
-  startedAtMs: number;
+  /** By the number that names it in the worker's answer. */
+  readonly tasks: Map<number, Task>;
 }
 
 export interface WorkerPoolOptions {
@@ -34,11 +41,19 @@ export interface WorkerPoolOptions {
 
 /** Longest wait for a worker's running task at closing. */
 const CLOSE_MS_MAX = 10_000;
+/** A worker has its next task at hand, and prepares it, while it works on one. */
+const TASKS_AHEAD = 2;
+/** Urgent contents at a worker at once; it takes them in turns. */
+const URGENT_AHEAD = 4;
+const URGENT_WAITING_MAX = 64;
 
 export class WorkerPool {
   readonly #options: WorkerPoolOptions;
   readonly #threads = new Set<Thread>();
+  readonly #suspects: Item[] = [];
+  readonly #urgent: Item[] = [];
   readonly #queue: Item[] = [];
+  #tasks = 0;
   #handed = 0;
   #closing: Promise<void> | undefined;
 
@@ -64,21 +79,36 @@ export class WorkerPool {
   }
 
   /** Queues contents together or refuses them together. */
-  encode(contents: readonly Content[]): Promise<EncodeResult[]> {
+  encode(
+    contents: readonly Content[],
+    { urgent = false, signal }: EncodeOptions = {},
+  ): Promise<EncodeResult[]> {
     if (this.#closing !== undefined) return Promise.reject(closed());
-    const { queueMax } = this.#options;
-    if (this.#queue.length + contents.length > queueMax) {
-      const message = `${this.#queue.length} contents wait for the encoder, of ${queueMax} at most`;
+    if (signal?.aborted === true) return Promise.reject(signal.reason);
+    const lane = urgent ? this.#urgent : this.#queue;
+    const max = urgent ? URGENT_WAITING_MAX : this.#options.queueMax;
+    if (lane.length + contents.length > max) {
+      const message = `${lane.length} contents wait for the encoder, of ${max} at most`;
       return Promise.reject(new MarquetryError("overloaded", message));
     }
     const results = contents.map(
       (content) =>
         new Promise<EncodeResult>((settle, fail) => {
-          this.#queue.push({ content, suspect: false, settle, fail });
+          lane.push({ content, suspect: false, urgent, signal, settle, fail });
         }),
     );
+    signal?.addEventListener("abort", () => this.#giveUp(signal), { once: true });
     this.#dispatch();
     return Promise.all(results);
+  }
+
+  #giveUp(signal: AbortSignal): void {
+    for (const lane of [this.#suspects, this.#urgent, this.#queue]) {
+      const left = lane.filter((item) => item.signal === signal);
+      if (left.length === 0) continue;
+      lane.splice(0, lane.length, ...lane.filter((item) => item.signal !== signal));
+      for (const item of left) item.fail(signal.reason);
+    }
   }
 
   /** Whatever is not encoded yet is rejected at once; workers end after their running task. */
@@ -88,8 +118,8 @@ export class WorkerPool {
   }
 
   async #close(): Promise<void> {
-    const running = [...this.#threads].flatMap((thread) => thread.running);
-    for (const item of [...running, ...this.#queue.splice(0)]) item.fail(closed());
+    const running = [...this.#threads].flatMap(itemsOf);
+    for (const item of [...running, ...this.#takeAll()]) item.fail(closed());
     await Promise.all([...this.#threads].map(({ worker }) => endWorker(worker)));
   }
 
@@ -97,7 +127,7 @@ export class WorkerPool {
   #start(): Promise<void> {
     return new Promise((resolve, reject) => {
       const worker = this.#options.startWorker();
-      const thread: Thread = { worker, ready: false, running: [], startedAtMs: 0 };
+      const thread: Thread = { worker, ready: false, tasks: new Map() };
       let cause: unknown;
       this.#threads.add(thread);
       worker.on("message", (message: FromWorker) => {
@@ -122,14 +152,16 @@ export class WorkerPool {
   }
 
   #finish(thread: Thread, message: Extract<FromWorker, { kind: "encoded" }>): void {
-    const items = thread.running;
-    thread.running = [];
+    const task = thread.tasks.get(message.task);
+    if (task === undefined) return;
+    thread.tasks.delete(message.task);
     this.#handed += message.handed;
-    const tookMs = performance.now() - thread.startedAtMs;
+    const tookMs = performance.now() - task.startedAtMs;
     const { handed } = message;
-    this.#options.onEvent({ kind: "task-done", contents: items.length, handed, tookMs });
-    for (const [i, item] of items.entries()) item.settle(message.results[i]!);
+    this.#options.onEvent({ kind: "task-done", contents: task.items.length, handed, tookMs });
+    // First, so that the worker does not wait for whoever takes the results.
     this.#dispatch();
+    for (const [i, item] of task.items.entries()) item.settle(message.results[i]!);
   }
 
   /** Work of a dead worker is done once more, content by content, so that one which kills
@@ -137,45 +169,63 @@ export class WorkerPool {
   #lost(thread: Thread, detail: string): void {
     this.#threads.delete(thread);
     if (this.#closing !== undefined) return;
+    const items = itemsOf(thread);
     if (thread.ready) {
-      this.#options.onEvent({ kind: "worker-died", contents: thread.running.length, detail });
+      this.#options.onEvent({ kind: "worker-died", contents: items.length, detail });
     }
-    const again: Item[] = [];
-    for (const item of thread.running) {
+    for (const item of items) {
       if (item.suspect)
         item.settle({ failure: "encoder", detail: `a worker died twice: ${detail}` });
-      else again.push(Object.assign(item, { suspect: true }));
+      else this.#suspects.push(Object.assign(item, { suspect: true }));
     }
-    this.#queue.unshift(...again);
     if (!thread.ready && this.#threads.size === 0) {
       // Replacements do not start either. The next call tries again.
       const failure = { failure: "encoder", detail: `no worker starts: ${detail}` } as const;
-      for (const item of this.#queue.splice(0)) item.settle(failure);
+      for (const item of this.#takeAll()) item.settle(failure);
     }
     this.#dispatch();
   }
 
-  /** Gives waiting work to idle workers in equal shares. Dead workers are replaced here, hence
-   * only while there is work: a worker that cannot live does not get restarted for ever. */
+  /** Gives waiting work to workers. Dead ones are replaced here, hence only while there is work: a
+   * worker that cannot live does not get restarted for ever. */
   #dispatch(): void {
-    if (this.#queue.length === 0 || this.#closing !== undefined) return;
+    const waiting = this.#suspects.length + this.#urgent.length + this.#queue.length;
+    if (waiting === 0 || this.#closing !== undefined) return;
     this.#replaceDead();
-    const idle = [...this.#threads].filter(({ ready, running }) => ready && running.length === 0);
-    for (const [i, thread] of idle.entries()) {
-      const share = Math.ceil(this.#queue.length / (idle.length - i));
-      const items = this.#take(Math.min(share, this.#options.taskMax));
-      if (items.length === 0) return;
-      thread.running = items;
-      thread.startedAtMs = performance.now();
-      const contents = items.map(({ content }) =>
-        // A copy that is moved: the original may be needed again, and a `Buffer` is often a
-        // view of a larger pool, all of which would be cloned.
-        typeof content === "string" ? content : new Uint8Array(content),
-      );
-      const moved = contents.flatMap((c) => (typeof c === "string" ? [] : [c.buffer]));
-      const message: ToWorker = { kind: "encode", contents };
-      thread.worker.postMessage(message, moved);
+    const open = (): Thread[] => [...this.#threads].filter(isOpen);
+    while (this.#suspects.length > 0) {
+      const idle = open().find(({ tasks }) => tasks.size === 0);
+      // Nothing else is given out, or no worker might ever be idle.
+      if (idle === undefined) return;
+      this.#give(idle, this.#suspects.splice(0, 1));
     }
+    while (this.#urgent.length > 0) {
+      const [least] = open().toSorted((a, b) => tasksOf(a, true) - tasksOf(b, true));
+      if (least === undefined || tasksOf(least, true) >= URGENT_AHEAD) break;
+      this.#give(least, this.#urgent.splice(0, 1));
+    }
+    for (let ahead = 0; ahead < TASKS_AHEAD; ahead += 1) {
+      const free = open().filter((thread) => tasksOf(thread, false) === ahead);
+      for (const [i, thread] of free.entries()) {
+        const share = Math.ceil(this.#queue.length / (free.length - i));
+        const items = this.#queue.splice(0, Math.min(share, this.#options.taskMax));
+        if (items.length > 0) this.#give(thread, items);
+      }
+    }
+  }
+
+  #give({ worker, tasks }: Thread, items: readonly Item[]): void {
+    const task = this.#tasks++;
+    tasks.set(task, { items, startedAtMs: performance.now() });
+    const contents = items.map(({ content }) =>
+      // A copy that is moved: the original may be needed again, and a `Buffer` is often a view of a
+      // larger pool, all of which would be cloned.
+      typeof content === "string" ? content : new Uint8Array(content),
+    );
+    const moved = contents.flatMap((c) => (typeof c === "string" ? [] : [c.buffer]));
+    const urgent = items.some((item) => item.urgent);
+    const message: ToWorker = { kind: "encode", task, contents, urgent };
+    worker.postMessage(message, moved);
   }
 
   #replaceDead(): void {
@@ -187,11 +237,22 @@ export class WorkerPool {
     }
   }
 
-  #take(max: number): Item[] {
-    const suspect = this.#queue.findIndex((item) => item.suspect);
-    if (suspect === 0) return this.#queue.splice(0, 1);
-    return this.#queue.splice(0, suspect === -1 ? max : Math.min(max, suspect));
+  #takeAll(): Item[] {
+    return [this.#suspects, this.#urgent, this.#queue].flatMap((lane) => lane.splice(0));
   }
+}
+
+function itemsOf({ tasks }: Thread): Item[] {
+  return [...tasks.values()].flatMap(({ items }) => items);
+}
+
+/** A worker that runs a suspect takes nothing else, so that nothing else dies with it. */
+function isOpen(thread: Thread): boolean {
+  return thread.ready && !itemsOf(thread).some((item) => item.suspect);
+}
+
+function tasksOf({ tasks }: Thread, urgent: boolean): number {
+  return [...tasks.values()].filter(({ items }) => items[0]?.urgent === urgent).length;
 }
 
 function closed(): MarquetryError {

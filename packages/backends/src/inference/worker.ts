@@ -1,21 +1,25 @@
-/** Entry point of a worker thread: one model, one task at a time. */
+/** Entry point of a worker thread: one model, a few tasks at a time. */
 import { parentPort, workerData } from "node:worker_threads";
 
 import { describeError, type ErrorCode, toMarquetryError } from "@marquetry/runtime/errors";
 
 import type { EncodeResult } from "./inference.js";
-import type { EncoderManifest } from "./manifest.js";
-import { type Model, openModel } from "./model.js";
+import type { EncoderFolder } from "./manifest.js";
+import { type Model, type ModelOptions, openModel } from "./model.js";
 
 export interface WorkerStart {
-  readonly directory: string;
-  readonly manifest: EncoderManifest;
-  readonly threads: number;
-  readonly batchMax: number;
+  readonly folder: EncoderFolder;
+  readonly options: ModelOptions;
 }
 
 export type ToWorker =
-  | { readonly kind: "encode"; readonly contents: readonly (string | Uint8Array)[] }
+  | {
+      readonly kind: "encode";
+      /** Names the task in its answer; several may be at work. */
+      readonly task: number;
+      readonly contents: readonly (string | Uint8Array)[];
+      readonly urgent: boolean;
+    }
   | { readonly kind: "close" };
 
 export type FromWorker =
@@ -23,13 +27,14 @@ export type FromWorker =
   | { readonly kind: "refused"; readonly code: ErrorCode; readonly message: string }
   | {
       readonly kind: "encoded";
+      readonly task: number;
       readonly results: readonly EncodeResult[];
       /** Contents that got as far as ONNX Runtime. */
       readonly handed: number;
     };
 
 const port = parentPort!;
-const { directory, manifest, threads, batchMax } = workerData as WorkerStart;
+const { folder, options } = workerData as WorkerStart;
 
 function send(message: FromWorker, transfer: ArrayBuffer[] = []): void {
   port.postMessage(message, transfer);
@@ -44,10 +49,11 @@ function serve(model: Model): void {
     }
     // `encode` turns whatever goes wrong with a content into its result; if it throws all the
     // same, the thread ends by the unhandled rejection and is replaced.
-    void model.encode(message.contents).then(({ results, handed }) => {
+    const { task, contents, urgent } = message;
+    void model.encode(contents, urgent).then(({ results, handed }) => {
       const vectors = results.flatMap((result) => ("vector" in result ? [result.vector] : []));
       send(
-        { kind: "encoded", results, handed },
+        { kind: "encoded", task, results, handed },
         vectors.map((v) => v.buffer as ArrayBuffer),
       );
     });
@@ -55,7 +61,7 @@ function serve(model: Model): void {
   send({ kind: "ready", rowsMax: model.rowsMax });
 }
 
-openModel(directory, manifest, threads, batchMax).then(serve, (thrown: unknown) => {
+openModel(folder, options).then(serve, (thrown: unknown) => {
   const { code, message } = toMarquetryError(thrown);
   send({ kind: "refused", code, message: code === "internal" ? describeError(thrown) : message });
   port.close();

@@ -1,8 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { setTimeout as pause } from "node:timers/promises";
-import { Cluster, Redis } from "ioredis";
-import type { RedisOptions } from "ioredis";
-import { MarquetryError } from "@marquetry/runtime/errors";
+import { openRedis } from "../redis/connection.js";
+import type { RedisClient, RedisServer } from "../redis/connection.js";
 import { checkId, decodeProfile } from "./codec.js";
 import type { EncodedProfile } from "./codec.js";
 import {
@@ -33,12 +31,6 @@ import type { StoredUser, UserStates, UserWrite } from "./update-profiles.js";
  *   marquetry:<bundle>:{popularity:<bundle>}:state    hash: landmark, halfLife, o<partition>
  */
 
-/** How long a request may wait for Redis. */
-const COMMAND_TIMEOUT_MS = 1_000;
-const CONNECT_TIMEOUT_MS = 2_000;
-/** Silence after which a connection with open commands is given up and made anew. */
-const SOCKET_TIMEOUT_MS = 3_000;
-const RECONNECT_PAUSE_MS_MAX = 1_000;
 const USERS_PER_READ = 256;
 const PRODUCTS_PER_READ = 1_000;
 const KEYS_PER_SCAN = 500;
@@ -46,23 +38,11 @@ const KEYS_PER_SCAN = 500;
 type Argument = string | number | Buffer;
 type PopularityReply = [] | [head: [string, string], values: (string | null)[]];
 
-/** What is used of a client; a single server's and a cluster's are the same in it. */
-interface Client extends Pick<
-  Redis,
-  "status" | "connect" | "disconnect" | "hgetallBuffer" | "unlink" | "ping" | "quit"
-> {
+interface Client extends Pick<RedisClient, "hgetallBuffer" | "unlink" | "ping"> {
   updateUser(key: string, ...args: Argument[]): Promise<number>;
   addPopularity(scores: string, state: string, ...args: Argument[]): Promise<number>;
   readPopularity(scores: string, state: string, ...ids: string[]): Promise<PopularityReply>;
   mostPopular(scores: string, state: string, limit: number): Promise<PopularityReply>;
-}
-
-interface Connection {
-  readonly client: Client;
-  /** The servers that hold keys; only known once connected. */
-  readonly masters: () => readonly Redis[];
-  /** Why there is no connection, for the logs. */
-  readonly lastError: () => unknown;
 }
 
 /**
@@ -75,27 +55,19 @@ export function createRedisProfileStore(
   options: Required<ProfileStoreOptions>,
 ): ProfileStore {
   checkOptions(options);
-  const { client, masters, lastError } = connection(url);
+  const redis = openRedis<Client>(url, {
+    purpose: "the profile store",
+    scripts: {
+      updateUser: { lua: UPDATE_USER, numberOfKeys: 1 },
+      addPopularity: { lua: ADD_POPULARITY, numberOfKeys: 2 },
+      readPopularity: { lua: READ_POPULARITY, numberOfKeys: 2 },
+      mostPopular: { lua: MOST_POPULAR, numberOfKeys: 2 },
+    },
+  });
+  const { client, reach } = redis;
   const prefix = `marquetry:${keyPart(options.bundleId)}:`;
   const users = userStates(client, prefix, options.ttlSeconds);
   const popularity = popularityCounters(client, prefix, options);
-  let connecting: Promise<void> | undefined;
-
-  async function reach<T>(command: () => Promise<T>): Promise<T> {
-    try {
-      if (client.status === "wait") connecting = firstConnection(client);
-      // Only the first connection is waited for: later ones may take as long as Redis is away.
-      if (connecting !== undefined) {
-        await connecting.finally(() => {
-          connecting = undefined;
-        });
-      }
-      if (client.status !== "ready") throw unavailable(lastError() ?? client.status);
-      return await command();
-    } catch (error) {
-      throw wrapped(error);
-    }
-  }
 
   return {
     async read(userIds) {
@@ -125,90 +97,11 @@ export function createRedisProfileStore(
       checkInstant(atMs, "atMs");
       return limit > 0 ? reach(() => popularity.most(limit, atMs)) : [];
     },
-    clear: () => reach(() => clearKeys(client, masters(), prefix)),
+    clear: () => reach(() => clearKeys(client, redis.masters(), prefix)),
     async ping() {
       await reach(() => client.ping());
     },
-    async close() {
-      if (client.status === "ready") await client.quit().catch(() => undefined);
-      client.disconnect();
-    },
-  };
-}
-
-/** A cluster whose nodes are all away goes on looking for them and never settles its `connect()`. */
-async function firstConnection(client: Client): Promise<void> {
-  const tooLate = pause(CONNECT_TIMEOUT_MS, undefined, { ref: false }).then(() => {
-    throw unavailable(`no connection within ${CONNECT_TIMEOUT_MS} ms`);
-  });
-  await Promise.race([client.connect(), tooLate]);
-}
-
-function connection(url: string): Connection {
-  const parsed = new URL(url);
-  const clustered = parsed.searchParams.get("cluster") === "true";
-  parsed.searchParams.delete("cluster");
-
-  const commands: RedisOptions = {
-    commandTimeout: COMMAND_TIMEOUT_MS,
-    connectTimeout: CONNECT_TIMEOUT_MS,
-    socketTimeout: SOCKET_TIMEOUT_MS,
-    // An unanswered command is sent again on the next connection, once: the offset guard makes an
-    // update that did run the first time into one that is already applied.
-    maxRetriesPerRequest: 1,
-    // A master that became a replica: connect again, to the one that is master now.
-    reconnectOnError: (error) => error.message.startsWith("READONLY"),
-  };
-  const sending = {
-    lazyConnect: true,
-    // Nothing piles up in the process while Redis is away.
-    enableOfflineQueue: false,
-    // Commands of one turn of the event loop leave together, in a cluster by node.
-    enableAutoPipelining: true,
-    scripts: {
-      updateUser: { lua: UPDATE_USER, numberOfKeys: 1 },
-      addPopularity: { lua: ADD_POPULARITY, numberOfKeys: 2 },
-      readPopularity: { lua: READ_POPULARITY, numberOfKeys: 2 },
-      mostPopular: { lua: MOST_POPULAR, numberOfKeys: 2 },
-    },
-  };
-  function reconnectPauseMs(times: number): number {
-    return Math.min(50 * times, RECONNECT_PAUSE_MS_MAX);
-  }
-  let lastError: unknown;
-  // An emitter without a listener for errors would end the process.
-  function onError(error: unknown): void {
-    lastError = error;
-  }
-
-  if (!clustered) {
-    const redis = new Redis(parsed.href, {
-      ...commands,
-      ...sending,
-      retryStrategy: reconnectPauseMs,
-    });
-    redis.on("error", onError);
-    return {
-      client: redis as unknown as Client,
-      masters: () => [redis],
-      lastError: () => lastError,
-    };
-  }
-  const cluster = new Cluster([{ host: parsed.hostname, port: Number(parsed.port || 6379) }], {
-    ...sending,
-    clusterRetryStrategy: reconnectPauseMs,
-    redisOptions: {
-      ...commands,
-      ...(parsed.username && { username: decodeURIComponent(parsed.username) }),
-      ...(parsed.password && { password: decodeURIComponent(parsed.password) }),
-      ...(parsed.protocol === "rediss:" && { tls: {} }),
-    },
-  });
-  cluster.on("error", onError);
-  return {
-    client: cluster as unknown as Client,
-    masters: () => cluster.nodes("master"),
-    lastError: () => lastError,
+    close: () => redis.close(),
   };
 }
 
@@ -319,7 +212,11 @@ function popularityCounters(
   return { add, read, most };
 }
 
-async function clearKeys(client: Client, masters: readonly Redis[], prefix: string): Promise<void> {
+async function clearKeys(
+  client: Client,
+  masters: readonly RedisServer[],
+  prefix: string,
+): Promise<void> {
   for (const master of masters) {
     const batches = master.scanStream({ match: `${prefix}*`, count: KEYS_PER_SCAN });
     for await (const keys of batches as AsyncIterable<string[]>) {
@@ -336,21 +233,4 @@ function keyPart(id: string): string {
 function buffer(bytes: Uint8Array | undefined): Buffer {
   if (bytes === undefined) return Buffer.alloc(0);
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-/**
- * What Redis refuses as wrong is a mistake of ours; everything else (no connection, a timeout, no
- * access, loading, a replica, a full memory) passes once somebody has seen to Redis.
- */
-function wrapped(error: unknown): MarquetryError {
-  if (error instanceof MarquetryError) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  if (/^(ERR|WRONGTYPE|CROSSSLOT|NOSCRIPT)\b/.test(message) || error instanceof TypeError) {
-    return new MarquetryError("internal", "the profile store refused a command", { cause: error });
-  }
-  return unavailable(error);
-}
-
-function unavailable(cause: unknown): MarquetryError {
-  return new MarquetryError("unavailable", "the profile store is out of reach", { cause });
 }

@@ -32,8 +32,12 @@ export function checkSpec(spec: CollectionSpec): void {
 
 export function checkPoints(points: readonly Point[]): void {
   const seen = new Set<string>();
-  for (const { payload, vectors } of points) {
+  for (const { payload, vectors, replaces } of points) {
     const { productId } = payload;
+    for (const [field, version] of Object.entries({ version: payload.version, replaces })) {
+      if (version === undefined || (Number.isSafeInteger(version) && version >= 0)) continue;
+      throw invalid(field, "must be a whole number from 0 to 2^53 - 1");
+    }
     if (productId === "" || !productId.isWellFormed()) {
       throw invalid("productId", "must be text of at least one character");
     }

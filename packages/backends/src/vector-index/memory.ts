@@ -191,9 +191,12 @@ function writePoints(collection: Collection, points: readonly Point[]): void {
       checkSize(packedVectors(collection, name), vector.length, name);
     }
   }
-  for (const { payload, vectors } of points) {
+  for (const { payload, vectors, replaces } of points) {
     const known = collection.slots.get(payload.productId);
-    if (known !== undefined && collection.payloads[known]!.revision > payload.revision) continue;
+    const stored = known === undefined ? undefined : collection.payloads[known];
+    if (stored !== undefined && stored.revision > payload.revision) continue;
+    if (replaces !== undefined && stored !== undefined && (stored.version ?? 0) !== replaces)
+      continue;
     const slot = known ?? collection.payloads.length;
     collection.slots.set(payload.productId, slot);
     collection.payloads[slot] = copyPayload(payload);
@@ -238,8 +241,14 @@ function copyPayload(payload: PointPayload): PointPayload {
   for (const [modality, { encoder, digest }] of Object.entries(payload.encoders)) {
     encoders[modality] = Object.freeze({ encoder, digest });
   }
+  const outcomes = Object.entries(payload.outcomes ?? {}).map(
+    ([modality, outcome]) => [modality, Object.freeze({ ...outcome })] as const,
+  );
   return Object.freeze({
     ...payload,
+    ...(payload.outcomes === undefined
+      ? {}
+      : { outcomes: Object.freeze(Object.fromEntries(outcomes)) }),
     categories: Object.freeze([...payload.categories]),
     modalities: Object.freeze([...payload.modalities]),
     encoders: Object.freeze(encoders),

@@ -5,6 +5,7 @@ import { MarquetryError } from "@marquetry/runtime/errors";
 import { checkFilter, checkName, checkPoints, checkQuery, checkScan, checkSpec } from "./checks.js";
 import type {
   CollectionSpec,
+  ModalityOutcome,
   Point,
   PointFilter,
   PointPayload,
@@ -169,6 +170,20 @@ const storedPayload = z.object({
   group_id: z.string(),
   modalities: z.array(z.string()),
   encoders: z.record(z.string(), z.object({ encoder: z.string(), digest: z.string() })),
+  version: z.number().optional(),
+  removed_revision: z.number().optional(),
+  outcomes: z
+    .record(
+      z.string(),
+      z.object({
+        revision: z.number(),
+        outcome: z.enum(["encoded", "failed", "absent"]),
+        encoder: z.string().optional(),
+        digest: z.string().optional(),
+        vector_digest: z.number().optional(),
+      }),
+    )
+    .optional(),
 });
 
 const INDEXED_FIELDS = {
@@ -183,6 +198,7 @@ const INDEXED_FIELDS = {
   available_from_ms: "integer",
   group_id: "keyword",
   modalities: "keyword",
+  version: "integer",
 } as const satisfies Partial<Record<keyof z.infer<typeof storedPayload>, string>>;
 
 function createClient({ url, apiKey, timeoutMs }: QdrantOptions): QdrantClient {
@@ -263,15 +279,23 @@ function pointId(productId: string): string {
   return [8, 12, 16, 20].reduceRight((id, at) => `${id.slice(0, at)}-${id.slice(at)}`, hex);
 }
 
-/** `update_filter` holds for a whole operation, so there is one for each revision of the batch. */
+/** `update_filter` holds for a whole operation, so there is one for each guard of the batch. */
 function guardedUpserts(points: readonly Point[]) {
-  const byRevision = Map.groupBy(points, (point) => point.payload.revision);
-  return Array.from(byRevision, ([revision, group]) => ({
-    upsert: {
-      points: group.map(writePoint),
-      update_filter: { must_not: [{ key: "revision", range: { gt: revision } }] },
-    },
+  const byGuard = Map.groupBy(points, ({ payload, replaces }) => `${payload.revision} ${replaces}`);
+  return Array.from(byGuard.values(), (group) => ({
+    upsert: { points: group.map(writePoint), update_filter: guardOf(group[0]!) },
   }));
+}
+
+/** What is not stored yet is inserted whatever the filter says. */
+function guardOf({ payload: { revision }, replaces }: Point) {
+  const notNewer = { must_not: [{ key: "revision", range: { gt: revision } }] };
+  if (replaces === undefined) return notNewer;
+  const version =
+    replaces === 0
+      ? { is_empty: { key: "version" } }
+      : { key: "version", match: { value: replaces } };
+  return { ...notNewer, must: [version] };
 }
 
 function writePoint({ payload, vectors }: Point) {
@@ -294,8 +318,36 @@ function writePoint({ payload, vectors }: Point) {
       group_id: payload.groupId,
       modalities: payload.modalities,
       encoders: payload.encoders,
+      version: payload.version,
+      removed_revision: payload.removedRevision,
+      outcomes: payload.outcomes && mapValues(payload.outcomes, writeOutcome),
     },
   };
+}
+
+function writeOutcome({ vectorDigest, ...outcome }: ModalityOutcome) {
+  return { ...outcome, vector_digest: vectorDigest };
+}
+
+/** JSON leaves out what is undefined on its way there; here it is left out on the way back. */
+function readOutcome(
+  stored: NonNullable<z.infer<typeof storedPayload>["outcomes"]>[string],
+): ModalityOutcome {
+  const { revision, outcome, encoder, digest, vector_digest: vectorDigest } = stored;
+  return {
+    revision,
+    outcome,
+    ...(encoder === undefined ? {} : { encoder }),
+    ...(digest === undefined ? {} : { digest }),
+    ...(vectorDigest === undefined ? {} : { vectorDigest }),
+  };
+}
+
+function mapValues<From, To>(
+  record: Readonly<Record<string, From>>,
+  map: (value: From) => To,
+): Record<string, To> {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, map(value)]));
 }
 
 function readPoint(record: { id: string | number; payload?: unknown; vector?: unknown }): Point {
@@ -317,6 +369,9 @@ function readPoint(record: { id: string | number; payload?: unknown; vector?: un
     groupId: stored.group_id,
     modalities: stored.modalities,
     encoders: stored.encoders,
+    ...(stored.version === undefined ? {} : { version: stored.version }),
+    ...(stored.removed_revision === undefined ? {} : { removedRevision: stored.removed_revision }),
+    ...(stored.outcomes === undefined ? {} : { outcomes: mapValues(stored.outcomes, readOutcome) }),
   };
   const vectors: Record<string, Float32Array> = {};
   for (const [name, values] of Object.entries(record.vector ?? {})) {

@@ -127,6 +127,61 @@ export function describeVectorIndex(name: string, open: () => VectorIndex): void
         expect((await stored(collection, "p"))?.payload.revision).toBe(9);
       });
 
+      test("a point made from another version than the stored one is not written", async () => {
+        const collection = await newCollection();
+        const write = (title: string, version: number, replaces?: number) =>
+          index.upsert(collection, [
+            {
+              ...point("p", { title, version }),
+              ...(replaces === undefined ? {} : { replaces }),
+            },
+          ]);
+        const title = async () => (await stored(collection, "p"))?.payload.title;
+        const last = Number.MAX_SAFE_INTEGER;
+        await write("first", last, 0);
+        expect(await title()).toBe("first");
+        await write("made from nothing", 8, 0);
+        await write("made from another", 8, last - 1);
+        expect(await title()).toBe("first");
+        await write("made from the first", 8, last);
+        expect(await title()).toBe("made from the first");
+        await write("whatever is stored", 9);
+        expect(await title()).toBe("whatever is stored");
+      });
+
+      test("a point without a version is replaced by what was made from none", async () => {
+        const collection = await newCollection();
+        await index.upsert(collection, [point("p", { title: "old" })]);
+        const next = point("p", { title: "made from another", version: 4 });
+        await index.upsert(collection, [{ ...next, replaces: 3 }]);
+        expect((await stored(collection, "p"))?.payload.title).toBe("old");
+        await index.upsert(collection, [{ ...next, replaces: 0 }]);
+        expect((await stored(collection, "p"))?.payload.version).toBe(4);
+      });
+
+      test("the version does not stand above the revision", async () => {
+        const collection = await newCollection();
+        await index.upsert(collection, [point("p", { revision: 7, title: "newer", version: 3 })]);
+        const late = point("p", { revision: 6, title: "late", version: 4 });
+        await index.upsert(collection, [{ ...late, replaces: 3 }]);
+        expect((await stored(collection, "p"))?.payload.title).toBe("newer");
+      });
+
+      test("of writers that made a point from the same one at once, one wins", async () => {
+        const collection = await newCollection();
+        await index.upsert(collection, [point("p", { version: 1 })]);
+        const versions = [2, 3, 4, 5, 6, 7];
+        await Promise.all(
+          versions.map((version) =>
+            index.upsert(collection, [{ ...point("p", { version }), replaces: 1 }]),
+          ),
+        );
+        const first = (await stored(collection, "p"))?.payload.version;
+        expect(versions).toContain(first);
+        await index.upsert(collection, [{ ...point("p", { version: 8 }), replaces: 1 }]);
+        expect((await stored(collection, "p"))?.payload.version).toBe(first);
+      });
+
       test("more points than one request holds are all written, mixed revisions or one", async () => {
         const collection = await newCollection();
         const points = Array.from({ length: 1_300 }, (_, i) =>
@@ -203,6 +258,12 @@ export function describeVectorIndex(name: string, open: () => VectorIndex): void
           availableFromMs: -86_400_000,
           modalities: ["image", "text"],
           encoders: { text: { encoder: "minilm@1", digest: "sha256:ab" } },
+          version: 9_007_199_254_740_991,
+          removedRevision: 3,
+          outcomes: {
+            text: { revision: 5, outcome: "encoded", encoder: "e", digest: "d", vectorDigest: 7 },
+            image: { revision: 4, outcome: "failed" },
+          },
         });
         await index.upsert(collection, [{ payload, vectors: {} }]);
         expect((await stored(collection, "p"))?.payload).toEqual(payload);

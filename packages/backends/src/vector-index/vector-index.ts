@@ -5,6 +5,8 @@
  * - **Order of writes**: a write takes effect only where no point of that product is stored or the
  *   stored revision is not above the written one. The whole point is replaced: vectors and payload
  *   keys that the write lacks are gone afterwards.
+ * - **Compare and set**: a point that says what it `replaces` is written only over a point of that
+ *   version. Nothing tells whether it was: read the version afterwards.
  * - **Visibility**: what a resolved write stored, every later read sees. Where a write throws, any
  *   part of it may be stored; repeating it is safe.
  * - **Tombstones**: a removed product is written as a point without vectors and `removed: true`;
@@ -80,8 +82,8 @@ export interface VectorSpec {
 }
 
 /**
- * What is kept with a product. Every field is indexed for filtering or ordering, `title` and
- * `encoders` apart.
+ * What is kept with a product. Every field is indexed for filtering or ordering, `title`, `encoders`,
+ * `outcomes` and `removedRevision` apart.
  */
 export interface PointPayload {
   readonly productId: string;
@@ -105,11 +107,32 @@ export interface PointPayload {
   readonly encoders: Readonly<
     Record<string, { readonly encoder: string; readonly digest: string }>
   >;
+  /** Of all the point was made from: equal points have equal versions, others differ (to 1e-16).
+   * A whole number above 0; points of before 0.2 have none. */
+  readonly version?: number;
+  /** By modality, where they are not all as of `revision` or somebody must know later. */
+  readonly outcomes?: Readonly<Record<string, ModalityOutcome>>;
+  /** The last removal, as long as something that it removes could still arrive. */
+  readonly removedRevision?: number;
 }
 
 export interface Point {
   readonly payload: PointPayload;
   readonly vectors: Readonly<Record<string, Float32Array>>;
+  /** Of a write: the version of the stored point that it was made from, 0 for none. Whatever is
+   * stored, unless told. Never read back. */
+  readonly replaces?: number;
+}
+
+/** What is known of one modality of a product, and as of which revision. */
+export interface ModalityOutcome {
+  readonly revision: number;
+  readonly outcome: "encoded" | "failed" | "absent";
+  /** Of an encoded one. */
+  readonly encoder?: string;
+  readonly digest?: string;
+  /** Digest of the vector's bytes, 53 bits. */
+  readonly vectorDigest?: number;
 }
 
 export interface ScoredPoint extends Point {

@@ -6,7 +6,13 @@ import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { findProblem } from "@marquetry/contracts/validation";
 import { MarquetryError, toMarquetryError } from "@marquetry/runtime/errors";
 import type { ErrorCode } from "@marquetry/runtime/errors";
-import type { RankingGatewayEvents } from "./events.js";
+
+/** What an operator wants to see of calls. */
+export interface CallEvents {
+  callAnswered(method: string, status: string, seconds: number): void;
+  /** A mistake of ours, or data that is not what it should be. */
+  callFailed(method: string, error: unknown): void;
+}
 
 const STATUS: Record<ErrorCode, status> = {
   invalid: status.INVALID_ARGUMENT,
@@ -21,13 +27,15 @@ const STATUS: Record<ErrorCode, status> = {
 /** Longest wait of a call that names no deadline. */
 const CALL_MS_MAX = 10_000;
 
+/** `signal` aborts when nobody waits for the answer any more: the deadline has passed, or the caller
+ * has gone. */
 export type Unary = <Input extends DescMessage, Output>(
   method: string,
   input: Input,
-  answer: (request: MessageShape<Input>) => Promise<Output>,
+  answer: (request: MessageShape<Input>, signal: AbortSignal) => Promise<Output>,
 ) => handleUnaryCall<MessageShape<Input>, Output>;
 
-export function createUnary(events: RankingGatewayEvents, callsMax: number): Unary {
+export function createUnary(events: CallEvents, callsMax: number): Unary {
   let atWork = 0;
   return (method, input, answer) => (call, callback) => {
     const started = performance.now();
@@ -50,8 +58,9 @@ export function createUnary(events: RankingGatewayEvents, callsMax: number): Una
       return;
     }
     atWork += 1;
-    const work = answer(call.request).finally(() => (atWork -= 1));
     const deadline = withDeadline(call.getDeadline());
+    call.on("cancelled", () => deadline.abort());
+    const work = answer(call.request, deadline.signal).finally(() => (atWork -= 1));
     // Work that outlives its deadline still counts as being at work.
     Promise.race([work, deadline.passed])
       .then(
@@ -67,14 +76,22 @@ export function createUnary(events: RankingGatewayEvents, callsMax: number): Una
   };
 }
 
-function withDeadline(deadline: Date | number): { passed: Promise<never>; clear: () => void } {
+function withDeadline(deadline: Date | number): {
+  readonly signal: AbortSignal;
+  readonly passed: Promise<never>;
+  abort(): void;
+  clear(): void;
+} {
   const left = Math.min(Number(deadline) - Date.now(), CALL_MS_MAX);
   const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(
-    () => reject(new MarquetryError("deadline", "the deadline has passed")),
-    Math.max(0, left),
-  );
-  return { passed: promise, clear: () => clearTimeout(timer) };
+  const controller = new AbortController();
+  const abort = (): void => {
+    const error = new MarquetryError("deadline", "the deadline has passed");
+    reject(error);
+    controller.abort(error);
+  };
+  const timer = setTimeout(abort, Math.max(0, left));
+  return { signal: controller.signal, passed: promise, abort, clear: () => clearTimeout(timer) };
 }
 
 function describe(error: MarquetryError): string {

@@ -1,0 +1,44 @@
+/** One content in, its vector out, while somebody waits. */
+import type { Encoder } from "@marquetry/backends/inference";
+import { MarquetryError } from "@marquetry/runtime/errors";
+import type { Modality } from "./encode-products.js";
+import type { EncoderEvents } from "./events.js";
+
+export type EncodeContent = (
+  modality: Modality,
+  content: string | Uint8Array,
+  /** Aborts when nobody waits any more; what has not begun by then is not encoded. */
+  signal: AbortSignal,
+) => Promise<EncodedContent>;
+
+export interface EncodedContent {
+  readonly encoder: Encoder["manifest"];
+  readonly vector: Float32Array;
+}
+
+/**
+ * Encodes ahead of the products of the bus.
+ * @throws MarquetryError `invalid` for a content that is not what it should be or a modality that is
+ *   not encoded here, `overloaded` where too many wait already, `internal` where the encoder failed
+ */
+export function createEncodeContent(
+  encoders: ReadonlyMap<Modality, Encoder>,
+  events: Pick<EncoderEvents, "contentsEncoded">,
+): EncodeContent {
+  return async (modality, content, signal) => {
+    const encoder = encoders.get(modality);
+    if (encoder === undefined) {
+      const message = `this encoder takes ${[...encoders.keys()].join(", ")}`;
+      throw new MarquetryError("invalid", message, { field: modality });
+    }
+    const [result] = await encoder.encode([content], { urgent: true, signal });
+    if (result === undefined) throw new Error("the encoder gave no result");
+    if ("failure" in result) {
+      const { failure, detail } = result;
+      if (failure === "encoder") throw new Error(`${encoder.manifest.id}: ${detail}`);
+      throw new MarquetryError("invalid", `${failure}: ${detail}`, { field: modality });
+    }
+    events.contentsEncoded(modality, 1);
+    return { encoder: encoder.manifest, vector: result.vector };
+  };
+}

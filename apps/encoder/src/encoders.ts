@@ -1,0 +1,124 @@
+/** The encoders in use: which, and whether they fit the bundle, one another and this machine. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import {
+  checkVideoDecoder,
+  listEncoders,
+  openEncoder,
+  spaceMistakes,
+} from "@marquetry/backends/inference";
+import type { Encoder } from "@marquetry/backends/inference";
+import { openBundle } from "@marquetry/model/bundle";
+import type { EncoderReference } from "@marquetry/model/bundle";
+import { DEFAULT_ENCODERS } from "@marquetry/model/zero-shot";
+import { ConfigError } from "@marquetry/runtime/config";
+import { MarquetryError } from "@marquetry/runtime/errors";
+import type { ServiceContext } from "@marquetry/runtime/lifecycle";
+import type { EncoderConfig } from "./config.js";
+import { MODALITIES } from "./encode-products.js";
+import type { Modality } from "./encode-products.js";
+
+/** The encoders by modality, each in worker threads of its own. */
+export async function openEncoders(
+  config: EncoderConfig,
+  { closers }: Pick<ServiceContext, "closers">,
+): Promise<ReadonlyMap<Modality, Encoder>> {
+  const references = await referencesOf(config);
+  const ids = {
+    text: config.ENCODER_TEXT,
+    image: config.ENCODER_IMAGE,
+    video: config.ENCODER_VIDEO,
+  };
+  const encoders = new Map<Modality, Encoder>();
+  for (const modality of MODALITIES) {
+    const variable = `ENCODER_${modality.toUpperCase()}`;
+    const reference = references?.[modality];
+    const chosen = ids[modality] ?? reference?.encoder ?? fallbackOf(modality, references);
+    const wanted = config.ENCODER_MODALITIES?.includes(modality) ?? chosen !== undefined;
+    if (!wanted) continue;
+    if (chosen === undefined) {
+      throw new ConfigError(`${variable}: ENCODER_MODALITIES asks for an encoder of ${modality}`);
+    }
+    if (reference !== undefined && chosen !== reference.encoder) {
+      throw new ConfigError(`${variable}: the bundle names ${reference.encoder} (got "${chosen}")`);
+    }
+    const encoder = await openRegistered(config, chosen);
+    closers.add(`${modality} encoder`, () => encoder.close());
+    if (encoder.manifest.modality !== modality) {
+      throw new ConfigError(
+        `${variable}: expected an encoder of ${modality} (got "${chosen}", which is one of ${encoder.manifest.modality})`,
+      );
+    }
+    if (reference !== undefined) assertFits(encoder, reference);
+    encoders.set(modality, encoder);
+  }
+  const mistakes = spaceMistakes([...encoders.values()].map(({ manifest }) => manifest));
+  if (mistakes.length > 0) throw new ConfigError(mistakes.join("\n"));
+  return encoders;
+}
+
+/** What the bundle says, where there is one. */
+async function referencesOf(
+  config: EncoderConfig,
+): Promise<Readonly<Record<string, EncoderReference>> | undefined> {
+  const { BUNDLE_DIR: directory } = config;
+  if (directory === undefined) return undefined;
+  return (await openBundle((name) => readFile(join(directory, name)))).encoders;
+}
+
+function fallbackOf(modality: Modality, references: object | undefined): string | undefined {
+  if (references !== undefined || modality === "video") return undefined;
+  return DEFAULT_ENCODERS[modality].encoder;
+}
+
+async function openRegistered(config: EncoderConfig, id: string): Promise<Encoder> {
+  try {
+    return await openEncoder({
+      directory: join(config.MODELS_DIR, id),
+      workers: config.ENCODER_WORKERS,
+      ffmpeg: config.ENCODER_FFMPEG,
+    });
+  } catch (error) {
+    if (!(error instanceof MarquetryError) || error.code !== "not-found") throw error;
+    const there = await listEncoders(config.MODELS_DIR).catch(() => []);
+    const names = there.map((each) => ("manifest" in each ? each.id : `${each.id} (unusable)`));
+    if (names.length === 0) throw error;
+    const message = `${error.message}; ${config.MODELS_DIR} holds ${names.join(", ")}`;
+    throw new MarquetryError("not-found", message, { cause: error.cause });
+  }
+}
+
+/** Vectors of another encoder or length would be refused one by one further on. */
+function assertFits({ manifest }: Encoder, { encoder, dims }: EncoderReference): void {
+  if (manifest.id !== encoder) {
+    throw new ConfigError(`BUNDLE_DIR: names ${encoder}, whose folder holds ${manifest.id}`);
+  }
+  if (manifest.dims !== dims) {
+    throw new ConfigError(
+      `BUNDLE_DIR: has ${dims} dims for ${encoder}, which has ${manifest.dims}`,
+    );
+  }
+}
+
+const DECODER_CHECK_MS = 60_000;
+
+/** Shows in `/readyz` and in the metrics whether videos can be decoded; nothing else waits for it. */
+export function watchVideoDecoder(
+  ffmpeg: string,
+  { degradation, metrics }: Pick<ServiceContext, "degradation" | "metrics">,
+): void {
+  let foundAt = -Infinity;
+  const check = async (): Promise<void> => {
+    // Starting ffmpeg takes tens of milliseconds of a core, and probes come every few seconds.
+    if (performance.now() - foundAt < DECODER_CHECK_MS) return;
+    await checkVideoDecoder(ffmpeg);
+    foundAt = performance.now();
+  };
+  degradation.set("video", check);
+  metrics.gauge("video_decoder_available_ratio", "1 where videos can be decoded, else 0", () =>
+    check().then(
+      () => 1,
+      () => 0,
+    ),
+  );
+}

@@ -1,0 +1,158 @@
+/** Media over HTTP: redirects, repetitions and what an answer means. */
+import { setTimeout } from "node:timers/promises";
+import { describeError } from "@marquetry/runtime/errors";
+import { AddressRefused } from "./connections.js";
+import type { Answer, Connections } from "./connections.js";
+import type { Hosts } from "./hosts.js";
+import { failed, readAtMost, tooLarge } from "./limits.js";
+import type { FailedMedia, MediaLimits, Patience } from "./limits.js";
+import { httpRefusal, redirectTarget } from "./url-policy.js";
+import type { Validator } from "./validators.js";
+
+export type HttpMedia =
+  | { readonly bytes: Uint8Array; readonly url: string; readonly validator: SaidOfMedia }
+  | { readonly unchanged: string }
+  | FailedMedia;
+
+export type SaidOfMedia = Omit<Validator, "digest">;
+
+export interface HttpRequest {
+  readonly url: URL;
+  readonly bytesMax: number;
+  /** What to compare with; `undefined` asks for the medium whatever it is. */
+  readonly validatorOf: (url: string) => Promise<Validator | undefined>;
+}
+
+export interface HttpParts {
+  readonly connections: Connections;
+  readonly hosts: Hosts;
+  readonly limits: MediaLimits;
+  readonly patience: Patience;
+  readonly wait: (ms: number, signal: AbortSignal) => Promise<unknown>;
+}
+
+/** One answer. `trouble`: the host's, which may pass. */
+type Step = HttpMedia | { readonly location: string } | Trouble;
+
+interface Trouble {
+  readonly trouble: string;
+  readonly retryAfterMs?: number;
+}
+
+export function isTrouble(result: unknown): boolean {
+  return typeof result === "object" && result !== null && "trouble" in result;
+}
+
+export const wait = (ms: number, signal: AbortSignal): Promise<unknown> =>
+  setTimeout(ms, undefined, { signal });
+
+export async function readHttpUrl(request: HttpRequest, parts: HttpParts): Promise<HttpMedia> {
+  const { limits, patience } = parts;
+  const signal = AbortSignal.timeout(limits.timeoutMs);
+  let { url } = request;
+  for (let redirects = 0; redirects <= patience.redirectsMax; redirects += 1) {
+    const refusal = httpRefusal(url, limits);
+    if (refusal !== undefined) return refusal;
+    const step = await persist(url, request, parts, signal);
+    if (!("location" in step)) return step;
+    const next = redirectTarget(url, step.location);
+    if ("failure" in next) return next;
+    url = next;
+  }
+  return failed("refused", `more than ${patience.redirectsMax} redirects`);
+}
+
+/** Asks again while it is the host's trouble and time remains. */
+async function persist(
+  url: URL,
+  request: HttpRequest,
+  { hosts, patience, wait: pause, ...parts }: HttpParts,
+  signal: AbortSignal,
+): Promise<Exclude<Step, Trouble>> {
+  let trouble = "not asked";
+  try {
+    for (let attempt = 1; attempt <= patience.attemptsMax; attempt += 1) {
+      const step = await hosts.run(url.host, () => ask(url, request, parts, signal), signal);
+      if (step === "busy") return failed("unreachable", `too many wait for host ${url.host}`);
+      if (step === "left-alone")
+        return failed("unreachable", `host ${url.host} keeps failing and is left alone`);
+      if (!("trouble" in step)) return step;
+      ({ trouble } = step);
+      const { retryAfterMs = 0 } = step;
+      if (attempt === patience.attemptsMax || retryAfterMs > patience.retryAfterMsMax) break;
+      // Those that failed together must not come back together.
+      const jitter = Math.random() * patience.backoffMs * 2 ** (attempt - 1);
+      await pause(retryAfterMs + jitter, signal);
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    trouble += `; gave up after ${parts.limits.timeoutMs} ms`;
+  }
+  return failed("unreachable", trouble);
+}
+
+async function ask(
+  url: URL,
+  { bytesMax, validatorOf }: HttpRequest,
+  { connections }: Pick<HttpParts, "connections">,
+  signal: AbortSignal,
+): Promise<Step> {
+  const known = await validatorOf(url.href);
+  let answer: Answer | undefined;
+  try {
+    answer = await connections.get(url, headersOf(known), signal);
+    return await take(answer, url, bytesMax, known);
+  } catch (error) {
+    if (error instanceof AddressRefused) return failed("refused", error.message);
+    return { trouble: describeError(error) };
+  } finally {
+    answer?.body.destroy();
+  }
+}
+
+function headersOf(known: Validator | undefined): Record<string, string> {
+  return {
+    accept: "image/*, video/*",
+    // What arrives is what is counted: nothing inflates.
+    "accept-encoding": "identity",
+    "user-agent": "marquetry-encoder",
+    ...(known?.etag === undefined ? {} : { "if-none-match": known.etag }),
+    ...(known?.lastModified === undefined ? {} : { "if-modified-since": known.lastModified }),
+  };
+}
+
+async function take(
+  answer: Answer,
+  url: URL,
+  bytesMax: number,
+  known: Validator | undefined,
+): Promise<Step> {
+  const { status } = answer;
+  const detail = `status ${status}`;
+  if (status === 304 && known !== undefined) return { unchanged: known.digest };
+  if (REDIRECTS.has(status)) {
+    const location = answer.header("location");
+    return location === undefined ? failed("unreachable", detail) : { location };
+  }
+  if (status === 404 || status === 410) return failed("not-found", detail);
+  if (status === 429 || status >= 500)
+    return { trouble: detail, retryAfterMs: retryAfterMs(answer.header("retry-after")) };
+  if (status !== 200) return failed("unreachable", detail);
+  const encoding = answer.header("content-encoding") ?? "identity";
+  if (encoding !== "identity") return failed("undecodable", `content-encoding: ${encoding}`);
+  // A length may lie; it can only lead to a refusal, and what comes is counted all the same.
+  if (Number(answer.header("content-length") ?? 0) > bytesMax) return tooLarge(bytesMax);
+  const bytes = await readAtMost(answer.body, bytesMax);
+  if ("failure" in bytes) return bytes;
+  const validator = { etag: answer.header("etag"), lastModified: answer.header("last-modified") };
+  return { bytes, url: url.href, validator };
+}
+
+const REDIRECTS = new Set([301, 302, 303, 307, 308]);
+
+/** Seconds or a date; 0 where it is neither. */
+function retryAfterMs(header = ""): number {
+  if (/^\d+$/.test(header)) return Number(header) * 1_000;
+  const date = Date.parse(header);
+  return Number.isNaN(date) ? 0 : Math.max(0, date - Date.now());
+}

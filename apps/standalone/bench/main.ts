@@ -1,0 +1,90 @@
+/** `npm run bench`: how fast the parts are, next to what bounds them. */
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { defaultModelsDirectory, fetchEncoders } from "@marquetry/infra/models";
+import { describeError } from "@marquetry/runtime/errors";
+import { ENCODER_PARTS } from "./encoder/bench-encoder.js";
+import { createReport, environmentOf } from "./figures.js";
+
+const HELP = `npm run bench -- encoder [OPTIONS]
+
+Measures and prints figures with their goals. Progress goes to stderr.
+
+  encoder        service against a bare ONNX Runtime loop, cached re-run, memory, the online door
+  all            every benchmark
+
+  --json         one JSON document per line and figure, nothing else on stdout
+  --quick        fewer contents: minutes less, and noisier
+  --part NAME    one part of the benchmark: ${Object.keys(ENCODER_PARTS).join(", ")}
+  --workers N    worker threads per encoder, one per core unless told
+  --data DIR     folder with magento-luma and amazon-scientific; MARQUETRY_DATA_DIR or
+                 ../shared/data beside the checkout unless told
+  --help         this text
+
+Exit status 0 means that it ran, not that every goal holds.
+`;
+
+async function main(): Promise<number> {
+  const { values: options, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      json: { type: "boolean", default: false },
+      quick: { type: "boolean", default: false },
+      part: { type: "string" },
+      workers: { type: "string", default: String(availableParallelism()) },
+      data: { type: "string" },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (options.help) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  const [name = "", ...others] = positionals;
+  const workers = Number(options.workers);
+  const { part } = options;
+  const run = part === undefined ? undefined : ENCODER_PARTS[part];
+  const known = part === undefined || run !== undefined;
+  if (!["encoder", "all"].includes(name) || others.length > 0 || !(workers >= 1) || !known) {
+    process.stderr.write(HELP);
+    return 2;
+  }
+  const progress = (line: string): void => void process.stderr.write(`${line}\n`);
+  const data = resolve(
+    options.data ?? process.env["MARQUETRY_DATA_DIR"] ?? join("..", "shared", "data"),
+  );
+  for (const folder of ["magento-luma", "amazon-scientific"])
+    if (!existsSync(join(data, folder))) throw new Error(`there is no ${join(data, folder)}`);
+  const models = defaultModelsDirectory(process.env);
+  if (run === undefined) {
+    await fetchEncoders({ directory: models, report: progress });
+    return runParts(process.argv.slice(1));
+  }
+  const environment = environmentOf(["onnxruntime-node", "sharp", "@huggingface/tokenizers"]);
+  progress(
+    Object.entries({ ...environment, workers })
+      .map((pair) => pair.join(" "))
+      .join(", "),
+  );
+  const report = createReport(options.json, { ...environment, workers });
+  await run({ data, models, workers, quick: options.quick, progress, report });
+  return 0;
+}
+
+function runParts(args: readonly string[]): number {
+  for (const part of Object.keys(ENCODER_PARTS)) {
+    const { status } = spawnSync(process.execPath, [...args, "--part", part], { stdio: "inherit" });
+    if (status !== 0) return status ?? 1;
+  }
+  return 0;
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  process.stderr.write(`${describeError(error)}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,264 @@
+/** A catalogue as it comes: 10,000 events in disorder, a twentieth with media that are broken. */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { crc32, deflateSync } from "node:zlib";
+import { create, fromBinary } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { DEAD_LETTER_HEADERS } from "@marquetry/backends/event-bus";
+import {
+  removeFolders,
+  writeImageEncoder,
+  writeTextEncoder,
+} from "@marquetry/backends/inference/tiny-encoders";
+import { productCollection } from "@marquetry/backends/vector-index";
+import { ProductChangeSchema } from "@marquetry/contracts/events/product_pb";
+import type { ProductChange } from "@marquetry/contracts/events/product_pb";
+import { PRODUCT_CHANGES } from "@marquetry/contracts/topics";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import type { Platform } from "../src/platform.js";
+import {
+  deadLetters,
+  deployments,
+  endJourney,
+  metric,
+  sendChanges,
+  startJourney,
+  until,
+  untilSettled,
+} from "./journey.js";
+
+const EVENTS = 10_000;
+const PRODUCTS = 3_500;
+const DUPLICATES = 500;
+const BYTES_MAX = 4_096;
+const MS_MAX = 170_000;
+const START_MS_MAX = 120_000;
+const NOW = Date.UTC(2026, 0, 15);
+
+type Trouble = "truncated" | "no picture" | "refused" | "too large" | "late";
+const TROUBLES: readonly Trouble[] = ["truncated", "no picture", "refused", "too large", "late"];
+const CAUSES: Record<Exclude<Trouble, "late">, string> = {
+  truncated: "undecodable",
+  "no picture": "undecodable",
+  refused: "refused",
+  "too large": "too_large",
+};
+
+interface Told {
+  readonly productId: string;
+  readonly revision: number;
+  readonly kind: "whole" | "text only" | "picture only" | "removed";
+  readonly trouble?: Trouble;
+}
+
+/** Every twentieth event has broken media; removals and products without text or picture between. */
+function tell(at: number): Told {
+  const productId = `product-${at % PRODUCTS}`;
+  const revision = 1 + Math.floor(at / PRODUCTS);
+  if (at % 20 === 7)
+    return {
+      productId,
+      revision,
+      kind: "whole",
+      trouble: TROUBLES[Math.floor(at / 20) % TROUBLES.length]!,
+    };
+  if (at % 11 === 3) return { productId, revision, kind: "removed" };
+  if (at % 13 === 5) return { productId, revision, kind: "text only" };
+  return { productId, revision, kind: at % 17 === 2 ? "picture only" : "whole" };
+}
+
+/** A PNG of 8 x 8 pixels of one colour. */
+function png(colour: number): Buffer {
+  const chunk = (type: string, data: Buffer): Buffer => {
+    const body = Buffer.concat([Buffer.from(type, "latin1"), data]);
+    const [length, checksum] = [Buffer.alloc(4), Buffer.alloc(4)];
+    length.writeUInt32BE(data.length);
+    checksum.writeUInt32BE(crc32(body));
+    return Buffer.concat([length, body, checksum]);
+  };
+  const header = Buffer.from([0, 0, 0, 8, 0, 0, 0, 8, 8, 2, 0, 0, 0]);
+  const rgb = [colour & 0xff, (colour >> 8) & 0xff, 1];
+  const row = Buffer.from([0, ...Array.from({ length: 8 }, () => rgb).flat()]);
+  const pixels = deflateSync(Buffer.concat(Array.from({ length: 8 }, () => row)));
+  return Buffer.concat([
+    Buffer.from("\x89PNG\r\n\x1a\n", "latin1"),
+    chunk("IHDR", header),
+    chunk("IDAT", pixels),
+    chunk("IEND", Buffer.alloc(0)),
+  ]);
+}
+
+function dataUrl(bytes: Buffer): string {
+  return `data:image/png;base64,${bytes.toString("base64")}`;
+}
+
+/** Variants share photos: there are about 500 of them. */
+function pictureOf({ productId, revision, trouble }: Told, folder: string): string {
+  const picture = png((Number(productId.slice(8)) % 500) + 1);
+  switch (trouble) {
+    case undefined:
+      return dataUrl(picture);
+    case "truncated":
+      return dataUrl(picture.subarray(0, picture.length - 30));
+    case "no picture":
+      return "data:,abc";
+    case "refused":
+      return "https://elsewhere.example/1.png";
+    case "too large":
+      return dataUrl(Buffer.concat([picture, Buffer.alloc(BYTES_MAX)]));
+    case "late":
+      return pathToFileURL(join(folder, `${productId}-${revision}.png`)).href;
+  }
+}
+
+const COLOURS = ["red", "blue", "warm", "light", "steel"];
+
+function toChange(told: Told, folder: string): ProductChange {
+  const { productId, revision, kind } = told;
+  const colour = COLOURS[Number(productId.slice(8)) % COLOURS.length]!;
+  const title = kind === "picture only" ? "" : `${colour} shoe ${revision}`;
+  const images = kind === "text only" ? [] : [{ url: pictureOf(told, folder) }];
+  return create(ProductChangeSchema, {
+    productId,
+    revision: BigInt(revision),
+    occurredAt: timestampFromMs(NOW + revision),
+    change:
+      kind === "removed"
+        ? { case: "removed", value: {} }
+        : { case: "upserted", value: { title, images, price: revision } },
+  });
+}
+
+/** The same disorder in every run (a linear congruential generator). */
+function shuffled<Item>(items: readonly Item[]): Item[] {
+  let state = 4;
+  return items
+    .map((item) => {
+      state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+      return { item, at: state };
+    })
+    .sort((a, b) => a.at - b.at)
+    .map(({ item }) => item);
+}
+
+const history = Array.from({ length: EVENTS - DUPLICATES }, (_, at) => tell(at));
+const events = shuffled([...history, ...history.filter((e) => !e.trouble).slice(0, DUPLICATES)]);
+const broken = history.filter(({ trouble }) => trouble !== undefined);
+const late = broken.filter(({ trouble }) => trouble === "late");
+
+/** What the index must hold in the end: of each product its last revision. */
+function expectedState(): Map<string, string> {
+  const last = new Map<string, Told>();
+  for (const told of history) {
+    const rival = last.get(told.productId);
+    if (rival === undefined || rival.revision < told.revision) last.set(told.productId, told);
+  }
+  return new Map(
+    Array.from(last, ([productId, { revision, kind, trouble }]) => {
+      const text = kind === "whole" || kind === "text only";
+      const image = kind !== "text only" && (trouble === undefined || trouble === "late");
+      const modalities = [...(image ? ["image"] : []), ...(text ? ["text"] : [])];
+      const state = kind === "removed" ? "removed" : modalities.join("+");
+      return [productId, `${revision} ${state}`];
+    }),
+  );
+}
+
+describe.each(deployments())("10,000 mixed events on %s", (_, servers) => {
+  let platform: Platform;
+  let folder: string;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "marquetry-mixed-"));
+    const [text, image] = [await writeTextEncoder(), await writeImageEncoder()];
+    platform = await startJourney(servers, {
+      MODELS_DIR: dirname(text),
+      ENCODER_TEXT: basename(text),
+      ENCODER_IMAGE: basename(image),
+      MEDIA_FILE_ROOT: folder,
+      MEDIA_BYTES_MAX: String(BYTES_MAX),
+      ENCODER_RETRY_DELAYS: "1s,3s,6s,12s,24s,48s",
+    });
+  }, START_MS_MAX);
+
+  afterAll(async () => {
+    if (platform !== undefined) await endJourney(platform);
+    await removeFolders();
+    await rm(folder, { recursive: true });
+  });
+
+  const encoderMetric = (name: string, labels = "") =>
+    metric(platform, "encoder", `marquetry_encoder_${name}`, labels);
+
+  test(
+    "every product ends in the right state, count for count",
+    async () => {
+      expect(events).toHaveLength(EVENTS);
+      expect(broken).toHaveLength(475);
+      for (let from = 0; from < EVENTS; from += 500) {
+        const part = events.slice(from, from + 500);
+        await sendChanges(
+          platform.bus,
+          part.map((told) => toChange(told, folder)),
+        );
+      }
+      await untilSettled(platform);
+      for (const { productId, revision } of late)
+        await writeFile(join(folder, `${productId}-${revision}.png`), png(9));
+      await until("the late pictures are there", async () => {
+        return (await encoderMetric("products_healed_total")) === late.length;
+      });
+      await untilSettled(platform);
+
+      const collection = productCollection(platform.bundle.id);
+      const expected = expectedState();
+      const points = await platform.index.retrieve(collection, [...expected.keys()], []);
+      const actual = Array.from(points, ([productId, { payload }]) => {
+        const state = payload.removed ? "removed" : payload.modalities.join("+");
+        return [productId, `${payload.revision} ${state}`] as const;
+      });
+      expect(Object.fromEntries(actual)).toEqual(Object.fromEntries(expected));
+      const live = [...expected.values()].filter((state) => !state.endsWith("removed"));
+      expect(await platform.index.count(collection)).toBe(live.length);
+    },
+    MS_MAX,
+  );
+
+  test("each broken medium is one dead letter with its cause, and nothing else is one", async () => {
+    const forGood = broken.filter(({ trouble }) => trouble !== "late");
+    const letters = await deadLetters(platform.bus, PRODUCT_CHANGES.name, forGood.length);
+    const told = letters.map(({ value, headers }) => {
+      const { productId, revision } = fromBinary(ProductChangeSchema, value);
+      const [modality, cause] = headers[DEAD_LETTER_HEADERS.cause]?.split(": ") ?? [];
+      return `${productId} ${revision} ${modality} ${cause}`;
+    });
+    const expected = forGood.map(
+      ({ productId, revision, trouble }) =>
+        `${productId} ${revision} image ${CAUSES[trouble as keyof typeof CAUSES]}`,
+    );
+    expect(told.toSorted()).toEqual(expected.toSorted());
+    expect(await encoderMetric("dead_letters_total")).toBe(forGood.length);
+  });
+
+  test("each content was encoded once, whatever the number of events", async () => {
+    const upserts = history.filter(({ kind }) => kind !== "removed");
+    const titles = new Set(
+      upserts
+        .filter(({ kind }) => kind !== "picture only")
+        .map(({ productId, revision }) => `${Number(productId.slice(8)) % 5} ${revision}`),
+    );
+    expect(await encoderMetric("contents_encoded_total", 'modality="text"')).toBe(titles.size);
+    // The photos, the one that came late, and those whose damage only decoding finds.
+    const photos = new Set(
+      upserts
+        .filter(({ kind, trouble }) => kind !== "text only" && trouble === undefined)
+        .map(({ productId }) => Number(productId.slice(8)) % 500),
+    );
+    const images = await encoderMetric("contents_encoded_total", 'modality="image"');
+    const truncated = broken.filter(({ trouble }) => trouble === "truncated").length;
+    expect(images).toBeGreaterThanOrEqual(photos.size + 1);
+    expect(images).toBeLessThanOrEqual(photos.size + 1 + truncated);
+  });
+});
