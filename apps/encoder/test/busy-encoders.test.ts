@@ -1,0 +1,172 @@
+/** The service while its encoders are busy, or die. */
+import { randomUUID } from "node:crypto";
+import { Worker } from "node:worker_threads";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { EventBus, OutgoingRecord } from "@marquetry/backends/event-bus";
+import { openEventBus } from "@marquetry/backends/event-bus/open";
+import { openEncoder } from "@marquetry/backends/inference";
+import type { Encoder, EncoderOptions } from "@marquetry/backends/inference";
+import { removeFolders, writeImageEncoder } from "@marquetry/backends/inference/tiny-encoders";
+import { ProductChangeSchema, ProductEmbeddedSchema } from "@marquetry/contracts/events/product_pb";
+import { PRODUCT_CHANGES, PRODUCT_EMBEDDINGS, TOPICS } from "@marquetry/contracts/topics";
+import { startService } from "@marquetry/runtime/lifecycle";
+import { createLogger } from "@marquetry/runtime/logger";
+import { afterAll, afterEach, describe, expect, test } from "@jest/globals";
+import { readEncoderConfig } from "../src/config.js";
+import { startEncoder } from "../src/encoder.module.js";
+import { dataUrl, pixel } from "./pictures.js";
+
+const DEADLINE_MS = 60_000;
+const closers: (() => Promise<void>)[] = [];
+
+afterEach(async () => {
+  for (const close of closers.splice(0).toReversed()) await close();
+});
+afterAll(removeFolders);
+
+const brokers = process.env["KAFKA_BROKERS"] ?? "";
+const buses: [name: string, url: () => string][] = [["memory", () => "memory:"]];
+if (brokers === "") console.warn("SKIPPED: busy encoders on Kafka; KAFKA_BROKERS names one");
+else buses.push(["Kafka", () => `kafka://${brokers}?prefix=t${randomUUID().slice(0, 8)}.`]);
+
+async function openBus(url: string): Promise<EventBus> {
+  const logger = createLogger("encoder-test", "silent");
+  const bus = openEventBus(url, { clientId: "encoder-test", logger });
+  closers.push(() => bus.close());
+  await bus.ensureTopics(TOPICS);
+  return bus;
+}
+
+async function openImages(startWorker?: EncoderOptions["startWorker"]): Promise<Encoder> {
+  const encoder = await openEncoder({
+    directory: await writeImageEncoder(),
+    workers: 1,
+    ...(startWorker === undefined ? {} : { startWorker }),
+  });
+  closers.push(() => encoder.close());
+  return encoder;
+}
+
+/** Starts the service; what it published, and its metrics. */
+async function start(bus: EventBus, image: Encoder) {
+  const config = readEncoderConfig({
+    EVENT_BUS_URL: "memory:",
+    HTTP_PORT: "0",
+    GRPC_PORT: "0",
+    LOG_LEVEL: "silent",
+  });
+  const service = await startService(
+    "encoder",
+    config,
+    async (given, context) => {
+      await startEncoder(given, context, { bus, encoders: new Map([["image", image]]) });
+    },
+    (error) => {
+      throw error;
+    },
+  );
+  closers.push(() => service.close());
+  const encoded: string[] = [];
+  const consumer = await bus.consume({
+    topic: PRODUCT_EMBEDDINGS.name,
+    group: randomUUID(),
+    async handler(records) {
+      for (const { value } of records) {
+        const { productId, state } = fromBinary(ProductEmbeddedSchema, value);
+        if (state.case === "embedded" && state.value.embeddings.length === 1)
+          encoded.push(productId);
+      }
+      return [];
+    },
+  });
+  closers.push(() => consumer.close());
+  const url = `http://127.0.0.1:${service.healthPort}`;
+  return {
+    encoded,
+    ready: async () => (await fetch(`${url}/readyz`)).status,
+    async metric(name: string): Promise<number> {
+      const lines = (await (await fetch(`${url}/metrics`)).text()).split("\n");
+      const line = lines.find((each) => each.startsWith(`marquetry_encoder_${name} `));
+      return Number(line?.split(" ").at(-1));
+    },
+  };
+}
+
+function products(count: number): OutgoingRecord[] {
+  return Array.from({ length: count }, (_, at) => {
+    const url = dataUrl(pixel(at & 0xff, at >> 8, 7));
+    const change = create(ProductChangeSchema, {
+      productId: `p${at}`,
+      revision: 1n,
+      occurredAt: timestampFromMs(1_700_000_000_000),
+      change: { case: "upserted", value: { images: [{ url }] } },
+    });
+    return { key: `p${at}`, value: toBinary(ProductChangeSchema, change) };
+  });
+}
+
+const ids = (count: number) => Array.from({ length: count }, (_, at) => `p${at}`).toSorted();
+
+async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + DEADLINE_MS;
+  while (!(await holds())) {
+    if (Date.now() > deadline) throw new Error(`after ${DEADLINE_MS} ms still not: ${what}`);
+    await new Promise((next) => setTimeout(next, 10));
+  }
+}
+
+describe.each(buses)("on %s", (_, url) => {
+  test("a worker that dies mid-batch is replaced, and its batch is encoded once", async () => {
+    const started: Worker[] = [];
+    let kills = 1;
+    const image = await openImages((file, options) => {
+      const worker = new Worker(file, options);
+      const send = worker.postMessage.bind(worker);
+      // A task that throws where nothing catches; not `terminate()`, which aborts the process.
+      worker.postMessage = (message, transfer) => {
+        const deadly = (message as { kind: string }).kind === "encode" && kills-- > 0;
+        if (deadly) send({ kind: "encode", contents: null });
+        else send(message, transfer as never);
+      };
+      started.push(worker);
+      return worker;
+    });
+    const bus = await openBus(url());
+    const { encoded, metric } = await start(bus, image);
+    await bus.publish(PRODUCT_CHANGES.name, products(100));
+    await until("all are encoded", () => encoded.length >= 100);
+    await until("nothing is left", async () => (await metric("consumer_lag_records")) === 0);
+    expect(encoded.toSorted()).toEqual(ids(100));
+    expect(started).toHaveLength(2);
+    expect(image.encodedTotal()).toBe(100);
+    for (const name of ["dead_letters_total", "batch_retries_total", "retries_planned_total"])
+      expect(await metric(name)).toBe(0);
+  });
+
+  test("while the encoder is busy no more is fetched, the service is ready, and nothing is lost", async () => {
+    const real = await openImages();
+    const gate = Promise.withResolvers<void>();
+    let held = 0;
+    const busy: Encoder = {
+      ...real,
+      async encode(contents, options) {
+        held += contents.length;
+        await gate.promise;
+        return real.encode(contents, options);
+      },
+    };
+    const bus = await openBus(url());
+    const { encoded, metric, ready } = await start(bus, busy);
+    await bus.publish(PRODUCT_CHANGES.name, products(2_000));
+    await until("the consumers pause", async () => (await metric("consumer_pauses_total")) === 1);
+    expect(await ready()).toBe(200);
+    // Three groups of eight pictures; what the consumers hold waits unread.
+    expect(held).toBeLessThanOrEqual(24);
+    expect(encoded).toEqual([]);
+    gate.resolve();
+    await until("all are encoded", () => encoded.length >= 2_000);
+    expect(encoded.toSorted()).toEqual(ids(2_000));
+    expect(await metric("batch_retries_total")).toBe(0);
+  });
+});
