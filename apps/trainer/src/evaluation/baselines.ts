@@ -1,5 +1,6 @@
 /** Methods that every table shows beside ours, none of them served. */
 import { matrix } from "@marquetry/model/matrix";
+import type { Matrix } from "@marquetry/model/matrix";
 import {
   csrTimesCsr,
   csrTimesDense,
@@ -57,7 +58,22 @@ export function itemKnnScorer(
  * EASE (Steck, WWW 2019, formula 8): scores X B with B = I - P diag(P)^-1, P = (G + lambda I)^-1,
  * the diagonal of B zero; here with G = X' D_u^-1 X.
  */
-export function easeScorer(similar: Csr, histories: readonly Int32Array[], lambda: number): Scorer {
+export function easeScorer(
+  similar: Csr,
+  lambda: number,
+): (histories: readonly Int32Array[]) => Scorer {
+  const b = easeWeights(similar, lambda);
+  return (histories) => (users) =>
+    csrTimesDense(
+      incidence(
+        Array.from(users, (user) => histories[user]!),
+        b.rows,
+      ),
+      b,
+    );
+}
+
+function easeWeights(similar: Csr, lambda: number): Matrix {
   const n = similar.cols;
   const g = matrix(n, n);
   for (let i = 0; i < n; i += 1) {
@@ -73,12 +89,5 @@ export function easeScorer(similar: Csr, histories: readonly Int32Array[], lambd
     for (let j = 0; j < n; j += 1) row[j]! /= -diagonal[j]!;
     row[i] = 0;
   }
-  return (users) =>
-    csrTimesDense(
-      incidence(
-        Array.from(users, (user) => histories[user]!),
-        n,
-      ),
-      b,
-    );
+  return b;
 }

@@ -104,7 +104,7 @@ describe("baselines", () => {
 
   test("EASE by hand on two products, with a zero diagonal", () => {
     const pairs = lists([0, 1], [0]);
-    const scores = easeScorer(coOccurrence(pairs, 2), pairs, 1)(Int32Array.of(1));
+    const scores = easeScorer(coOccurrence(pairs, 2), 1)(pairs)(Int32Array.of(1));
     // G + I = [[2.5, .5], [.5, 1.5]]; P = [[1.5, -.5], [-.5, 2.5]] / 3.5; B_01 = .5 / 2.5.
     expect(scores.data[0]).toBe(0);
     expect(scores.data[1]).toBeCloseTo(0.2, 6);

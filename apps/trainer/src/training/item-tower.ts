@@ -50,15 +50,15 @@ interface Normalised {
   readonly lengths: Float64Array;
 }
 
-/** Modalities that each product has at all: no zero row; everyone has a row of the table. */
-export function fullPresence({ items, content }: TowerShape): Presence {
+/** Modalities that each product has at all: a row that is not zero, a table where it is known. */
+export function fullPresence({ items, content, known }: TowerShape): Presence {
   const presence: Record<string, Uint8Array> = {};
   for (const [name, { cols, data }] of Object.entries(content)) {
     presence[name] = Uint8Array.from({ length: items }, (_, i) =>
       data.subarray(i * cols, (i + 1) * cols).some((x) => x !== 0) ? 1 : 0,
     );
   }
-  presence[BEHAVIOUR] = new Uint8Array(items).fill(1);
+  presence[BEHAVIOUR] = known.slice();
   return presence;
 }
 

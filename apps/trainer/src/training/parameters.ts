@@ -14,6 +14,8 @@ export interface TowerShape {
   readonly dims: number;
   /** Given modalities by name, one row of length 1 or 0 per product; a zero row is absent. */
   readonly content: Readonly<Record<string, Matrix>>;
+  /** By product, 1 where somebody had it in training; the others have no row of the table. */
+  readonly known: Uint8Array;
 }
 
 /** The free table of one vector per product; a modality like the others. */

@@ -22,7 +22,8 @@ const unitRows = (cols: number): Matrix =>
 function randomTower(smoothed: boolean): { tower: ItemTower; parameters: Parameters } {
   const image = unitRows(4);
   rowOf(image, 2).fill(0);
-  const shape = { items: ITEMS, dims: DIMS, content: { text: unitRows(3), image } };
+  const known = Uint8Array.of(1, 1, 1, 1, 1, 0, 1);
+  const shape = { items: ITEMS, dims: DIMS, content: { text: unitRows(3), image }, known };
   const parameters = Object.fromEntries(
     Object.entries(startParameters(shape, { seed: 4, tableScale: 1, recency: -0.3 })).map(
       ([name, values]) => [name, values.map((x) => x + 0.3 * (2 * uniform() - 1))],
@@ -162,7 +163,7 @@ describe("training", () => {
   // Two kinds of products; users stay with one kind, and content says nothing about it.
   const items = 12;
   const content = { text: normaliseRows(matrix(items, 4, randomVector(uniform, items * 4))) };
-  const shape = { items, dims: 8, content };
+  const shape = { items, dims: 8, content, known: new Uint8Array(items).fill(1) };
   const train = Array.from({ length: 60 }, (_, user) =>
     Int32Array.from(
       { length: 4 },
