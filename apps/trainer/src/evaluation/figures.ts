@@ -37,7 +37,7 @@ export function figuresAt(
   const shown = new Float64Array(counts.length);
   let information = 0;
   for (const [i, list] of lists.entries()) {
-    const relevant = new Set(targets[users[i]!]!);
+    const relevant = new Set(targets[users[i]!]);
     let hits = 0;
     let gain = 0;
     for (let place = 0; place < Math.min(k, list.length); place += 1) {

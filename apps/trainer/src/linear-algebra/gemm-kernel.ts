@@ -76,6 +76,7 @@ function kernelBody(): number[] {
     ...addF32,
     ...store(16 * half),
   ];
+  const nextRow = [...get(C), ...get(STRIDE), ...addI32, ...set(C)];
   return [
     ...loop(
       [...get(B), ...load(0), ...set(B_LOW), ...get(B), ...load(16), ...set(B_HIGH)],
@@ -91,22 +92,18 @@ function kernelBody(): number[] {
       [...get(DEPTH), ...constant(1), ...subI32, 0x22, DEPTH],
       branchIf(0),
     ),
-    ...rows.flatMap((row) => [
-      ...write(row, 0),
-      ...write(row, 1),
-      ...get(C),
-      ...get(STRIDE),
-      ...addI32,
-      ...set(C),
-    ]),
+    ...rows.flatMap((row) => [write(row, 0), write(row, 1), nextRow].flat()),
     END,
   ];
 }
 
+/** "\0asm" and the version. */
+const HEADER = [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
+
 function moduleBytes(): Uint8Array<ArrayBuffer> {
   const body = [1, V128S, V128, ...kernelBody()];
   return Uint8Array.from([
-    ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+    ...HEADER,
     ...section(1, [1, 0x60, 5, I32, I32, I32, I32, I32, 0]),
     ...section(2, [1, ...text("env"), ...text("memory"), 0x02, 0x00, 1]),
     ...section(3, [1, 0]),

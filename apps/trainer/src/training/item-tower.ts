@@ -104,7 +104,7 @@ function weigh(parts: readonly Part[], parameters: Parameters): void {
     for (const [m, { projected, present }] of parts.entries()) {
       if (present[i] === 0) continue;
       scores[m] = gates[m]! + dotRow(projected, i, direction);
-      largest = Math.max(largest, scores[m]!);
+      largest = Math.max(largest, scores[m]);
     }
     let total = 0;
     for (const [m, { present, weights }] of parts.entries()) {
@@ -165,7 +165,7 @@ function backwardWeights(
     let mean = 0;
     for (const [m, { projected, weights }] of parts.entries()) {
       shares[m] = weights[i] === 0 ? 0 : dotRow(projected, i, upstream);
-      mean += weights[i]! * shares[m]!;
+      mean += weights[i]! * shares[m];
     }
     for (const [m, { projected, weights }] of parts.entries()) {
       const weight = weights[i]!;

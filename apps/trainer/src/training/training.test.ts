@@ -70,9 +70,9 @@ describe("gradients", () => {
       const expected = Array.from(values, (value, i) => {
         const step = 2e-3;
         values[i] = value + step;
-        const [above, up] = [lossAt(), values[i]!];
+        const [above, up] = [lossAt(), values[i]];
         values[i] = value - step;
-        const [below, down] = [lossAt(), values[i]!];
+        const [below, down] = [lossAt(), values[i]];
         values[i] = value;
         return (above - below) / (up - down);
       });
