@@ -1,10 +1,11 @@
 import { parseArgs } from "node:util";
 import { MarquetryError } from "@marquetry/runtime/errors";
+import { readBundleFolder } from "./bundle/bundle-folder.js";
 import { readTrainerConfig } from "./config.js";
 import { GOALS } from "./evaluation/goals.js";
 import { jsonLines, markdown } from "./evaluation/report.js";
 import type { Row } from "./evaluation/report.js";
-import { baselineRows, closedFormRows, learnedRows } from "./recipe/methods.js";
+import { baselineRows, bundleRows, closedFormRows, learnedRows } from "./recipe/methods.js";
 import { prepare } from "./recipe/prepare.js";
 
 const HELP = `npm run evaluate -- --dataset DIR [OPTIONS]
@@ -15,6 +16,8 @@ part is found, beside popularity and other methods.
   --dataset DIR   a folder with dataset.json (see apps/trainer/src/dataset/descriptor.ts), RecBole's
                   *.train.inter or train.tsv, valid.tsv, test.tsv
   --seeds N       runs of the learned model, 3 unless told; 0 leaves it out
+  --bundle DIR    a bundle that npm run train wrote, ranked by the services' own functions; then the
+                  learned model is not trained again unless --seeds is given
   --ease          EASE too, which takes a matrix of products by products (four bytes each, thrice)
   --text ID       encoder of texts, all-minilm-l6-v2-int8 unless told
   --json          one JSON line per figure and nothing else on stdout
@@ -34,7 +37,8 @@ export async function runEvaluate(args: readonly string[], output: CommandOutput
     args: [...args],
     options: {
       dataset: { type: "string" },
-      seeds: { type: "string", default: "3" },
+      bundle: { type: "string" },
+      seeds: { type: "string" },
       ease: { type: "boolean", default: false },
       text: { type: "string", default: DEFAULT_TEXT_ENCODER },
       json: { type: "boolean", default: false },
@@ -50,6 +54,10 @@ export async function runEvaluate(args: readonly string[], output: CommandOutput
     report,
   });
   const { name } = prepared.dataset;
+  const folder =
+    values.bundle === undefined
+      ? undefined
+      : await readBundleFolder(values.bundle, prepared.dataset.itemIds);
   const rows: Row[] = [];
   const add = (row: Row): void => {
     rows.push(row);
@@ -60,7 +68,8 @@ export async function runEvaluate(args: readonly string[], output: CommandOutput
   };
   for (const row of baselineRows(prepared, values.ease)) add(row);
   for (const row of closedFormRows(prepared)) add(row);
-  const seeds = countOf("--seeds", values.seeds);
+  if (folder !== undefined) for (const row of bundleRows(prepared, folder)) add(row);
+  const seeds = countOf("--seeds", values.seeds ?? (folder === undefined ? "3" : "0"));
   if (seeds > 0) for (const row of learnedRows(prepared, seeds, report)) add(row);
   if (!values.json) output.stdout.write(markdown(name, rows));
 }

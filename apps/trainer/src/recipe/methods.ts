@@ -1,5 +1,6 @@
 /** The rows of the quality table. */
 import type { Matrix } from "@marquetry/model/matrix";
+import type { BundleFolder } from "../bundle/bundle-folder.js";
 import { questionOf } from "../dataset/dataset.js";
 import {
   coOccurrence,
@@ -11,6 +12,7 @@ import { choose, figuresOf } from "../evaluation/choose.js";
 import type { ScorerFor } from "../evaluation/choose.js";
 import { addPrior, popularityPrior } from "../evaluation/pooled.js";
 import type { Row, RuleName } from "../evaluation/report.js";
+import { servedScorer } from "../evaluation/served.js";
 import type { RankingRules } from "../evaluation/top-lists.js";
 import { besideRows, normaliseRows } from "../linear-algebra/rows.js";
 import { behaviourOf, chooseRanking, closedForm, learnVectors, rankingOf } from "./learn.js";
@@ -92,6 +94,17 @@ export function* learnedRows(
   for (const rule of rulesOf(prepared)) {
     if (prepared.dataset.ordered) yield vectorRow(prepared, "full, mean pooling", rule, runs, 1);
     yield vectorRow(prepared, "full", rule, runs);
+  }
+}
+
+/**
+ * A bundle as services would use it: products fused and histories pooled by packages/model, scores
+ * composed with its own weights; nothing is chosen here.
+ */
+export function* bundleRows(prepared: Prepared, folder: BundleFolder): Generator<Row> {
+  const scorerFor = servedScorer(folder, prepared.features, prepared.counts);
+  for (const rule of rulesOf(prepared)) {
+    yield rowOf(prepared, folder.bundle.id, rule, "as in the bundle", scorerFor);
   }
 }
 
