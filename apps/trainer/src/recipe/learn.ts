@@ -1,6 +1,5 @@
 /** The recipe: from prepared data to one vector per product. */
 import type { Matrix } from "@marquetry/model/matrix";
-import { coOccurrence } from "../evaluation/baselines.js";
 import { choose } from "../evaluation/choose.js";
 import { pooledScorer, popularityPrior } from "../evaluation/pooled.js";
 import type { RankingRules } from "../evaluation/top-lists.js";
@@ -8,12 +7,6 @@ import { product } from "../linear-algebra/gemm.js";
 import { besideRows, normaliseRows } from "../linear-algebra/rows.js";
 import { principalDirections } from "../linear-algebra/whitening.js";
 import { behaviourRows } from "../representation/behaviour.js";
-import {
-  addGraphs,
-  nearestByBehaviour,
-  nearestByContent,
-} from "../representation/similar-products.js";
-import type { ItemTower } from "../training/item-tower.js";
 import { trainEpochs } from "../training/train.js";
 import type { TrainSettings } from "../training/train.js";
 import type { Prepared } from "./prepare.js";
@@ -59,34 +52,32 @@ const UNORDERED: Omit<TrainSettings, "seed"> = {
 };
 const UNORDERED_DIMS = 128;
 
+/** Models of different seeds that are put together: each finds its own way through the noise. */
+const MEMBERS = { ordered: 2, unordered: 5 } as const;
+const SERVED_DIMS = 256;
+
 export interface LearnOptions {
   readonly seed: number;
   readonly report: (line: string) => void;
 }
 
 /**
- * Ordered data: A = [content; behaviour in closed form] without training, B = fusion learned with a
- * free table, and the top directions of [A; B]. Unordered data: the learned fusion, smoothed over the
- * graph of similar products. The epoch is the one with the best validation NDCG.
+ * Fusion learned with a free table, by several seeds, beside one another; ordered data, whose content
+ * is strong, also with A = [content; behaviour in closed form]. Then the widest directions of all.
+ * Each member's epoch is the one with the best validation NDCG.
  * @returns one row of length 1 per product
  */
 export function learnVectors(prepared: Prepared, options: LearnOptions): Matrix {
-  if (!prepared.dataset.ordered) {
-    return bestEpoch(
-      prepared,
-      towerOf(prepared, UNORDERED_DIMS, true),
-      { ...UNORDERED, seed: options.seed },
-      options,
-    );
-  }
-  const learned = bestEpoch(
-    prepared,
-    towerOf(prepared, ORDERED_DIMS, false),
-    { ...ORDERED, seed: options.seed },
-    options,
+  const { ordered } = prepared.dataset;
+  const [settings, dims, members] = ordered
+    ? [ORDERED, ORDERED_DIMS, MEMBERS.ordered]
+    : [UNORDERED, UNORDERED_DIMS, MEMBERS.unordered];
+  const learned = Array.from({ length: members }, (_, member) =>
+    bestEpoch(prepared, dims, { ...settings, seed: 100 * options.seed + member }, options),
   );
-  const together = besideRows(closedForm(prepared), learned);
-  const directions = principalDirections(together, ORDERED_DIMS);
+  const parts = ordered ? [closedForm(prepared), ...learned] : learned;
+  const together = besideRows(...parts);
+  const directions = principalDirections(together, SERVED_DIMS);
   return normaliseRows(product(together, directions, { transposeB: true }));
 }
 
@@ -100,30 +91,22 @@ export function behaviourOf(train: readonly Int32Array[], items: number): Matrix
   return behaviourRows(train, items, BEHAVIOUR_RANK, SVD_SEED);
 }
 
-function towerOf({ dataset, content, counts }: Prepared, dims: number, smooth: boolean): ItemTower {
+function bestEpoch(
+  prepared: Prepared,
+  dims: number,
+  settings: TrainSettings,
+  { report }: LearnOptions,
+): Matrix {
+  const { dataset, content, counts } = prepared;
   const shape = {
     items: dataset.itemIds.length,
     dims,
     content,
     known: Uint8Array.from(counts, (count) => (count > 0 ? 1 : 0)),
   };
-  if (!smooth) return { shape };
-  const together = coOccurrence(dataset.splits.train, shape.items);
-  const byContent = normaliseRows(besideRows(...Object.values(content)));
-  const graph = addGraphs(nearestByBehaviour(together, 20), nearestByContent(byContent, 10), 0.5);
-  return { shape, smoothing: { graph, share: 0.5 } };
-}
-
-function bestEpoch(
-  prepared: Prepared,
-  tower: ItemTower,
-  settings: TrainSettings,
-  { report }: LearnOptions,
-): Matrix {
-  const { dataset, counts } = prepared;
   let best: { vectors: Matrix; ndcg: number } | undefined;
   for (const { epoch, loss, decay, vectors } of trainEpochs(
-    tower,
+    shape,
     dataset.splits.train,
     settings,
   )) {

@@ -1,11 +1,9 @@
 import { describe, expect, test } from "@jest/globals";
 import { matrix } from "@marquetry/model/matrix";
 import { mulberry32, randomVector } from "@marquetry/model/random";
-import { coOccurrence } from "../evaluation/baselines.js";
-import { normaliseRows, rowOf } from "../linear-algebra/rows.js";
+import { rowOf } from "../linear-algebra/rows.js";
 import { behaviourRows } from "./behaviour.js";
 import { prepareContent } from "./content.js";
-import { addGraphs, nearestByBehaviour, nearestByContent } from "./similar-products.js";
 
 const lists = (...items: number[][]): Int32Array[] => items.map((list) => Int32Array.from(list));
 const length = (row: Float32Array): number => Math.sqrt(row.reduce((sum, x) => sum + x * x, 0));
@@ -30,26 +28,5 @@ describe("behaviour", () => {
     expect(cosine(2, 3)).toBeGreaterThan(0.5);
     expect(cosine(1, 3)).toBeLessThan(0.3);
     expect(length(rowOf(rows, 4))).toBeLessThan(1e-6);
-  });
-});
-
-describe("graph of similar products", () => {
-  test("by behaviour: C / sqrt(row sums), the largest of each row, nothing on the diagonal", () => {
-    // C by hand: pair (0, 1) 1/2 + 1/3, pairs with 2 1/3 each; row sums 2, 2 and 1.
-    const graph = nearestByBehaviour(coOccurrence(lists([0, 1], [0, 1, 2]), 3), 1);
-    expect(Array.from(graph.columns)).toEqual([1, 0, 0]);
-    expect(graph.values[0]).toBeCloseTo(5 / 6 / 2, 12);
-    expect(graph.values[2]).toBeCloseTo(1 / 3 / Math.sqrt(2), 12);
-  });
-
-  test("by content: cosine / count, never below 0; graphs add up", () => {
-    const rows = normaliseRows(matrix(3, 2, Float32Array.of(1, 0, 3, 4, -1, 0)));
-    const graph = nearestByContent(rows, 2);
-    expect(Array.from(graph.starts)).toEqual([0, 1, 2, 2]);
-    expect(Array.from(graph.columns)).toEqual([1, 0]);
-    expect(graph.values[0]).toBeCloseTo(0.3, 6);
-    const sum = addGraphs(graph, graph, 0.5);
-    expect(sum.values[0]).toBeCloseTo(0.45, 6);
-    expect(Array.from(sum.starts)).toEqual(Array.from(graph.starts));
   });
 });

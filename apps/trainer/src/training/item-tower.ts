@@ -1,27 +1,12 @@
 /**
  * Products to vectors. With h_m = x_m W_m of a given modality and h_Z = z_i of the free table:
- * e_m = g_m + h_m'w, a = softmax_m(e_m) over the present modalities, s = sum_m a_m h_m,
- * f = s / |s|; with a graph G of similar products v = norm(f + gamma G f), else v = f.
+ * e_m = g_m + h_m'w, a = softmax_m(e_m) over the present modalities, v = norm(sum_m a_m h_m).
  */
 import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
-import { csrTimesDense, transposeCsr } from "../linear-algebra/csr.js";
-import type { Csr } from "../linear-algebra/csr.js";
 import { product } from "../linear-algebra/gemm.js";
 import { BEHAVIOUR, nameOf } from "./parameters.js";
 import type { Parameters, TowerShape } from "./parameters.js";
-
-export interface Smoothing {
-  /** G, shape [items, items]. */
-  readonly graph: Csr;
-  /** gamma */
-  readonly share: number;
-}
-
-export interface ItemTower {
-  readonly shape: TowerShape;
-  readonly smoothing?: Smoothing;
-}
 
 /** By modality, 1 where the product has it in this step. */
 export type Presence = Readonly<Record<string, Uint8Array>>;
@@ -41,7 +26,6 @@ export interface ItemForward {
   /** For `backwardItems`. */
   readonly parts: readonly Part[];
   readonly fused: Normalised;
-  readonly smoothed?: Normalised;
 }
 
 /** Rows of length 1 and the lengths they had. */
@@ -63,7 +47,7 @@ export function fullPresence({ items, content, known }: TowerShape): Presence {
 }
 
 export function forwardItems(
-  { shape, smoothing }: ItemTower,
+  shape: TowerShape,
   parameters: Parameters,
   presence: Presence,
 ): ItemForward {
@@ -84,13 +68,7 @@ export function forwardItems(
   const sum = matrix(items, dims);
   for (const { projected, weights } of parts) addScaledRows(sum, projected, weights);
   const fused = normalised(sum);
-  if (smoothing === undefined) return { vectors: fused.rows, parts, fused };
-  const around = csrTimesDense(smoothing.graph, fused.rows);
-  for (let i = 0; i < around.data.length; i += 1) {
-    around.data[i] = fused.rows.data[i]! + smoothing.share * around.data[i]!;
-  }
-  const smoothed = normalised(around);
-  return { vectors: smoothed.rows, parts, fused, smoothed };
+  return { vectors: fused.rows, parts, fused };
 }
 
 /** a_m = softmax over the present modalities; zeros where none is. */
@@ -120,21 +98,13 @@ function weigh(parts: readonly Part[], parameters: Parameters): void {
  * @param vectorGradient of the loss by v, shape [items, d]
  */
 export function backwardItems(
-  { shape, smoothing }: ItemTower,
+  shape: TowerShape,
   parameters: Parameters,
-  { parts, fused, smoothed }: ItemForward,
+  { parts, fused }: ItemForward,
   vectorGradient: Matrix,
   gradients: Parameters,
 ): void {
-  let byFused = vectorGradient;
-  if (smoothing !== undefined && smoothed !== undefined) {
-    byFused = backwardNormalise(vectorGradient, smoothed);
-    const spread = csrTimesDense(transposedGraph(smoothing.graph), byFused);
-    for (let i = 0; i < spread.data.length; i += 1) {
-      byFused.data[i]! += smoothing.share * spread.data[i]!;
-    }
-  }
-  const bySum = backwardNormalise(byFused, fused);
+  const bySum = backwardNormalise(vectorGradient, fused);
   const byParts = backwardWeights(parts, parameters, bySum, gradients);
   for (const [m, { name }] of parts.entries()) {
     const target = name === BEHAVIOUR ? nameOf.table : nameOf.projection(name);
@@ -183,15 +153,6 @@ function backwardWeights(
   const to = gradients[nameOf.direction]!;
   for (let j = 0; j < to.length; j += 1) to[j]! += byDirection[j]!;
   return byParts;
-}
-
-const transposes = new WeakMap<Csr, Csr>();
-
-/** The graph is the same in every step. */
-function transposedGraph(graph: Csr): Csr {
-  let transposed = transposes.get(graph);
-  if (transposed === undefined) transposes.set(graph, (transposed = transposeCsr(graph)));
-  return transposed;
 }
 
 export function normalised(m: Matrix): Normalised {

@@ -8,9 +8,9 @@ import type { Batch, ExampleRules } from "./examples.js";
 import { inBatchLoss } from "./in-batch-loss.js";
 import type { LossSettings } from "./in-batch-loss.js";
 import { backwardItems, forwardItems, fullPresence } from "./item-tower.js";
-import type { ItemTower, Presence } from "./item-tower.js";
+import type { Presence } from "./item-tower.js";
 import { BEHAVIOUR, nameOf, startParameters, zerosLike } from "./parameters.js";
-import type { Parameters } from "./parameters.js";
+import type { Parameters, TowerShape } from "./parameters.js";
 
 export interface TrainSettings {
   readonly examples: ExampleRules;
@@ -42,11 +42,11 @@ export interface EpochReport {
 
 /** Yields after every epoch; the consumer decides what to keep and when to stop. */
 export function* trainEpochs(
-  tower: ItemTower,
+  shape: TowerShape,
   train: readonly Int32Array[],
   settings: TrainSettings,
 ): Generator<EpochReport> {
-  const parameters = startParameters(tower.shape, {
+  const parameters = startParameters(shape, {
     seed: settings.seed,
     tableScale: settings.tableScale,
     recency: Math.log(settings.decay),
@@ -58,21 +58,21 @@ export function* trainEpochs(
   });
   const loss: LossSettings = {
     temperature: settings.temperature,
-    targetShares: targetShares(train, tower.shape.items),
+    targetShares: targetShares(train, shape.items),
   };
-  const everything = fullPresence(tower.shape);
+  const everything = fullPresence(shape);
   const uniform = mulberry32(settings.seed + 1);
   for (let epoch = 1; epoch <= settings.epochs; epoch += 1) {
     let sum = 0;
     let steps = 0;
     for (const batch of epochBatches(train, settings.examples, 1_000 * settings.seed + epoch)) {
       const presence = dropTable(everything, settings.tableDropout, uniform);
-      const result = lossAndGradients(tower, parameters, presence, batch, loss);
+      const result = lossAndGradients(shape, parameters, presence, batch, loss);
       step(result.gradients);
       sum += result.loss;
       steps += 1;
     }
-    const { vectors } = forwardItems(tower, parameters, everything);
+    const { vectors } = forwardItems(shape, parameters, everything);
     const decay = Math.exp(parameters[nameOf.recency]![0]!);
     yield { epoch, loss: sum / steps, decay, vectors, parameters };
   }
@@ -80,18 +80,18 @@ export function* trainEpochs(
 
 /** One forward and backward pass. */
 export function lossAndGradients(
-  tower: ItemTower,
+  shape: TowerShape,
   parameters: Parameters,
   presence: Presence,
   batch: Batch,
   settings: LossSettings,
 ): { readonly loss: number; readonly gradients: Parameters } {
-  const items = forwardItems(tower, parameters, presence);
+  const items = forwardItems(shape, parameters, presence);
   const recency = parameters[nameOf.recency]![0]!;
   const result = inBatchLoss(items.vectors, recency, batch, settings);
   const gradients = zerosLike(parameters);
   gradients[nameOf.recency]![0] = result.recencyGradient;
-  backwardItems(tower, parameters, items, result.vectorGradient, gradients);
+  backwardItems(shape, parameters, items, result.vectorGradient, gradients);
   return { loss: result.loss, gradients };
 }
 
