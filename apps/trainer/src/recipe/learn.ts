@@ -1,8 +1,9 @@
 /** The recipe: from prepared data to one vector per product. */
+import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
 import { choose } from "../evaluation/choose.js";
-import { pooledScorer, popularityPrior } from "../evaluation/pooled.js";
-import type { RankingRules } from "../evaluation/top-lists.js";
+import { addPrior, pooledScorer, popularityPrior } from "../evaluation/pooled.js";
+import type { RankingRules, Scorer } from "../evaluation/top-lists.js";
 import { product } from "../linear-algebra/gemm.js";
 import { besideRows, normaliseRows } from "../linear-algebra/rows.js";
 import { principalDirections } from "../linear-algebra/whitening.js";
@@ -139,9 +140,38 @@ export function chooseRanking(
   given?: number,
 ): RankingSettings {
   const { dataset, counts } = prepared;
-  const pick = (candidates: readonly RankingSettings[]): RankingSettings =>
-    choose(dataset, counts, candidates, rankingOf(prepared, vectors), rules).settings;
   const fixed = given ?? (dataset.ordered ? undefined : 1);
-  const decay = fixed ?? pick(DECAYS.map((decay) => ({ decay, popularity: 0.04 }))).decay;
-  return pick(POPULARITY.map((popularity) => ({ decay, popularity })));
+  const decay =
+    fixed ??
+    choose(
+      dataset,
+      counts,
+      DECAYS.map((each) => ({ decay: each, popularity: 0.04 })),
+      rankingOf(prepared, vectors),
+      rules,
+    ).settings.decay;
+  const similarity = remembered(
+    rankingOf(prepared, vectors)({ decay, popularity: 0 })(dataset.splits.train),
+  );
+  return choose(
+    dataset,
+    counts,
+    POPULARITY.map((popularity) => ({ decay, popularity })),
+    ({ popularity }) =>
+      () =>
+      (users) =>
+        addPrior(similarity(users), popularityPrior(counts, popularity)),
+    rules,
+  ).settings;
+}
+
+/** The scorer, computed once for each block of users; for few calls over the same blocks. */
+function remembered(scorer: Scorer): Scorer {
+  const blocks = new Map<number, Matrix>();
+  return (users) => {
+    const first = users[0]!;
+    const block = blocks.get(first) ?? scorer(users);
+    blocks.set(first, block);
+    return matrix(block.rows, block.cols, block.data.slice());
+  };
 }

@@ -29,10 +29,15 @@ export function rulesOf({ dataset }: Prepared): readonly RuleName[] {
   return dataset.ordered ? ["unmasked", "masked", "own-penalty"] : ["masked"];
 }
 
+/** Without the rule that only served answers have. */
+function plainRulesOf(prepared: Prepared): readonly RuleName[] {
+  return rulesOf(prepared).filter((rule) => rule !== "own-penalty");
+}
+
 /** Popularity, item-kNN and, where asked for, EASE, which inverts a matrix of all products. */
 export function* baselineRows(prepared: Prepared, ease: boolean): Generator<Row> {
   const { dataset, counts } = prepared;
-  const rules = rulesOf(prepared).filter((rule) => rule !== "own-penalty");
+  const rules = plainRulesOf(prepared);
   for (const rule of rules) {
     yield rowOf(prepared, "popularity", rule, "nothing", () => popularityScorer(counts));
   }
@@ -75,7 +80,7 @@ export function* closedFormRows(prepared: Prepared): Generator<Row> {
   const byContent = normaliseRows(besideRows(...Object.values(content)));
   const byBehaviour = behaviourOf(dataset.splits.train, dataset.itemIds.length);
   const both = closedForm(prepared);
-  for (const rule of rulesOf(prepared)) {
+  for (const rule of plainRulesOf(prepared)) {
     yield vectorRow(prepared, "content", rule, [byContent]);
     yield vectorRow(prepared, "behaviour", rule, [byBehaviour]);
     yield vectorRow(prepared, "content+behaviour", rule, [both]);
