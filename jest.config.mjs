@@ -4,4 +4,5 @@ export default {
   testMatch: ["<rootDir>/{packages,apps}/*/dist/**/*.test.js", "<rootDir>/infra/dist/**/*.test.js"],
   transform: {},
   testEnvironment: "node",
+  testTimeout: 60_000,
 };

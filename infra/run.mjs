@@ -1,6 +1,6 @@
 // Every root script starts here, on whatever Node the machine has (20 or later): it installs the
 // workspace with the pinned pnpm where that is due, builds, and runs the command on the pinned Node.
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { delimiter, join, resolve } from "node:path";
@@ -25,8 +25,11 @@ const COMMANDS = {
   stack: { build: true, run: ["node", "infra/dist/stack/main.js"] },
   train: { build: true, run: ["node", "apps/trainer/dist/src/main.js", "train"] },
   evaluate: { build: true, run: ["node", "apps/trainer/dist/src/main.js", "evaluate"] },
+  // `npm start`: the whole platform; `npm start -- fusion`: one service.
+  start: { build: true, run: ["node"], service: true },
   build: { build: true },
-  format: { run: ["oxfmt", "."], afterwards: ["buf", "format", "-w"] },
+  "release:contracts": { run: ["buf", "build", "-o", "proto/released.binpb"] },
+  format: { before: ["buf", "format", "-w"], run: ["oxfmt", "."] },
 };
 
 const [name = "", ...args] = process.argv.slice(2);
@@ -35,11 +38,20 @@ if (command === undefined) {
   console.error(`expected one of: ${Object.keys(COMMANDS).join(", ")}`);
   process.exit(2);
 }
+if (command.service) {
+  const main = `apps/${args.shift() ?? "standalone"}/dist/src/main.js`;
+  if (!existsSync(join(root, main.replace("dist/src/main.js", "src/main.ts")))) {
+    console.error("expected encoder, fusion, user-profile, ranking-gateway or nothing for all");
+    process.exit(2);
+  }
+  args.unshift(main);
+}
 install();
-if (command.build)
-  run(["turbo", "run", "build", "--output-logs=errors-only", "--log-order=grouped"], "quiet");
-if (command.run) run([...command.run, ...args]);
-if (command.afterwards) run(command.afterwards);
+if (command.build) {
+  run(["turbo", "run", "build", "--output-logs=errors-only", "--log-order=grouped"]);
+}
+if (command.before) run(command.before);
+if (command.run) become([...command.run, ...args]);
 
 function install() {
   const stamp = join(root, "node_modules", ".marquetry-installed");
@@ -49,21 +61,38 @@ function install() {
   const digest = wanted.digest("hex");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === digest) return;
   console.error("installing dependencies (once) …");
-  run(["npx", "--yes", PNPM, "install", "--frozen-lockfile", "--reporter=append-only"], "quiet");
+  run(["npx", "--yes", PNPM, "install", "--frozen-lockfile", "--reporter=append-only"]);
   writeFileSync(stamp, digest);
 }
 
-/** Runs to the end; a failure ends this process with the same status. `quiet` output is shown only
- * when the command fails, so that stdout belongs to the command that was asked for. */
-function run([file, ...rest], quiet) {
-  const { status, signal, error, stdout, stderr } = spawnSync(file, rest, {
+/** Runs to the end; its output is shown, and this process ended, only where it fails, so that stdout
+ * belongs to the command that was asked for. */
+function run([file, ...rest]) {
+  const { status, error, stdout, stderr } = spawnSync(file, rest, {
     cwd: root,
     env,
-    stdio: quiet ? ["ignore", "pipe", "pipe"] : "inherit",
+    stdio: ["ignore", "pipe", "pipe"],
     maxBuffer: 256 * 1024 * 1024,
   });
   if (status === 0) return;
-  if (quiet) process.stderr.write(`${stdout ?? ""}${stderr ?? ""}`);
-  if (error) console.error(`${file}: ${error.message}`);
-  process.exit(status ?? (signal === "SIGINT" ? 130 : 1));
+  process.stderr.write(
+    `${stdout ?? ""}${stderr ?? ""}${error ? `${file}: ${error.message}\n` : ""}`,
+  );
+  process.exit(status ?? 1);
+}
+
+/** From here on this process is the command: its terminal, its signals, its exit status. */
+function become([file, ...rest]) {
+  const child = spawn(file, rest, { cwd: root, env, stdio: "inherit" });
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+    // A terminal sends Ctrl-C to the child as well.
+    process.on(signal, () => {
+      if (signal !== "SIGINT" || !process.stdin.isTTY) child.kill(signal);
+    });
+  }
+  child.once("error", (error) => {
+    console.error(`${file}: ${error.message}`);
+    process.exit(1);
+  });
+  child.once("close", (status) => process.exit(status ?? 1));
 }

@@ -21,7 +21,7 @@ const schema = z.object({
   MEDIA_HTTP_HOSTS: z
     .string()
     .default("")
-    .transform((hosts) => hosts.split(",").map((host) => host.trim()))
+    .transform((hosts) => hosts.split(",").map((host) => host.trim().toLowerCase()))
     .transform((hosts) => hosts.filter((host) => host !== "")),
   MEDIA_BYTES_MAX: integer(1, 1_073_741_824).default(16_777_216),
   MEDIA_TIMEOUT_MS: integer(1, 600_000).default(10_000),
@@ -32,5 +32,6 @@ export type EncoderConfig = z.output<typeof schema> & { readonly MODELS_DIR: str
 export function readEncoderConfig(env: NodeJS.ProcessEnv = process.env): Readonly<EncoderConfig> {
   const config = readConfig(schema, env);
   const cache = config.XDG_CACHE_HOME ?? join(homedir(), ".cache");
-  return { ...config, MODELS_DIR: config.MODELS_DIR ?? join(cache, "marquetry", "models") };
+  const models = config.MODELS_DIR ?? join(cache, "marquetry", "models");
+  return Object.freeze({ ...config, MODELS_DIR: models });
 }

@@ -4,7 +4,10 @@ import type { Product } from "@marquetry/contracts/events/product_pb";
 
 /** Title, the most special level of each category, brand and description; empty when all are. */
 export function textOf(product: Product): string {
-  const categories = product.categories.map((path) => path.split("/").at(-1) ?? "");
+  const categories = product.categories.flatMap((path) => {
+    const levels = path.split("/").map((level) => level.trim());
+    return levels.findLast((level) => level !== "") ?? [];
+  });
   return [product.title, [...new Set(categories)].join(", "), product.brand, product.description]
     .map((part) => part.trim())
     .filter((part) => part !== "")

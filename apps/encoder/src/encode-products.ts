@@ -45,6 +45,11 @@ type Content =
   | { readonly kind: "content"; readonly content: string | Uint8Array };
 
 const MEDIA_READS_MAX = 8;
+/** Contents in memory at a time, each up to MEDIA_BYTES_MAX; also far below what may wait for an
+ * encoder, so that no batch overloads it. */
+const CONTENTS_HELD_MAX = 32;
+/** A detail may repeat an address, and those are up to 10 MB long. */
+const DETAIL_CHARACTERS_MAX = 500;
 
 const MEDIA_CAUSES = {
   "not-found": FailureCause.NOT_FOUND,
@@ -70,10 +75,10 @@ export function createEncodeProducts(parts: EncodeProductsParts): EncodeProducts
   return async (changes) => {
     const outcomes = new Map(
       await Promise.all(
-        [...encoders].map(async ([modality, encoder]) => {
-          const contents = await contentsOf(modality, changes, parts.readMedia);
-          return [modality, await encodeContents(encoder, contents, parts)] as const;
-        }),
+        [...encoders].map(
+          async ([modality, encoder]) =>
+            [modality, await outcomesOf(modality, encoder, changes, parts)] as const,
+        ),
       ),
     );
     return changes.map((change, index) => {
@@ -84,13 +89,28 @@ export function createEncodeProducts(parts: EncodeProductsParts): EncodeProducts
   };
 }
 
+async function outcomesOf(
+  modality: Modality,
+  encoder: Encoder,
+  changes: readonly ProductChange[],
+  parts: EncodeProductsParts,
+): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [];
+  for (let start = 0; start < changes.length; start += CONTENTS_HELD_MAX) {
+    const held = changes.slice(start, start + CONTENTS_HELD_MAX);
+    const contents = await contentsOf(modality, held, parts.readMedia);
+    outcomes.push(...(await encodeContents(encoder, contents, parts)));
+  }
+  return outcomes;
+}
+
 async function contentsOf(
   modality: Modality,
   changes: readonly ProductChange[],
   readMedia: MediaReader,
 ): Promise<Content[]> {
   const contents: Content[] = Array.from(changes, () => ({ kind: "absent" }));
-  const reads: (() => Promise<void>)[] = [];
+  const indexesByUrl = new Map<string, number[]>();
   changes.forEach(({ change }, index) => {
     if (change.case !== "upserted") return;
     const product = change.value;
@@ -101,13 +121,18 @@ async function contentsOf(
     }
     const [image] = product.images;
     if (image === undefined) return;
-    reads.push(async () => {
-      contents[index] = fromMedia(await readMedia(image.url));
-    });
+    const indexes = indexesByUrl.get(image.url);
+    if (indexes === undefined) indexesByUrl.set(image.url, [index]);
+    else indexes.push(index);
   });
+  const waiting = [...indexesByUrl];
   await Promise.all(
     Array.from({ length: MEDIA_READS_MAX }, async () => {
-      for (let read = reads.pop(); read !== undefined; read = reads.pop()) await read();
+      for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+        const [url, indexes] = next;
+        const content = fromMedia(await readMedia(url));
+        for (const index of indexes) contents[index] = content;
+      }
     }),
   );
   return contents;
@@ -123,36 +148,34 @@ async function encodeContents(
   contents: readonly Content[],
   { cache, events }: EncodeProductsParts,
 ): Promise<Outcome[]> {
-  const digests = contents.map((content) =>
-    content.kind === "content" ? contentDigest(encoder.manifest.id, content.content) : undefined,
+  const { id, modality } = encoder.manifest;
+  const wanted = contents.map((content) =>
+    content.kind === "content"
+      ? { ...content, digest: contentDigest(id, content.content) }
+      : content,
   );
   const results = new Map<string, EncodeResult>();
   const missing = new Map<string, string | Uint8Array>();
-  contents.forEach((content, index) => {
-    const digest = digests[index];
-    if (content.kind !== "content" || digest === undefined) return;
-    const cached = cache.get(digest);
-    if (cached !== undefined) results.set(digest, { vector: cached });
-    else missing.set(digest, content.content);
-  });
+  for (const each of wanted) {
+    if (each.kind !== "content") continue;
+    const cached = cache.get(each.digest);
+    if (cached === undefined) missing.set(each.digest, each.content);
+    else results.set(each.digest, { vector: cached });
+  }
   const encoded = await encoder.encode([...missing.values()]);
   [...missing.keys()].forEach((digest, index) => {
     const result = encoded[index];
-    if (result === undefined) return;
+    if (result === undefined) throw new Error("the encoder gave fewer results than contents");
     results.set(digest, result);
     if ("vector" in result) cache.set(digest, result.vector);
   });
-  events.contentsEncoded(encoder.manifest.modality, missing.size);
-  return contents.map((content, index) => {
-    const digest = digests[index];
-    if (content.kind !== "content" || digest === undefined)
-      return content as Exclude<Content, { kind: "content" }>;
-    const result = results.get(digest);
-    if (result !== undefined && "vector" in result)
-      return { kind: "encoded", digest, vector: result.vector };
-    if (result !== undefined)
-      return { kind: "failed", cause: ENCODE_CAUSES[result.failure], detail: result.detail };
-    return { kind: "failed", cause: FailureCause.ENCODER, detail: "the encoder gave no result" };
+  events.contentsEncoded(modality, missing.size);
+  return wanted.map((each) => {
+    if (each.kind !== "content") return each;
+    const result = results.get(each.digest);
+    if (result === undefined) throw new Error("a content is neither cached nor encoded");
+    if ("vector" in result) return { kind: "encoded", digest: each.digest, vector: result.vector };
+    return { kind: "failed", cause: ENCODE_CAUSES[result.failure], detail: result.detail };
   });
 }
 
@@ -175,7 +198,8 @@ function toEmbedded(
     if (outcome.kind === "absent") {
       embedded.absent.push(modality);
     } else if (outcome.kind === "failed") {
-      const { cause, detail } = outcome;
+      const { cause } = outcome;
+      const detail = outcome.detail.slice(0, DETAIL_CHARACTERS_MAX);
       embedded.failed.push(create(ModalityFailureSchema, { modality, cause, detail }));
     } else {
       const vector = vectorToBytes(outcome.vector);

@@ -8,6 +8,7 @@ import { openEventBus } from "@marquetry/backends/event-bus/open";
 import { openEncoder } from "@marquetry/backends/inference";
 import type { Encoder } from "@marquetry/backends/inference";
 import { TOPICS } from "@marquetry/contracts/topics";
+import { ConfigError } from "@marquetry/runtime/config";
 import type { ServiceContext } from "@marquetry/runtime/lifecycle";
 import type { EncoderConfig } from "./config.js";
 import { createEmbeddingCache } from "./embedding-cache.js";
@@ -79,6 +80,12 @@ export async function openEncoders(
       workers: config.ENCODER_WORKERS,
     });
     closers.add(`${modality} encoder`, () => encoder.close());
+    if (encoder.manifest.modality !== modality) {
+      const variable = `ENCODER_${modality.toUpperCase()}`;
+      throw new ConfigError(
+        `${variable}: expected an encoder of ${modality} (got "${id}", which is one of ${encoder.manifest.modality})`,
+      );
+    }
     encoders.set(modality, encoder);
   }
   return encoders;
@@ -93,9 +100,8 @@ export async function startEncoder(
   await ports.bus.ensureTopics(TOPICS);
   const app = await NestFactory.createApplicationContext(
     EncoderModule.register(config, context, ports),
-    {
-      logger: false,
-    },
+    // Nest would end the process by itself, without a word, where it cannot wire the module.
+    { logger: false, abortOnError: false },
   );
   context.closers.add("application", () => app.close());
   context.readiness.set("event bus", () => ports.bus.ping());

@@ -1,6 +1,6 @@
 /** Reading media by address: a trust boundary. Only what the operator allows is read, within bounds. */
-import { open, realpath } from "node:fs/promises";
-import { sep } from "node:path";
+import { open, realpath, stat } from "node:fs/promises";
+import { resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describeError } from "@marquetry/runtime/errors";
 
@@ -27,7 +27,7 @@ export function createMediaReader(limits: MediaLimits): MediaReader {
     if (url === null) return failure("refused", "expected a URL");
     switch (url.protocol) {
       case "data:":
-        return readDataUrl(address, limits);
+        return readDataUrl(url, limits);
       case "file:":
         return readFileUrl(url, limits);
       case "http:":
@@ -39,69 +39,89 @@ export function createMediaReader(limits: MediaLimits): MediaReader {
   };
 }
 
-function readDataUrl(address: string, limits: MediaLimits): MediaResult {
-  const match = /^data:[^,]*?(;base64)?,/i.exec(address);
+/** The URL as parsed is plain ASCII: what is not, stands in it percent-encoded. */
+function readDataUrl({ href }: URL, limits: MediaLimits): MediaResult {
+  const match = /^data:[^,]*?(; *base64)?,/i.exec(href);
   if (match === null) return failure("undecodable", "expected data:[type][;base64],…");
-  const body = address.slice(match[0].length);
-  if (body.length > limits.bytesMax * 2) return tooLarge(limits);
-  let bytes: Uint8Array;
-  try {
-    bytes =
-      match[1] === undefined
-        ? Buffer.from(decodeURIComponent(body), "latin1")
-        : Buffer.from(body, "base64");
-  } catch (error) {
-    return failure("undecodable", describeError(error));
-  }
+  const body = href
+    .slice(match[0].length)
+    .replaceAll(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)));
+  const bytes = Buffer.from(body, match[1] === undefined ? "latin1" : "base64");
   return bytes.length > limits.bytesMax ? tooLarge(limits) : { bytes };
 }
 
 async function readFileUrl(url: URL, limits: MediaLimits): Promise<MediaResult> {
   if (limits.fileRoot === undefined) return failure("refused", "file: media are not enabled");
   try {
+    const address = fileURLToPath(url);
     const root = await realpath(limits.fileRoot);
-    const path = await realpath(fileURLToPath(url));
-    if (!path.startsWith(root + sep)) return failure("refused", "outside the folder of media");
+    // First by name, so that nobody learns from the answer what exists elsewhere; then where the
+    // links lead.
+    const named = [root, resolve(limits.fileRoot)].some((folder) => isBelow(folder, address));
+    if (!named) return outside();
+    const path = await realpath(address);
+    if (!isBelow(root, path)) return outside();
+    // Before it is opened: opening a pipe would wait for its writer.
+    if (!(await stat(path)).isFile()) return failure("refused", "not a file");
     await using file = await open(path, "r");
-    const { size } = await file.stat();
-    if (size > limits.bytesMax) return tooLarge(limits);
-    return { bytes: await file.readFile() };
+    return await readAtMost(file.createReadStream({ autoClose: false }), limits);
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
+    const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT" || code === "ENOTDIR") return failure("not-found", "no such file");
     return failure("refused", describeError(error));
   }
 }
 
+function isBelow(folder: string, path: string): boolean {
+  return path.startsWith(folder + sep);
+}
+
 async function readHttpUrl(url: URL, limits: MediaLimits): Promise<MediaResult> {
   if (!limits.httpHosts.includes(url.host))
     return failure("refused", `host ${url.host} is not allowed`);
+  if (url.username !== "" || url.password !== "")
+    return failure("refused", "addresses with a user or a password are not read");
   try {
-    // Redirects are refused: they could lead to a host that is not on the list.
     const response = await fetch(url, {
-      redirect: "error",
+      redirect: "manual",
       signal: AbortSignal.timeout(limits.timeoutMs),
     });
-    if (response.status === 404 || response.status === 410) {
-      await response.body?.cancel();
-      return failure("not-found", `status ${response.status}`);
-    }
-    if (!response.ok || response.body === null) {
-      await response.body?.cancel();
-      return failure("unreachable", `status ${response.status}`);
-    }
-    const chunks: Uint8Array[] = [];
-    let length = 0;
-    for await (const chunk of response.body) {
-      length += chunk.length;
-      // Leaving the loop cancels the transfer.
-      if (length > limits.bytesMax) return tooLarge(limits);
-      chunks.push(chunk);
-    }
-    return { bytes: Buffer.concat(chunks) };
+    const refusal = refusalOf(response.status);
+    if (refusal === undefined && response.body !== null)
+      return await readAtMost(response.body, limits);
+    await response.body?.cancel();
+    return refusal ?? { bytes: new Uint8Array(0) };
   } catch (error) {
     return failure("unreachable", describeError(error));
   }
+}
+
+function refusalOf(status: number): MediaResult | undefined {
+  if (status >= 200 && status < 300) return undefined;
+  const detail = `status ${status}`;
+  // Followed, a redirect could lead to a host that is not on the list.
+  if (status >= 300 && status < 400) return failure("refused", `${detail}: a redirect`);
+  if (status === 404 || status === 410) return failure("not-found", detail);
+  return failure("unreachable", detail);
+}
+
+async function readAtMost(
+  stream: AsyncIterable<Uint8Array>,
+  limits: MediaLimits,
+): Promise<MediaResult> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of stream) {
+    length += chunk.length;
+    // Leaving the loop ends the transfer.
+    if (length > limits.bytesMax) return tooLarge(limits);
+    chunks.push(chunk);
+  }
+  return { bytes: Buffer.concat(chunks) };
+}
+
+function outside(): MediaResult {
+  return failure("refused", "outside the folder of media");
 }
 
 function failure(cause: MediaFailure, detail: string): MediaResult {

@@ -8,11 +8,7 @@ import type {
   OutgoingRecord,
   Rejection,
 } from "@marquetry/backends/event-bus";
-import {
-  assertRunning,
-  observeDelivery,
-  observeLag,
-} from "@marquetry/backends/event-bus/observation";
+import { consumeObserved } from "@marquetry/backends/event-bus/observation";
 import { FailureCause, ProductEmbeddedSchema } from "@marquetry/contracts/events/product_pb";
 import type { ProductEmbedded } from "@marquetry/contracts/events/product_pb";
 import { PRODUCT_CHANGES, PRODUCT_EMBEDDINGS } from "@marquetry/contracts/topics";
@@ -35,18 +31,16 @@ export class ProductChangesConsumer implements OnApplicationBootstrap, OnModuleD
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {
-    const { logger, metrics, readiness, fail } = this.context;
-    const consumer = await this.bus.consume({
-      topic: PRODUCT_CHANGES.name,
-      group: "marquetry-encoder",
-      handler: (records) => this.#handle(records),
-      batchRecordsMax: 64,
-      ...observeDelivery(logger, metrics),
-      onFailed: fail,
-    });
-    observeLag(consumer, metrics);
-    readiness.set("consumer", () => assertRunning(consumer));
-    this.#consumer = consumer;
+    this.#consumer = await consumeObserved(
+      this.bus,
+      {
+        topic: PRODUCT_CHANGES.name,
+        group: "marquetry-encoder",
+        handler: (records) => this.#handle(records),
+        batchRecordsMax: 64,
+      },
+      this.context,
+    );
   }
 
   async onModuleDestroy(): Promise<void> {

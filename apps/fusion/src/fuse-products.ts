@@ -1,4 +1,6 @@
 /** Embedded products in, points of the vector index out. */
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { FUSED_VECTOR, productCollection } from "@marquetry/backends/vector-index";
 import type {
   CollectionSpec,
@@ -12,7 +14,7 @@ import type {
   ProductAttributes,
   ProductEmbedded,
 } from "@marquetry/contracts/events/product_pb";
-import type { Bundle } from "@marquetry/model/bundle";
+import type { Bundle, EncoderReference } from "@marquetry/model/bundle";
 import { fuse, fusedDims, presentModalities } from "@marquetry/model/fusion";
 import { vectorFromBytes } from "@marquetry/model/vector";
 import type { FusionEvents } from "./events.js";
@@ -25,12 +27,11 @@ export interface Unusable {
 
 export type FuseProducts = (events: readonly ProductEmbedded[]) => Promise<Unusable[]>;
 
-const AVAILABILITY = {
-  [Availability.UNSPECIFIED]: "in-stock",
-  [Availability.IN_STOCK]: "in-stock",
+/** Any other value, one that this service does not know yet too, counts as in stock. */
+const AVAILABILITY: Partial<Record<Availability, PointPayload["availability"]>> = {
   [Availability.OUT_OF_STOCK]: "out-of-stock",
   [Availability.PREORDER]: "preorder",
-} as const;
+};
 
 /** One collection per bundle: vectors of two bundles never meet. */
 export function collectionOf(bundle: Bundle): CollectionSpec {
@@ -65,7 +66,6 @@ export function createFuseProducts(parts: {
       const built = toPoint(event, bundle);
       if ("cause" in built) {
         unusable.push({ index: at, cause: built.cause });
-        events.productUnusable(event.productId, built.cause);
         return;
       }
       const rival = points.get(event.productId);
@@ -77,6 +77,9 @@ export function createFuseProducts(parts: {
       ({ payload }) => (stored.get(payload.productId)?.payload.revision ?? 0) <= payload.revision,
     );
     await index.upsert(collection, current);
+    // Counted once all is written: an attempt that fails comes again.
+    for (const { index: at, cause } of unusable)
+      events.productUnusable(batch[at]?.productId ?? "", cause);
     const removed = current.filter(({ payload }) => payload.removed).length;
     events.productsWritten(current.length - removed);
     events.productsRemoved(removed);
@@ -90,9 +93,10 @@ function toPoint(event: ProductEmbedded, bundle: Bundle): Point | { readonly cau
   const vectors: Record<string, Float32Array> = {};
   const encoders: Record<string, { encoder: string; digest: string }> = {};
   for (const { modality, encoder, digest, vector } of event.state.value.embeddings) {
-    const expected = bundle.encoders[modality];
     // A modality that the bundle does not use is no mistake; another encoder's vector is.
-    if (expected === undefined) continue;
+    if (!Object.hasOwn(bundle.encoders, modality)) continue;
+    const expected = bundle.encoders[modality] as EncoderReference;
+    if (Object.hasOwn(vectors, modality)) return { cause: `${modality} stands twice` };
     if (encoder !== expected.encoder) {
       return {
         cause: `${modality} is encoded by ${encoder}, bundle ${bundle.id} expects ${expected.encoder}`,
@@ -107,7 +111,7 @@ function toPoint(event: ProductEmbedded, bundle: Bundle): Point | { readonly cau
     vectors[modality] = values;
     encoders[modality] = { encoder, digest };
   }
-  const modalities = presentModalities(bundle.fusion, vectors).sort();
+  const modalities = presentModalities(bundle.fusion, vectors);
   const fused = fuse(bundle.fusion, vectors);
   // A product without any modality is kept: popularity and freshness can still recommend it.
   if (fused !== undefined) vectors[FUSED_VECTOR] = fused;
@@ -128,8 +132,8 @@ function payloadOf(event: ProductEmbedded, { attributes }: EmbeddedProduct): Pay
     brand,
     ...(price === undefined ? {} : { price }),
     currency,
-    availability: AVAILABILITY[availability],
-    availableFromMs: toMs(availableFrom ?? event.occurredAt),
+    availability: AVAILABILITY[availability] ?? "in-stock",
+    availableFromMs: timestampMs(availableFrom ?? (event.occurredAt as Timestamp)),
     groupId: groupId === "" ? event.productId : groupId,
   };
 }
@@ -161,10 +165,4 @@ function withAncestors(categories: readonly string[]): string[] {
     return levels.map((_, depth) => levels.slice(0, depth + 1).join("/"));
   });
   return [...new Set(all)].sort();
-}
-
-function toMs(timestamp: ProductEmbedded["occurredAt"]): number {
-  return timestamp === undefined
-    ? 0
-    : Number(timestamp.seconds) * 1000 + Math.floor(timestamp.nanos / 1e6);
 }

@@ -65,6 +65,7 @@ export async function startFusion(context: ServiceContext, ports: FusionPorts): 
   await ports.index.ensureCollection(collectionOf(ports.bundle));
   const app = await NestFactory.createApplicationContext(FusionModule.register(context, ports), {
     logger: false,
+    abortOnError: false,
   });
   context.closers.add("application", () => app.close());
   context.readiness.set("event bus", () => ports.bus.ping());

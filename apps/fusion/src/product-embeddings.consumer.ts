@@ -1,11 +1,7 @@
 import { Inject, Injectable } from "@nestjs/common";
 import type { OnApplicationBootstrap, OnModuleDestroy } from "@nestjs/common";
 import type { ConsumedRecord, Consumer, Rejection } from "@marquetry/backends/event-bus";
-import {
-  assertRunning,
-  observeDelivery,
-  observeLag,
-} from "@marquetry/backends/event-bus/observation";
+import { consumeObserved } from "@marquetry/backends/event-bus/observation";
 import { PRODUCT_EMBEDDINGS } from "@marquetry/contracts/topics";
 import { decodeBatch } from "@marquetry/contracts/validation";
 import type { ServiceContext } from "@marquetry/runtime/lifecycle";
@@ -25,19 +21,17 @@ export class ProductEmbeddingsConsumer implements OnApplicationBootstrap, OnModu
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {
-    const { logger, metrics, readiness, fail } = this.context;
     const { bus, bundle } = this.ports;
-    const consumer = await bus.consume({
-      topic: PRODUCT_EMBEDDINGS.name,
-      // A new bundle reads the topic from its start and fills a collection of its own.
-      group: `marquetry-fusion-${bundle.id}`,
-      handler: (records) => this.#handle(records),
-      ...observeDelivery(logger, metrics),
-      onFailed: fail,
-    });
-    observeLag(consumer, metrics);
-    readiness.set("consumer", () => assertRunning(consumer));
-    this.#consumer = consumer;
+    this.#consumer = await consumeObserved(
+      bus,
+      {
+        topic: PRODUCT_EMBEDDINGS.name,
+        // A new bundle reads the topic from its start and fills a collection of its own.
+        group: `marquetry-fusion-${bundle.id}`,
+        handler: (records) => this.#handle(records),
+      },
+      this.context,
+    );
   }
 
   async onModuleDestroy(): Promise<void> {

@@ -1,12 +1,12 @@
-/** Retrieval: the products worth scoring, from the index. */
+/** Retrieval: the products worth scoring, from the catalogue. */
 import { FUSED_VECTOR } from "@marquetry/backends/vector-index";
 import type {
   Point,
   PointFilter,
   PointPayload,
   ScoredPoint,
-  VectorIndex,
 } from "@marquetry/backends/vector-index";
+import type { Catalogue } from "./catalogue.js";
 import type { Popularity } from "./popularity.js";
 
 export interface Candidate {
@@ -19,7 +19,7 @@ export interface Candidate {
 
 export interface Candidates {
   readonly found: readonly Candidate[];
-  /** Whether the index may hold further neighbours. */
+  /** Whether the catalogue may hold further ones. */
   readonly more: boolean;
 }
 
@@ -28,57 +28,55 @@ export interface CandidateQuery {
   readonly vector?: Float32Array;
   /** Whether to bring the products' vectors along. */
   readonly withVectors: boolean;
-  readonly neighbours: number;
+  /** How many of the nearest products; the freshest ones are all there is without a vector. */
+  readonly nearest: number;
+  readonly freshest: number;
   readonly filter: PointFilter;
 }
 
-const FRESH_PRODUCTS = 50;
+export type FindCandidates = (query: CandidateQuery, popularity: Popularity) => Promise<Candidates>;
 
 /**
  * The nearest products, the most popular and the freshest ones that pass the filter, each once. The
  * popular and fresh ones are asked for their similarity too, so that every score is whole.
  */
-export function createFindCandidates(index: VectorIndex, collection: string) {
-  return async (query: CandidateQuery, popularity: Popularity): Promise<Candidates> => {
-    const { vector, withVectors, neighbours, filter } = query;
+export function createFindCandidates(catalogue: Catalogue): FindCandidates {
+  return async (query, popularity) => {
+    const { vector, withVectors, filter } = query;
     const near = async (limit: number, among: PointFilter): Promise<ScoredPoint[]> => {
-      if (vector === undefined) return [];
+      if (vector === undefined || limit === 0) return [];
       const vectors = withVectors ? [FUSED_VECTOR] : [];
-      return index.query(collection, {
-        vector,
-        using: FUSED_VECTOR,
-        limit,
-        filter: among,
-        vectors,
-      });
+      return catalogue.query({ vector, using: FUSED_VECTOR, limit, filter: among, vectors });
     };
-    const scan = (limit: number, among: PointFilter): Promise<Point[]> =>
-      index.scan(collection, { orderBy: "availableFromMs", limit, filter: among });
+    const scan = async (limit: number, among: PointFilter): Promise<Point[]> =>
+      limit === 0 ? [] : catalogue.scan({ orderBy: "availableFromMs", limit, filter: among });
 
     const [nearest, fresh, popular] = await Promise.all([
-      near(neighbours, filter),
-      scan(FRESH_PRODUCTS, filter),
+      near(query.nearest, filter),
+      scan(query.freshest, filter),
       popularity.top(),
     ]);
-    const found = new Map(nearest.map((point) => [point.payload.productId, toCandidate(point)]));
-    const more = vector !== undefined && nearest.length === neighbours;
-    const others = new Set(
-      [...popular, ...fresh.map(({ payload }) => payload)].map(({ productId }) => productId),
-    );
-    const excluded = new Set(filter.productIdsNone);
-    const productIdsAny = [...others].filter(
-      (productId) => !found.has(productId) && !excluded.has(productId),
-    );
-    if (productIdsAny.length === 0) return { found: [...found.values()], more };
+    const found = new Map<string, Candidate>();
+    for (const { payload } of fresh) found.set(payload.productId, { product: payload });
+    for (const point of nearest) found.set(point.payload.productId, toCandidate(point));
 
+    const excluded = new Set(filter.productIdsNone);
+    const unread = popular
+      .map(({ productId }) => productId)
+      .filter((productId) => !found.has(productId) && !excluded.has(productId));
+    const unscored = [...found.values()]
+      .filter(({ dot }) => dot === undefined)
+      .map(({ product }) => product.productId)
+      .concat(unread);
     // A product without a vector is found by `scan` alone.
-    const among = { ...filter, productIdsAny };
     const [scanned, scored] = await Promise.all([
-      scan(productIdsAny.length, among),
-      near(productIdsAny.length, among),
+      scan(unread.length, { ...filter, productIdsAny: unread }),
+      near(unscored.length, { ...filter, productIdsAny: unscored }),
     ]);
     for (const { payload } of scanned) found.set(payload.productId, { product: payload });
     for (const point of scored) found.set(point.payload.productId, toCandidate(point));
+    const more =
+      vector === undefined ? fresh.length === query.freshest : nearest.length === query.nearest;
     return { found: [...found.values()], more };
   };
 }
@@ -87,5 +85,3 @@ function toCandidate({ payload, score, vectors }: ScoredPoint): Candidate {
   const vector = vectors[FUSED_VECTOR];
   return { product: payload, dot: score, ...(vector === undefined ? {} : { vector }) };
 }
-
-export type FindCandidates = ReturnType<typeof createFindCandidates>;

@@ -1,9 +1,10 @@
 /** The request's filter as the index takes it, checked against what the catalogue has. */
 import { LRUCache } from "lru-cache";
-import type { PointFilter, VectorIndex } from "@marquetry/backends/vector-index";
+import type { PointFilter } from "@marquetry/backends/vector-index";
 import { Availability } from "@marquetry/contracts/events/product_pb";
 import type { Filter } from "@marquetry/contracts/ranking/recommendation_service_pb";
 import { MarquetryError } from "@marquetry/runtime/errors";
+import type { Catalogue } from "./catalogue.js";
 
 /** @throws MarquetryError `invalid` for a category that no product has or an empty price range. */
 export type ToPointFilter = (filter: Filter | undefined) => Promise<PointFilter>;
@@ -19,12 +20,12 @@ const AVAILABILITIES: Record<Availability, readonly ("in-stock" | "out-of-stock"
 const KNOWN_CATEGORIES_MAX = 10_000;
 const KNOWN_MS = 60_000;
 
-export function createToPointFilter(index: VectorIndex, collection: string): ToPointFilter {
+export function createToPointFilter(catalogue: Catalogue): ToPointFilter {
   const known = new LRUCache<string, true>({ max: KNOWN_CATEGORIES_MAX, ttl: KNOWN_MS });
 
   async function assertKnown(category: string, position: number): Promise<void> {
     if (known.has(category)) return;
-    if ((await index.count(collection, { categoriesAny: [category] })) === 0) {
+    if ((await catalogue.count({ categoriesAny: [category] })) === 0) {
       const field = `filter.categories[${position}]`;
       throw new MarquetryError("invalid", `no product is in category ${JSON.stringify(category)}`, {
         field,

@@ -1,11 +1,16 @@
 import { Inject, Injectable } from "@nestjs/common";
 import type { OnApplicationBootstrap, OnModuleDestroy } from "@nestjs/common";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
-import type { ServiceDefinition } from "@grpc/grpc-js";
-import { loadFileDescriptorSetFromBuffer } from "@grpc/proto-loader";
+import type {
+  ServerWritableStream,
+  ServiceDefinition,
+  UntypedServiceImplementation,
+  handleServerStreamingCall,
+} from "@grpc/grpc-js";
+import type { EnumTypeDefinition } from "@grpc/proto-loader";
 import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation } from "grpc-health-check";
-import { fileDescriptorSet, grpcService } from "@marquetry/contracts/grpc";
+import { fileDescriptors, grpcService } from "@marquetry/contracts/grpc";
 import {
   RecommendationService,
   file_marquetry_ranking_v1_recommendation_service,
@@ -20,6 +25,13 @@ const CONNECTION_AGE_GRACE_MS = 30_000;
 /** Calls that were accepted have so long to be answered when the server closes. */
 const DRAIN_MS_MAX = 10_000;
 
+/** Reflection looks at the descriptors alone; an enum needs nothing else beside them. */
+const REFLECTED: EnumTypeDefinition = {
+  format: "Protocol Buffer 3 EnumDescriptorProto",
+  type: {},
+  fileDescriptorProtos: fileDescriptors(file_marquetry_ranking_v1_recommendation_service),
+};
+
 /** The gRPC server: recommendations, health and reflection. */
 @Injectable()
 export class GrpcServer implements OnApplicationBootstrap, OnModuleDestroy {
@@ -28,6 +40,8 @@ export class GrpcServer implements OnApplicationBootstrap, OnModuleDestroy {
     "grpc.max_connection_age_grace_ms": CONNECTION_AGE_GRACE_MS,
   });
   readonly #health = new HealthImplementation();
+  /** Open ones of health and reflection: a client may keep them for ever. */
+  readonly #streams = new Set<ServerWritableStream<unknown, unknown>>();
   #port = 0;
 
   constructor(
@@ -43,11 +57,12 @@ export class GrpcServer implements OnApplicationBootstrap, OnModuleDestroy {
   async onApplicationBootstrap(): Promise<void> {
     const definition = grpcService(RecommendationService) as unknown as ServiceDefinition;
     this.#server.addService(definition, this.controller.implementation);
-    this.#health.addToServer(this.#server);
-    const descriptors = Buffer.from(
-      fileDescriptorSet(file_marquetry_ranking_v1_recommendation_service),
-    );
-    new ReflectionService(loadFileDescriptorSetFromBuffer(descriptors)).addToServer(this.#server);
+    const addService = (given: ServiceDefinition, by: UntypedServiceImplementation): void =>
+      this.#server.addService(given, this.#withStreamsKnown(given, by));
+    // All that either does with a server is to add services to it.
+    const server = { addService } as Server;
+    this.#health.addToServer(server);
+    new ReflectionService({ all: REFLECTED }).addToServer(server);
     this.#port = await new Promise<number>((resolve, reject) => {
       this.#server.bindAsync(
         `0.0.0.0:${this.config.GRPC_PORT}`,
@@ -63,7 +78,28 @@ export class GrpcServer implements OnApplicationBootstrap, OnModuleDestroy {
     for (const service of ["", RecommendationService.typeName])
       this.#health.setStatus(service, "NOT_SERVING");
     const timer = setTimeout(() => this.#server.forceShutdown(), DRAIN_MS_MAX);
-    await new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));
+    const drained = new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));
+    for (const stream of this.#streams) stream.end();
+    await drained;
     clearTimeout(timer);
+  }
+
+  #withStreamsKnown(
+    definition: ServiceDefinition,
+    implementation: UntypedServiceImplementation,
+  ): UntypedServiceImplementation {
+    const known = { ...implementation };
+    for (const [name, { originalName = name, responseStream }] of Object.entries(definition)) {
+      const key = name in implementation ? name : originalName;
+      if (!responseStream || implementation[key] === undefined) continue;
+      const handle = implementation[key] as handleServerStreamingCall<unknown, unknown>;
+      known[key] = (stream: ServerWritableStream<unknown, unknown>): void => {
+        this.#streams.add(stream);
+        for (const end of ["cancelled", "close"])
+          stream.once(end, () => this.#streams.delete(stream));
+        handle(stream);
+      };
+    }
+    return known;
   }
 }

@@ -26,9 +26,3 @@ export function createPopularity(profiles: ProfileStore): Popularity {
     of: (productIds) => profiles.popularity(productIds, Date.now()),
   };
 }
-
-/** What stands in while the profile store is away. */
-export const NO_POPULARITY: Popularity = {
-  top: () => Promise.resolve([]),
-  of: (productIds) => Promise.resolve(new Float64Array(productIds.length)),
-};

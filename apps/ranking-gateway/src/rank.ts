@@ -19,40 +19,46 @@ export interface RankedProduct {
   };
 }
 
-export interface RankRequest extends Omit<CandidateQuery, "neighbours" | "withVectors"> {
+export interface RankRequest extends Pick<CandidateQuery, "vector" | "filter"> {
   readonly limit: number;
   readonly includeVariants: boolean;
 }
 
 export type Rank = (request: RankRequest, popularity: Popularity) => Promise<RankedProduct[]>;
 
-const NEIGHBOURS_MIN = 100;
-const NEIGHBOURS_MAX = 4_000;
-/** Neighbours asked for per product answered: groups and the other parts of the score reorder them. */
-const NEIGHBOURS_PER_PRODUCT = 8;
+const REACH_MIN = 100;
+const REACH_MAX = 4_000;
+const FRESH_MIN = 50;
+/** Candidates asked for per product answered: groups and the other parts of the score reorder them. */
+const REACH_PER_PRODUCT = 8;
+/** Large groups can leave too few products: each further round looks beyond the groups found so far. */
+const ROUNDS_MAX = 4;
 
 export function createRank(bundle: Bundle, findCandidates: FindCandidates): Rank {
-  return async (request, popularity) => {
-    const { limit, vector, filter, includeVariants } = request;
+  return async ({ limit, includeVariants, ...wanted }, popularity) => {
+    const { vector, filter } = wanted;
     const toSimilarity = similarityTo(vector);
     const withVectors =
       vector !== undefined &&
       similarityFromDot(bundle.similarity, bundle.fusion, vector) === undefined;
-    let neighbours = Math.max(NEIGHBOURS_MIN, limit * NEIGHBOURS_PER_PRODUCT);
-    for (;;) {
+    const candidates: Candidate[] = [];
+    let reach = Math.max(REACH_MIN, limit * REACH_PER_PRODUCT);
+    const groups = new Set(filter.groupIdsNone);
+    for (let round = 1; ; round += 1) {
       const query = {
-        neighbours,
+        ...wanted,
         withVectors,
-        filter,
-        ...(vector === undefined ? {} : { vector }),
+        nearest: reach,
+        freshest: vector === undefined ? reach : Math.max(FRESH_MIN, limit),
+        filter: { ...filter, groupIdsNone: [...groups] },
       };
       const { found, more } = await findCandidates(query, popularity);
-      const scored = await score(found, toSimilarity, popularity);
+      candidates.push(...found);
+      const scored = await score(candidates, toSimilarity, popularity);
       const ranked = includeVariants ? scored : bestOfGroup(scored, ({ groupId }) => groupId);
-      // Large groups can leave too few: look further, within bounds.
-      if (ranked.length >= limit || !more || neighbours >= NEIGHBOURS_MAX)
-        return ranked.slice(0, limit);
-      neighbours = Math.min(neighbours * 4, NEIGHBOURS_MAX);
+      if (ranked.length >= limit || !more || round === ROUNDS_MAX) return ranked.slice(0, limit);
+      reach = Math.min(reach * 4, REACH_MAX);
+      for (const { product } of found) groups.add(product.groupId);
     }
   };
 

@@ -6,7 +6,6 @@ import type { DynamicModule } from "@nestjs/common";
 import { NestFactory } from "@nestjs/core";
 import type { ProfileStore } from "@marquetry/backends/profile-store";
 import { openProfileStore } from "@marquetry/backends/profile-store/open";
-import { productCollection } from "@marquetry/backends/vector-index";
 import type { VectorIndex } from "@marquetry/backends/vector-index";
 import { openVectorIndex } from "@marquetry/backends/vector-index/open";
 import { openBundle } from "@marquetry/model/bundle";
@@ -14,11 +13,13 @@ import type { Bundle } from "@marquetry/model/bundle";
 import { defaultBundle } from "@marquetry/model/zero-shot";
 import type { ServiceContext } from "@marquetry/runtime/lifecycle";
 import { createFindCandidates } from "./candidates.js";
+import { createCatalogue } from "./catalogue.js";
 import type { RankingGatewayConfig } from "./config.js";
 import { createRankingGatewayEvents } from "./events.js";
 import { createToPointFilter } from "./filters.js";
 import { GrpcServer } from "./grpc-server.js";
 import { createPopularity } from "./popularity.js";
+import { createOpenProfileView } from "./profile-view.js";
 import { createRank } from "./rank.js";
 import { createRecommend } from "./recommend.js";
 import { RecommendationController } from "./recommendation.controller.js";
@@ -39,23 +40,27 @@ class RankingGatewayModule {
     ports: RankingGatewayPorts,
   ): DynamicModule {
     const { bundle, index, profiles } = ports;
-    const collection = productCollection(bundle.id);
     const events = createRankingGatewayEvents(context);
-    const popularity = createPopularity(profiles);
-    const toPointFilter = createToPointFilter(index, collection);
-    const rank = createRank(bundle, createFindCandidates(index, collection));
-    const shared = { popularity, toPointFilter, rank, events };
+    const catalogue = createCatalogue(index, bundle.id);
+    const shared = {
+      catalogue,
+      openProfileView: createOpenProfileView({
+        profiles,
+        popularity: createPopularity(profiles),
+        events,
+      }),
+      toPointFilter: createToPointFilter(catalogue),
+      rank: createRank(bundle, createFindCandidates(catalogue)),
+      events,
+    };
     return {
       module: RankingGatewayModule,
       providers: [
         { provide: CONFIG, useValue: config },
         { provide: PORTS, useValue: ports },
         { provide: EVENTS, useValue: events },
-        { provide: RECOMMEND, useValue: createRecommend({ profiles, ...shared }) },
-        {
-          provide: SIMILAR_PRODUCTS,
-          useValue: createSimilarProducts({ index, collection, ...shared }),
-        },
+        { provide: RECOMMEND, useValue: createRecommend(shared) },
+        { provide: SIMILAR_PRODUCTS, useValue: createSimilarProducts(shared) },
         RecommendationController,
         GrpcServer,
       ],
@@ -93,11 +98,17 @@ export async function startRankingGateway(
     RankingGatewayModule.register(config, context, ports),
     {
       logger: false,
+      abortOnError: false,
     },
   );
   context.closers.add("application", () => app.close());
   context.readiness.set("vector index", () => ports.index.ping());
+  // Fusion creates it when it first starts.
+  const catalogue = createCatalogue(ports.index, ports.bundle.id);
+  context.readiness.set("catalogue", async () => void (await catalogue.count({ brandsAny: [] })));
   // Without profiles the gateway still answers with fresh products, and says so.
   context.degradation.set("profile store", () => ports.profiles.ping());
-  return app.get(GrpcServer).port;
+  const { port } = app.get(GrpcServer);
+  context.logger.info({ grpcPort: port }, "serving gRPC");
+  return port;
 }

@@ -1,15 +1,15 @@
 /** Recommendations for a user. */
-import type { Profile, ProfileStore } from "@marquetry/backends/profile-store";
+import type { Behaviour, Profile } from "@marquetry/backends/profile-store";
+import type { PointFilter } from "@marquetry/backends/vector-index";
 import {
   DegradationReason,
   Strategy,
 } from "@marquetry/contracts/ranking/recommendation_service_pb";
 import type { RecommendRequest } from "@marquetry/contracts/ranking/recommendation_service_pb";
-import { toMarquetryError } from "@marquetry/runtime/errors";
+import type { Catalogue } from "./catalogue.js";
 import type { RankingGatewayEvents } from "./events.js";
 import type { ToPointFilter } from "./filters.js";
-import { NO_POPULARITY } from "./popularity.js";
-import type { Popularity } from "./popularity.js";
+import type { OpenProfileView } from "./profile-view.js";
 import type { Rank, RankedProduct } from "./rank.js";
 
 export interface Recommendation {
@@ -21,59 +21,57 @@ export interface Recommendation {
 export type Recommend = (request: RecommendRequest) => Promise<Recommendation>;
 
 export function createRecommend(parts: {
-  readonly profiles: ProfileStore;
-  readonly popularity: Popularity;
+  readonly catalogue: Catalogue;
+  readonly openProfileView: OpenProfileView;
   readonly toPointFilter: ToPointFilter;
   readonly rank: Rank;
   readonly events: RankingGatewayEvents;
 }): Recommend {
-  const { profiles, popularity, toPointFilter, rank, events } = parts;
+  const { catalogue, openProfileView, toPointFilter, rank, events } = parts;
   return async (request) => {
-    const [filter, known] = await Promise.all([
+    const { limit, includeVariants, excludeSeen, excludedProductIds } = request;
+    const view = openProfileView();
+    const [filter, profile] = await Promise.all([
       toPointFilter(request.filter),
-      profileOf(request.userId),
+      view.profileOf(request.userId),
     ]);
-    const interest = known.profile?.interests[0];
-    const seen = request.excludeSeen ? (known.profile?.history ?? []) : [];
-    const productIdsNone = [
-      ...request.excludedProductIds,
-      ...seen.map(({ productId }) => productId),
-    ];
+    const interest = profile?.interests[0];
+    const seen = excludeSeen ? await seenFilter(profile?.history ?? [], includeVariants) : {};
+    const productIdsNone = [...excludedProductIds, ...(seen.productIdsNone ?? [])];
     const items = await rank(
       {
-        limit: request.limit,
-        includeVariants: request.includeVariants,
-        filter: {
-          ...filter,
-          ...(productIdsNone.length === 0 ? {} : { productIdsNone: [...new Set(productIdsNone)] }),
-        },
+        limit,
+        includeVariants,
+        filter: { ...filter, ...seen, productIdsNone },
         ...(interest === undefined ? {} : { vector: interest }),
       },
-      known.popularity,
+      view,
     );
-    for (const reason of known.reasons) events.answerDegraded(reason);
+    const degradationReasons = view.isAway()
+      ? [DegradationReason.PROFILE_STORE_UNAVAILABLE]
+      : reasonsOf(profile);
+    for (const reason of degradationReasons) events.answerDegraded(reason);
     return {
       items,
       strategy: interest === undefined ? Strategy.POPULAR_AND_FRESH : Strategy.PERSONALISED,
-      degradationReasons: known.reasons,
+      degradationReasons,
     };
   };
 
-  /** The profile, or why there is none; without the store there is no popularity either. */
-  async function profileOf(userId: string): Promise<{
-    readonly profile?: Profile;
-    readonly popularity: Popularity;
-    readonly reasons: readonly DegradationReason[];
-  }> {
-    try {
-      const [[profile]] = await Promise.all([profiles.read([userId]), popularity.top()]);
-      if (profile === undefined) return { popularity, reasons: [DegradationReason.UNKNOWN_USER] };
-      const reasons = profile.interests.length === 0 ? [DegradationReason.NO_INTEREST] : [];
-      return { profile, popularity, reasons };
-    } catch (error) {
-      if (toMarquetryError(error).code !== "unavailable") throw error;
-      events.profileStoreUnavailable(error);
-      return { popularity: NO_POPULARITY, reasons: [DegradationReason.PROFILE_STORE_UNAVAILABLE] };
-    }
+  /** Leaves out the history's products, and their variants unless variants are wanted. */
+  async function seenFilter(
+    history: readonly Behaviour[],
+    includeVariants: boolean,
+  ): Promise<PointFilter> {
+    const productIdsNone = [...new Set(history.map(({ productId }) => productId))];
+    if (includeVariants || productIdsNone.length === 0) return { productIdsNone };
+    const points = await catalogue.retrieve(productIdsNone, []);
+    const groups = [...points.values()].map(({ payload }) => payload.groupId);
+    return { productIdsNone, groupIdsNone: [...new Set(groups)] };
   }
+}
+
+function reasonsOf(profile: Profile | undefined): readonly DegradationReason[] {
+  if (profile === undefined) return [DegradationReason.UNKNOWN_USER];
+  return profile.interests.length === 0 ? [DegradationReason.NO_INTEREST] : [];
 }

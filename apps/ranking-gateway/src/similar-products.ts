@@ -1,13 +1,12 @@
 /** Products like a given one. */
 import { FUSED_VECTOR } from "@marquetry/backends/vector-index";
-import type { VectorIndex } from "@marquetry/backends/vector-index";
 import { DegradationReason } from "@marquetry/contracts/ranking/recommendation_service_pb";
 import type { SimilarProductsRequest } from "@marquetry/contracts/ranking/recommendation_service_pb";
-import { MarquetryError, toMarquetryError } from "@marquetry/runtime/errors";
+import { MarquetryError } from "@marquetry/runtime/errors";
+import type { Catalogue } from "./catalogue.js";
 import type { RankingGatewayEvents } from "./events.js";
 import type { ToPointFilter } from "./filters.js";
-import { NO_POPULARITY } from "./popularity.js";
-import type { Popularity } from "./popularity.js";
+import type { OpenProfileView } from "./profile-view.js";
 import type { Rank, RankedProduct } from "./rank.js";
 
 export interface Similar {
@@ -19,20 +18,18 @@ export interface Similar {
 export type SimilarProducts = (request: SimilarProductsRequest) => Promise<Similar>;
 
 export function createSimilarProducts(parts: {
-  readonly index: VectorIndex;
-  readonly collection: string;
-  readonly popularity: Popularity;
+  readonly catalogue: Catalogue;
+  readonly openProfileView: OpenProfileView;
   readonly toPointFilter: ToPointFilter;
   readonly rank: Rank;
   readonly events: RankingGatewayEvents;
 }): SimilarProducts {
-  const { index, collection, popularity, toPointFilter, rank, events } = parts;
+  const { catalogue, openProfileView, toPointFilter, rank, events } = parts;
   return async (request) => {
     const { productId, limit, includeVariants, excludedProductIds } = request;
-    const [filter, points, available] = await Promise.all([
+    const [filter, points] = await Promise.all([
       toPointFilter(request.filter),
-      index.retrieve(collection, [productId], [FUSED_VECTOR]),
-      popularityOrNone(),
+      catalogue.retrieve([productId], [FUSED_VECTOR]),
     ]);
     const point = points.get(productId);
     const vector = point?.vectors[FUSED_VECTOR];
@@ -47,25 +44,13 @@ export function createSimilarProducts(parts: {
     }
     const productIdsNone = [...new Set([productId, ...excludedProductIds])];
     const groupIdsNone = includeVariants ? [] : [point.payload.groupId];
+    const view = openProfileView();
     const items = await rank(
       { limit, includeVariants, vector, filter: { ...filter, productIdsNone, groupIdsNone } },
-      available.popularity,
+      view,
     );
-    for (const reason of available.reasons) events.answerDegraded(reason);
-    return { items, degradationReasons: available.reasons };
+    const degradationReasons = view.isAway() ? [DegradationReason.PROFILE_STORE_UNAVAILABLE] : [];
+    for (const reason of degradationReasons) events.answerDegraded(reason);
+    return { items, degradationReasons };
   };
-
-  async function popularityOrNone(): Promise<{
-    popularity: Popularity;
-    reasons: DegradationReason[];
-  }> {
-    try {
-      await popularity.top();
-      return { popularity, reasons: [] };
-    } catch (error) {
-      if (toMarquetryError(error).code !== "unavailable") throw error;
-      events.profileStoreUnavailable(error);
-      return { popularity: NO_POPULARITY, reasons: [DegradationReason.PROFILE_STORE_UNAVAILABLE] };
-    }
-  }
 }

@@ -50,8 +50,10 @@ export function createUnary(events: RankingGatewayEvents, callsMax: number): Una
       return;
     }
     atWork += 1;
+    const work = answer(call.request).finally(() => (atWork -= 1));
     const deadline = withDeadline(call.getDeadline());
-    Promise.race([answer(call.request), deadline.passed])
+    // Work that outlives its deadline still counts as being at work.
+    Promise.race([work, deadline.passed])
       .then(
         (value) => finish(undefined, value),
         (thrown: unknown) => {
@@ -61,10 +63,7 @@ export function createUnary(events: RankingGatewayEvents, callsMax: number): Una
           finish(error);
         },
       )
-      .finally(() => {
-        atWork -= 1;
-        deadline.clear();
-      });
+      .finally(() => deadline.clear());
   };
 }
 

@@ -99,7 +99,7 @@ async function main(): Promise<void> {
     MEDIA_FILE_ROOT: directory,
     GRPC_PORT: options.port,
   };
-  const platform = await startPlatform(environment, failed.reject);
+  const platform = await startPlatform({ environment, fail: failed.reject });
   try {
     stopwatch.lap("start");
     const document = await Promise.race([

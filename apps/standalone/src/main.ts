@@ -6,7 +6,7 @@ await runService(
   "standalone",
   readStandaloneConfig,
   async ({ environment }, { closers, readiness, fail }) => {
-    const platform = await startPlatform(environment, fail);
+    const platform = await startPlatform({ environment, fail });
     closers.add("platform", () => platform.close());
     readiness.set("event bus", () => platform.bus.ping());
     readiness.set("vector index", () => platform.index.ping());

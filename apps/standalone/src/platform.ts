@@ -47,14 +47,21 @@ const EMBEDDED = {
   PROFILE_STORE_URL: "memory:",
 };
 
-/**
- * Starts the four services on shared backends; what `environment` leaves open is in process.
- * `fail` hears when a service can no longer work.
- */
-export async function startPlatform(
-  environment: PlatformEnvironment,
-  fail: (error: unknown) => void,
-): Promise<Platform> {
+export interface PlatformOptions {
+  /** What `environment` leaves open is in process. */
+  readonly environment: PlatformEnvironment;
+  /** Hears when a service can no longer work. */
+  readonly fail: (error: unknown) => void;
+  /** Another id for the bundle, which keeps platforms on the same servers apart. */
+  readonly bundleId?: string;
+}
+
+/** Starts the four services on shared backends. */
+export async function startPlatform({
+  environment,
+  fail,
+  bundleId,
+}: PlatformOptions): Promise<Platform> {
   const env = { ...EMBEDDED, ...environment, HTTP_PORT: "0" };
   const encoderConfig = readEncoderConfig(env);
   const fusionConfig = readFusionConfig(env);
@@ -93,10 +100,11 @@ export async function startPlatform(
       async (config, { closers, logger }) => {
         const encoders = await openEncoders(encoderConfig, { closers });
         const directory = config.BUNDLE_DIR;
-        const bundle =
+        const opened =
           directory === undefined
             ? await zeroShotBundle(referencesOf(encoders))
             : await openBundle((name) => readFile(join(directory, name)));
+        const bundle = { ...opened, id: bundleId ?? opened.id };
         const bus = openEventBus(config.EVENT_BUS_URL, {
           clientId: "marquetry-standalone",
           logger,

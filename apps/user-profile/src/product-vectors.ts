@@ -2,10 +2,10 @@ import { LRUCache } from "lru-cache";
 import { FUSED_VECTOR } from "@marquetry/backends/vector-index";
 import type { VectorIndex } from "@marquetry/backends/vector-index";
 
-/** Fused vectors by product id; products that the index does not have are left out. */
+/** The fused vector of every product asked for; undefined where the index has none. */
 export type ProductVectors = (
   productIds: Iterable<string>,
-) => Promise<ReadonlyMap<string, Float32Array>>;
+) => Promise<ReadonlyMap<string, Float32Array | undefined>>;
 
 const PRODUCTS_MAX = 20_000;
 /** How long a change of a product may stay unseen by profiles. */
@@ -15,20 +15,16 @@ const KEPT_MS = 10_000;
 export function createProductVectors(index: VectorIndex, collection: string): ProductVectors {
   const cache = new LRUCache<string, Float32Array>({ max: PRODUCTS_MAX, ttl: KEPT_MS });
   return async (productIds) => {
-    const found = new Map<string, Float32Array>();
-    const missing: string[] = [];
-    for (const productId of new Set(productIds)) {
-      const cached = cache.get(productId);
-      if (cached === undefined) missing.push(productId);
-      else found.set(productId, cached);
-    }
-    if (missing.length === 0) return found;
+    const vectors = new Map<string, Float32Array | undefined>();
+    for (const productId of productIds) vectors.set(productId, cache.get(productId));
+    const missing = [...vectors.keys()].filter((productId) => vectors.get(productId) === undefined);
+    if (missing.length === 0) return vectors;
     for (const [productId, point] of await index.retrieve(collection, missing, [FUSED_VECTOR])) {
       const vector = point.vectors[FUSED_VECTOR];
       if (vector === undefined) continue;
       cache.set(productId, vector);
-      found.set(productId, vector);
+      vectors.set(productId, vector);
     }
-    return found;
+    return vectors;
   };
 }

@@ -1,4 +1,6 @@
 /** Clickstream events in, histories, interests and popularity out. */
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { HISTORY_EVENTS_MAX } from "@marquetry/backends/profile-store";
 import type {
   Behaviour,
@@ -53,17 +55,15 @@ export function createUpdateProfiles(parts: {
         (profile, at) => [userIds[at], profile?.history ?? []] as const,
       ),
     );
-    for (const { event } of events) happened.eventTaken(event.event.case ?? "none");
-
     await profiles.addPopularity(
       { partition, offset: events.at(-1)?.offset ?? 0n },
       [...byUser].flatMap(([userId, own]) => popularityOf(own, stored.get(userId) ?? [], bundle)),
     );
-    // One bulk read for the whole batch; `interestsOf` finds the vectors in the cache.
+    // One bulk read for the whole batch.
     const touched = [...byUser].flatMap(
       ([userId, own]) => historyAfter(stored.get(userId) ?? [], own) ?? [],
     );
-    await productVectors(touched.map(({ productId }) => productId));
+    const vectors = await productVectors(touched.map(({ productId }) => productId));
     const results = await profiles.update(
       [...byUser].map(([userId, own]) => ({
         userId,
@@ -72,17 +72,24 @@ export function createUpdateProfiles(parts: {
           const history = historyAfter(profile.history, own);
           return history === undefined
             ? undefined
-            : { history, interests: await interestsOf(history) };
+            : { history, interests: await interestsOf(history, vectors) };
         },
       })),
     );
+    // Counted once all is stored: an attempt that fails comes again.
+    for (const { event } of events) happened.eventTaken(event.event.case ?? "none");
     happened.profilesUpdated(results);
   };
 
-  async function interestsOf(history: readonly Behaviour[]): Promise<Profile["interests"]> {
-    const vectors = await productVectors(history.map(({ productId }) => productId));
+  async function interestsOf(
+    history: readonly Behaviour[],
+    read: Awaited<ReturnType<ProductVectors>>,
+  ): Promise<Profile["interests"]> {
+    // Another writer may have brought in products that were not read with the batch.
+    const unread = history.filter(({ productId }) => !read.has(productId));
+    const more = await productVectors(unread.map(({ productId }) => productId));
     const known = history.flatMap(({ productId, action, occurredAtMs }) => {
-      const vector = vectors.get(productId);
+      const vector = read.get(productId) ?? more.get(productId);
       return vector === undefined ? [] : [{ vector, action, occurredAtMs }];
     });
     happened.behavioursWithoutProduct(history.length - known.length);
@@ -96,13 +103,14 @@ function historyAfter(
   stored: readonly Behaviour[],
   events: readonly PlacedEvent[],
 ): Behaviour[] | undefined {
-  let history = new Map(stored.map((behaviour) => [behaviour.eventId, behaviour]));
+  const history = new Map(stored.map((behaviour) => [behaviour.eventId, behaviour]));
   let erased = false;
   for (const { event } of events) {
+    erased = event.event.case === "erased";
+    if (erased) history.clear();
     const behaviour = toBehaviour(event);
-    erased = behaviour === undefined;
-    if (behaviour === undefined) history = new Map();
-    else if (!history.has(behaviour.eventId)) history.set(behaviour.eventId, behaviour);
+    if (behaviour !== undefined && !history.has(behaviour.eventId))
+      history.set(behaviour.eventId, behaviour);
   }
   if (erased) return undefined;
   return [...history.values()].sort(byTimeThenId).slice(-HISTORY_EVENTS_MAX);
@@ -116,6 +124,8 @@ function popularityOf(
 ): PopularityEvent[] {
   const seen = new Set(stored.map(({ eventId }) => eventId));
   return events.flatMap(({ offset, event }) => {
+    // As for the history: what comes out must not depend on where batches begin.
+    if (event.event.case === "erased") seen.clear();
     const behaviour = toBehaviour(event);
     if (behaviour === undefined || seen.has(behaviour.eventId)) return [];
     seen.add(behaviour.eventId);
@@ -124,18 +134,15 @@ function popularityOf(
   });
 }
 
+/** Undefined for what is no behaviour. */
 function toBehaviour({ eventId, event, occurredAt }: ClickstreamEvent): Behaviour | undefined {
   if (event.case !== "interaction" || event.value.action === Action.UNSPECIFIED) return undefined;
   const { productId, action } = event.value;
-  const occurredAtMs =
-    occurredAt === undefined
-      ? 0
-      : Number(occurredAt.seconds) * 1000 + Math.floor(occurredAt.nanos / 1e6);
+  const occurredAtMs = timestampMs(occurredAt as Timestamp);
   return { eventId, productId, action: ACTIONS[action], occurredAtMs };
 }
 
+/** Of one history, where every event id stands once. */
 function byTimeThenId(a: Behaviour, b: Behaviour): number {
-  return (
-    a.occurredAtMs - b.occurredAtMs || (a.eventId < b.eventId ? -1 : a.eventId > b.eventId ? 1 : 0)
-  );
+  return a.occurredAtMs - b.occurredAtMs || (a.eventId < b.eventId ? -1 : 1);
 }

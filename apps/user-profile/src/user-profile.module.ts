@@ -86,6 +86,7 @@ export async function startUserProfile(
     UserProfileModule.register(context, ports),
     {
       logger: false,
+      abortOnError: false,
     },
   );
   context.closers.add("application", () => app.close());

@@ -1,7 +1,7 @@
 /** Our generated services in the form that @grpc/grpc-js takes, for servers and clients. */
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { DescFile, DescMessage, DescService, MessageShape } from "@bufbuild/protobuf";
-import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 
 interface GrpcMethod {
   readonly path: string;
@@ -33,8 +33,9 @@ export function grpcService(service: DescService): Record<string, GrpcMethod> {
   );
 }
 
-/** The file and everything it imports, as `google.protobuf.FileDescriptorSet`, for reflection. */
-export function fileDescriptorSet(file: DescFile): Uint8Array {
+/** The file and everything it imports, each as a `google.protobuf.FileDescriptorProto`, for
+ * reflection; imports first. */
+export function fileDescriptors(file: DescFile): Buffer[] {
   const files = new Map<string, DescFile>();
   const visit = (each: DescFile): void => {
     if (files.has(each.name)) return;
@@ -42,14 +43,15 @@ export function fileDescriptorSet(file: DescFile): Uint8Array {
     files.set(each.name, each);
   };
   visit(file);
-  const set = create(FileDescriptorSetSchema, {
-    file: [...files.values()].map((each) => each.proto),
-  });
-  return toBinary(FileDescriptorSetSchema, set);
+  const serialize = serializer(FileDescriptorProtoSchema);
+  return [...files.values()].map((each) => serialize(each.proto as never));
 }
 
 function serializer(schema: DescMessage): (message: never) => Buffer {
-  return (message) => Buffer.from(toBinary(schema, message));
+  return (message) => {
+    const { buffer, byteOffset, byteLength } = toBinary(schema, message);
+    return Buffer.from(buffer, byteOffset, byteLength);
+  };
 }
 
 function deserializer(schema: DescMessage): (bytes: Buffer) => MessageShape<DescMessage> {

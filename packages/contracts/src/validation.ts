@@ -15,6 +15,8 @@ export type Decoded<T> = { readonly message: T } | { readonly problem: Problem }
 const validator = createValidator();
 const JSON_CONTENT_TYPES = new Set(["application/json", "application/protobuf+json", "text/json"]);
 const OPENING_BRACE = 0x7b;
+/** The protobuf runtime repeats what it could not read, which may be as long as the record. */
+const DETAIL_CHARACTERS_MAX = 500;
 
 /** Checks a message against the rules of its .proto; the first broken rule is the answer. */
 export function findProblem<Desc extends DescMessage>(
@@ -45,7 +47,8 @@ export function decode<Desc extends DescMessage>(
       ? fromJsonString(schema, new TextDecoder("utf-8", { fatal: true }).decode(value))
       : fromBinary(schema, value);
   } catch (error) {
-    const detail = error instanceof Error ? error.message : String(error);
+    const reason = error instanceof Error ? error.message : String(error);
+    const detail = reason.slice(0, DETAIL_CHARACTERS_MAX);
     const form = json ? "its JSON mapping" : "binary protobuf";
     return { problem: { field: "", message: `expected ${schema.typeName} in ${form}: ${detail}` } };
   }
@@ -60,15 +63,15 @@ interface EncodedRecord {
 }
 
 /** Decodes records one by one; those that are not what they should be come back with the cause. */
-export function decodeBatch<Desc extends DescMessage, Record extends EncodedRecord>(
+export function decodeBatch<Desc extends DescMessage, Source extends EncodedRecord>(
   schema: Desc,
-  records: readonly Record[],
+  records: readonly Source[],
 ): {
-  readonly accepted: { readonly record: Record; readonly message: MessageShape<Desc> }[];
-  readonly rejected: { readonly record: Record; readonly cause: string }[];
+  readonly accepted: { readonly record: Source; readonly message: MessageShape<Desc> }[];
+  readonly rejected: { readonly record: Source; readonly cause: string }[];
 } {
-  const accepted: { readonly record: Record; readonly message: MessageShape<Desc> }[] = [];
-  const rejected: { readonly record: Record; readonly cause: string }[] = [];
+  const accepted: { readonly record: Source; readonly message: MessageShape<Desc> }[] = [];
+  const rejected: { readonly record: Source; readonly cause: string }[] = [];
   for (const record of records) {
     const decoded = decode(schema, record.value, record.headers["content-type"]);
     if ("message" in decoded) accepted.push({ record, message: decoded.message });

@@ -16,25 +16,31 @@ export function readConfig<Schema extends z.ZodObject>(
   env: Readonly<Record<string, string | undefined>>,
 ): Readonly<z.output<Schema>> {
   const given = Object.fromEntries(
-    Object.keys(schema.shape)
-      .filter((name) => env[name] !== undefined && env[name] !== "")
-      .map((name) => [name, env[name]]),
+    Object.keys(schema.shape).flatMap((name) => {
+      const value = env[name];
+      return value === undefined || value === "" ? [] : [[name, value] as const];
+    }),
   );
   const result = schema.safeParse(given);
   if (result.success) return Object.freeze(result.data);
   const lines = result.error.issues.map((issue) => {
     const name = issue.path.join(".");
-    const got = given[name] === undefined ? "it is not set" : `got ${JSON.stringify(given[name])}`;
-    return `${name}: ${issue.message} (${got})`;
+    const value = given[name];
+    return `${name}: ${issue.message} (${value === undefined ? "it is not set" : got(value)})`;
   });
   throw new ConfigError(lines.join("\n"));
+}
+
+/** The value for a log: without what may be a password in a URL. */
+function got(value: string): string {
+  return `got ${JSON.stringify(value.replace(/\/\/[^/]*@/, "//…@"))}`;
 }
 
 /** A whole number between two bounds, both allowed. */
 export function integer(min: number, max: number) {
   const expected = `expected a whole number from ${min} to ${max}`;
   return z
-    .string()
+    .string(expected)
     .regex(/^\d+$/, expected)
     .transform(Number)
     .refine((value) => value >= min && value <= max, expected);
@@ -44,7 +50,7 @@ export function integer(min: number, max: number) {
 export function url(...schemes: readonly string[]) {
   const expected = `expected a URL that starts with ${schemes.map((scheme) => `${scheme}:`).join(" or ")}`;
   return z
-    .string()
+    .string(expected)
     .refine((value) => schemes.some((scheme) => value.startsWith(`${scheme}:`)), expected);
 }
 

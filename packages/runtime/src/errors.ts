@@ -1,4 +1,4 @@
-import { inspect } from "node:util";
+import { inspect, types } from "node:util";
 
 /**
  * Every way in which a part of Marquetry can fail, mapped to a gRPC status or a dead-letter
@@ -52,8 +52,16 @@ export function describeError(thrown: unknown): string {
   const parts: string[] = [];
   let current: unknown = thrown;
   while (current !== undefined && parts.length < 5) {
-    parts.push(current instanceof Error ? current.message : inspect(current));
-    current = current instanceof Error ? current.cause : undefined;
+    const error = current instanceof Error || types.isNativeError(current) ? current : undefined;
+    parts.push(error === undefined ? inspect(current, ONE_LINE) : messageOf(error));
+    current = error?.cause;
   }
   return parts.join(": ");
+}
+
+const ONE_LINE = { breakLength: Infinity, compact: true } as const;
+
+/** Node's error for a host none of whose addresses answers has a code and no message. */
+function messageOf(error: NodeJS.ErrnoException): string {
+  return error.message || (error.code ?? error.name);
 }

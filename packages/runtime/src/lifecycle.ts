@@ -11,13 +11,19 @@ import type { Metrics } from "./telemetry.js";
 /** Closers, run in the reverse order of their registration; one that fails stops no other. */
 export class Closers {
   readonly #closers: { readonly name: string; readonly close: () => Promise<void> | void }[] = [];
+  #closing: Promise<void> = Promise.resolve();
 
   add(name: string, close: () => Promise<void> | void): void {
     this.#closers.push({ name, close });
   }
 
-  /** Idempotent. `onError` hears of each closer that fails. */
-  async closeAll(onError: (name: string, error: unknown) => void): Promise<void> {
+  /** Idempotent; a second call waits for the first. `onError` hears of each closer that fails. */
+  closeAll(onError: (name: string, error: unknown) => void): Promise<void> {
+    this.#closing = this.#closing.then(() => this.#closeRest(onError));
+    return this.#closing;
+  }
+
+  async #closeRest(onError: (name: string, error: unknown) => void): Promise<void> {
     for (let closer = this.#closers.pop(); closer !== undefined; closer = this.#closers.pop()) {
       try {
         await closer.close();
@@ -95,7 +101,8 @@ export async function startService<Config extends ServiceConfig>(
 /**
  * The whole life of a service's process: configuration, start, SIGTERM or SIGINT (or `fail`), close.
  * Exit status: 0 after a signal, 2 for a wrong configuration (one line per mistake on stderr), 1 for
- * a failed start, a failure or a close that takes longer than SHUTDOWN_SECONDS.
+ * a failed start, a failure or an end that takes longer than SHUTDOWN_SECONDS. The first signal
+ * counts, during the start too; a second one changes nothing, since npm and a terminal both send one.
  */
 export async function runService<
   Config extends ServiceConfig & { readonly SHUTDOWN_SECONDS: number },
@@ -105,13 +112,31 @@ export async function runService<
   start: (config: Config, context: ServiceContext) => Promise<void>,
 ): Promise<never> {
   const end = Promise.withResolvers<{ readonly signal: string } | { readonly error: unknown }>();
-  for (const signal of ["SIGTERM", "SIGINT"] as const)
-    process.on(signal, () => end.resolve({ signal }));
   let config: Config;
   let service: Awaited<ReturnType<typeof startService>>;
   try {
     config = readServiceConfig();
-    service = await startService(name, config, start, (error) => end.resolve({ error }));
+    const endWithin = deadline(config.SHUTDOWN_SECONDS);
+    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+      process.on(signal, () => {
+        endWithin(signal);
+        end.resolve({ signal });
+      });
+    }
+    const fail = (error: unknown): void => {
+      endWithin(describeError(error));
+      end.resolve({ error });
+    };
+    const startOrFail = async (given: Config, context: ServiceContext): Promise<void> => {
+      try {
+        await start(given, context);
+      } catch (error) {
+        // What was opened is closed now, and that must not wait for ever either.
+        endWithin(describeError(error));
+        throw error;
+      }
+    };
+    service = await startService(name, config, startOrFail, fail);
   } catch (error) {
     process.stderr.write(`${describeError(error)}\n`);
     process.exit(error instanceof ConfigError ? 2 : 1);
@@ -120,10 +145,17 @@ export async function runService<
   const reason = await end.promise;
   if ("error" in reason) logger.error({ error: describeError(reason.error) }, "failed, closing");
   else logger.info(reason, "closing");
-  setTimeout(() => {
-    logger.error({ seconds: config.SHUTDOWN_SECONDS }, "closing took too long and was cut short");
-    process.exit(1);
-  }, config.SHUTDOWN_SECONDS * 1000).unref();
   await service.close();
   process.exit("error" in reason ? 1 : 0);
+}
+
+/** Ends the process `seconds` after the first call, whatever still goes on. */
+function deadline(seconds: number): (reason: string) => void {
+  let timer: NodeJS.Timeout | undefined;
+  return (reason) => {
+    timer ??= setTimeout(() => {
+      process.stderr.write(`${reason}: closing took more than ${seconds} s and was cut short\n`);
+      process.exit(1);
+    }, seconds * 1000);
+  };
 }

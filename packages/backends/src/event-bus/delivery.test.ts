@@ -110,6 +110,18 @@ test("stopping in the middle of single records keeps what is settled and calls n
   expect(events).toEqual(["retry together", "settled 0", "settled 1"]);
 });
 
+test("stopping ends the pause before a retry at once", async () => {
+  const { delivery, stop } = newDelivery(
+    () => Promise.reject(new MarquetryError("unavailable", "away")),
+    { retryPauseMs: 3_600_000, retryPauseMsMax: 3_600_000 },
+  );
+  const pausing = Promise.withResolvers<void>();
+  const delivered = deliver(records(1), { ...delivery, report: () => pausing.resolve() });
+  await pausing.promise;
+  stop.abort();
+  expect(await delivered).toBe(false);
+});
+
 test("a handler that rejects a record of another batch has failed", async () => {
   const [stranger] = records(9).slice(8);
   const { delivery, letters } = newDelivery(

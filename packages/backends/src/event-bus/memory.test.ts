@@ -45,6 +45,31 @@ test("a handler that changes its bytes does not change them for another group", 
   await bus.close();
 });
 
+test("a handler that outlives its aborted consumer commits nothing", async () => {
+  const bus = createMemoryEventBus({ drainMs: 1 });
+  await bus.ensureTopics([{ name: "t", partitions: 1, recordBytesMax: 10 }]);
+  await bus.publish("t", [record]);
+  const started = Promise.withResolvers<void>();
+  const gate = Promise.withResolvers<void>();
+  const ended = Promise.withResolvers<void>();
+  const consumer = await bus.consume({
+    topic: "t",
+    group: "g",
+    handler: async () => {
+      started.resolve();
+      await gate.promise;
+      setImmediate(ended.resolve);
+      return [];
+    },
+  });
+  await started.promise;
+  await consumer.close(); // gives up on the handler
+  gate.resolve();
+  await ended.promise;
+  expect(await consumer.lag()).toBe(1n);
+  await bus.close();
+});
+
 test("a consumer whose own callback throws fails for good and says so", async () => {
   const bus = createMemoryEventBus();
   await bus.ensureTopics([{ name: "t", partitions: 1, recordBytesMax: 10 }]);

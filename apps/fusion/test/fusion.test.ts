@@ -1,0 +1,245 @@
+/** The service on a bus: dead letters, an index that goes away, start and end. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { afterEach, describe, expect, test } from "@jest/globals";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { DEAD_LETTER_HEADERS, deadLetterTopic } from "@marquetry/backends/event-bus";
+import type { ConsumedRecord, EventBus } from "@marquetry/backends/event-bus";
+import { openEventBus } from "@marquetry/backends/event-bus/open";
+import { productCollection } from "@marquetry/backends/vector-index";
+import type { VectorIndex } from "@marquetry/backends/vector-index";
+import { openVectorIndex } from "@marquetry/backends/vector-index/open";
+import { ProductEmbeddedSchema } from "@marquetry/contracts/events/product_pb";
+import type { ProductEmbedded } from "@marquetry/contracts/events/product_pb";
+import { PRODUCT_EMBEDDINGS } from "@marquetry/contracts/topics";
+import { vectorToBytes } from "@marquetry/model/vector";
+import { zeroShotBundle } from "@marquetry/model/zero-shot";
+import { MarquetryError } from "@marquetry/runtime/errors";
+import { startService } from "@marquetry/runtime/lifecycle";
+import { createLogger } from "@marquetry/runtime/logger";
+import { startFusion } from "../src/fusion.module.js";
+import type { FusionPorts } from "../src/fusion.module.js";
+
+const bundle = await zeroShotBundle({ text: { encoder: "words", dims: 4 } }, { dims: 4 });
+const collection = productCollection(bundle.id);
+const WAIT_MS_MAX = 10_000;
+const POLL_MS = 5;
+
+interface Bench {
+  readonly bus: EventBus;
+  readonly index: VectorIndex;
+  readonly health: string;
+  readonly outage: Outage;
+}
+
+/** What a test opened, closed in the reverse order even where the test fails. */
+const closers: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).toReversed()) await close();
+});
+
+/** Switches the index off for the service; the test goes on seeing it. */
+interface Outage {
+  away: boolean;
+  refused: number;
+}
+
+function withOutage(index: VectorIndex, outage: Outage): VectorIndex {
+  function assertThere(): void {
+    if (!outage.away) return;
+    outage.refused += 1;
+    throw new MarquetryError("unavailable", "the index does not answer");
+  }
+  return {
+    ...index,
+    async retrieve(...given) {
+      assertThere();
+      return index.retrieve(...given);
+    },
+    async upsert(...given) {
+      assertThere();
+      return index.upsert(...given);
+    },
+    async ping() {
+      assertThere();
+    },
+  };
+}
+
+async function startBench(): Promise<Bench> {
+  const bus = openEventBus("memory:", {
+    clientId: "test",
+    logger: createLogger("test", "silent"),
+  });
+  closers.push(() => bus.close());
+  const index = openVectorIndex("memory:");
+  const outage = { away: false, refused: 0 };
+  const health = await start({ bundle, bus, index: withOutage(index, outage) });
+  return { bus, index, outage, health };
+}
+
+/** Starts the service; answers where its health server is. */
+async function start(ports: FusionPorts): Promise<string> {
+  const service = await startService(
+    "fusion",
+    { HTTP_PORT: 0, LOG_LEVEL: "silent" },
+    (_, context) => startFusion(context, ports),
+    (error) => console.error("the service failed:", error),
+  );
+  closers.push(() => service.close());
+  return `http://127.0.0.1:${service.healthPort}`;
+}
+
+function embedded(
+  productId: string,
+  {
+    revision = 1,
+    price = 1,
+    encoder = "words",
+    vector = [1, 2, 3, 4],
+  }: { revision?: number; price?: number; encoder?: string; vector?: number[] } = {},
+): ProductEmbedded {
+  const bytes = vectorToBytes(new Float32Array(vector));
+  return create(ProductEmbeddedSchema, {
+    productId,
+    revision: BigInt(revision),
+    occurredAt: timestampFromMs(Date.UTC(2026, 0, 1)),
+    state: {
+      case: "embedded",
+      value: {
+        attributes: { price },
+        embeddings: [{ modality: "text", encoder, digest: "d", vector: bytes }],
+      },
+    },
+  });
+}
+
+/** One key, so that all share a partition and a batch. */
+async function publish(bus: EventBus, values: readonly (ProductEmbedded | Uint8Array)[]) {
+  await bus.publish(
+    PRODUCT_EMBEDDINGS.name,
+    values.map((value) => ({
+      key: "same",
+      value: value instanceof Uint8Array ? value : toBinary(ProductEmbeddedSchema, value),
+    })),
+  );
+}
+
+async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + WAIT_MS_MAX;
+  while (!(await holds())) {
+    if (Date.now() > deadline) throw new Error(`after ${WAIT_MS_MAX} ms still not: ${what}`);
+    await new Promise((next) => setTimeout(next, POLL_MS));
+  }
+}
+
+const untilIndexed = (index: VectorIndex, products: number): Promise<void> =>
+  until(`${products} products are indexed`, async () => {
+    return (await index.count(collection)) === products;
+  });
+
+async function deadLetters(bus: EventBus, count: number): Promise<ConsumedRecord[]> {
+  const found: ConsumedRecord[] = [];
+  const consumer = await bus.consume({
+    topic: deadLetterTopic(PRODUCT_EMBEDDINGS.name),
+    group: "test",
+    handler: async (records) => {
+      found.push(...records);
+      return [];
+    },
+  });
+  closers.push(() => consumer.close());
+  await until(`${count} dead letters`, () => found.length >= count);
+  return found;
+}
+
+describe("fusion", () => {
+  test("what cannot be used is dead-lettered with its cause; the rest of the batch is written", async () => {
+    const { bus, index } = await startBench();
+    const foreign = embedded("foreign", { encoder: "letters" });
+    await publish(bus, [
+      embedded("a"),
+      Uint8Array.of(0xff, 0xff),
+      foreign,
+      embedded("b"),
+      embedded("short", { vector: [1] }),
+      embedded("strange", { vector: [1, Number.NaN, 0, 0] }),
+      embedded("c"),
+    ]);
+    await untilIndexed(index, 3);
+    const letters = await deadLetters(bus, 4);
+    expect(letters.map(({ headers }) => headers[DEAD_LETTER_HEADERS.cause])).toEqual([
+      expect.stringMatching(/^expected marquetry\.events\.v1\.ProductEmbedded in binary/),
+      `text is encoded by letters, bundle ${bundle.id} expects words`,
+      "text has 4 bytes, expected 4 float32",
+      "text holds a number that is not finite",
+    ]);
+    expect(letters.map(({ headers }) => headers[DEAD_LETTER_HEADERS.offset])).toEqual([
+      "1",
+      "2",
+      "4",
+      "5",
+    ]);
+    expect(
+      Buffer.from(letters[1]?.value ?? []).equals(toBinary(ProductEmbeddedSchema, foreign)),
+    ).toBe(true);
+    expect([...(await index.retrieve(collection, ["a", "b", "c", "short"], [])).keys()]).toEqual([
+      "a",
+      "b",
+      "c",
+    ]);
+  });
+
+  test("what the index alone can refuse is dead-lettered alone", async () => {
+    const { bus, index } = await startBench();
+    await publish(bus, [embedded("a"), embedded("dear", { price: Infinity }), embedded("b")]);
+    await untilIndexed(index, 2);
+    const [letter] = await deadLetters(bus, 1);
+    expect(letter?.headers[DEAD_LETTER_HEADERS.cause]).toMatch(/price/);
+  });
+
+  test("an index that is away for a while costs nothing but time, and shows in /readyz", async () => {
+    const { bus, index, outage, health } = await startBench();
+    const ready = async (): Promise<number> => (await fetch(`${health}/readyz`)).status;
+    expect(await ready()).toBe(200);
+    outage.away = true;
+    await publish(bus, [embedded("a"), Uint8Array.of(0xff), embedded("b", { revision: 2 })]);
+    await until("the batch is being tried again", () => outage.refused > 2);
+    expect(await ready()).toBe(503);
+    expect(await index.count(collection)).toBe(0);
+    outage.away = false;
+    await untilIndexed(index, 2);
+    await until("the service is ready again", async () => (await ready()) === 200);
+    expect(await deadLetters(bus, 1)).toHaveLength(1);
+  });
+
+  test("a new bundle reads the topic from its start into a collection of its own", async () => {
+    const { bus, index } = await startBench();
+    await publish(bus, [embedded("a"), embedded("b")]);
+    await untilIndexed(index, 2);
+    const next = { ...bundle, id: `${bundle.id}-next` };
+    await start({ bundle: next, bus, index });
+    await until("the new collection has both", async () => {
+      return (await index.count(productCollection(next.id))) === 2;
+    });
+  });
+});
+
+describe("the process", () => {
+  test("wrong variables end it with status 2 and one line per mistake", async () => {
+    const child = spawn(process.execPath, [new URL("../src/main.js", import.meta.url).pathname], {
+      env: { EVENT_BUS_URL: "amqp://somewhere", HTTP_PORT: "eighty", SHUTDOWN_SECONDS: "0" },
+    });
+    let complaint = "";
+    child.stderr.on("data", (chunk) => (complaint += String(chunk)));
+    const [status] = await once(child, "close");
+    expect(status).toBe(2);
+    expect(complaint.trimEnd().split("\n").sort()).toEqual([
+      expect.stringMatching(/^EVENT_BUS_URL: .*kafka: or memory:.*amqp/),
+      expect.stringMatching(/^HTTP_PORT: .*0 to 65535.*eighty/),
+      expect.stringMatching(/^SHUTDOWN_SECONDS: .*1 to 600/),
+      expect.stringMatching(/^VECTOR_INDEX_URL: .*not set/),
+    ]);
+  });
+});

@@ -1,0 +1,223 @@
+/** The gateway on memory ports that can be switched away or held back, and a gRPC client of it. */
+import { randomUUID } from "node:crypto";
+import { afterEach } from "@jest/globals";
+import { openProfileStore } from "@marquetry/backends/profile-store/open";
+import type { Behaviour, ProfileStore } from "@marquetry/backends/profile-store";
+import { FUSED_VECTOR, productCollection } from "@marquetry/backends/vector-index";
+import type { Point, PointPayload, VectorIndex } from "@marquetry/backends/vector-index";
+import { openVectorIndex } from "@marquetry/backends/vector-index/open";
+import type { Bundle } from "@marquetry/model/bundle";
+import { fusedDims } from "@marquetry/model/fusion";
+import { zeroShotBundle } from "@marquetry/model/zero-shot";
+import { MarquetryError } from "@marquetry/runtime/errors";
+import { startService } from "@marquetry/runtime/lifecycle";
+import { readRankingGatewayConfig } from "../src/config.js";
+import { startRankingGateway } from "../src/ranking-gateway.module.js";
+import { createClient } from "./client.js";
+
+/** Vectors are directions in a plane, so that similarities are cosines of angles. */
+export const PLANE: Bundle = await zeroShotBundle(
+  { text: { encoder: "words", dims: 2 } },
+  { dims: 2 },
+);
+/** So old that nothing of its freshness is left. */
+export const LONG_AGO = 0;
+/** Not available yet: as fresh as can be. */
+export const TOMORROW = Date.now() + 86_400_000;
+const WAIT_MS_MAX = 10_000;
+const POLL_MS = 5;
+
+/** What a test opened, closed in the reverse order even where the test fails. */
+const closers: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).toReversed()) await close();
+});
+
+/** Stands before a port: lets calls through, refuses them, or holds them back until told. */
+export class Gate {
+  away = false;
+  /** How many calls are held back now. */
+  waiting = 0;
+  #held: PromiseWithResolvers<void> | undefined;
+
+  hold(): void {
+    this.#held ??= Promise.withResolvers();
+  }
+
+  release(): void {
+    this.#held?.resolve();
+    this.#held = undefined;
+  }
+
+  async pass(): Promise<void> {
+    if (this.#held !== undefined) {
+      this.waiting += 1;
+      await this.#held.promise;
+      this.waiting -= 1;
+    }
+    if (this.away) throw new MarquetryError("unavailable", "it does not answer");
+  }
+}
+
+function gatedIndex(index: VectorIndex, gate: Gate, scans: Gate): VectorIndex {
+  return {
+    ...index,
+    retrieve: (...given) => gate.pass().then(() => index.retrieve(...given)),
+    query: (...given) => gate.pass().then(() => index.query(...given)),
+    scan: (...given) =>
+      gate
+        .pass()
+        .then(() => scans.pass())
+        .then(() => index.scan(...given)),
+    count: (...given) => gate.pass().then(() => index.count(...given)),
+    ping: () => gate.pass(),
+  };
+}
+
+function gatedProfiles(profiles: ProfileStore, reads: Gate, popularity: Gate): ProfileStore {
+  return {
+    ...profiles,
+    read: (...given) => reads.pass().then(() => profiles.read(...given)),
+    popularity: (...given) => popularity.pass().then(() => profiles.popularity(...given)),
+    mostPopular: (...given) => popularity.pass().then(() => profiles.mostPopular(...given)),
+    ping: () => reads.pass(),
+  };
+}
+
+interface BenchOptions {
+  readonly bundle?: Bundle;
+  readonly callsMax?: number;
+  /** Whether fusion has started once already. */
+  readonly collection?: boolean;
+}
+
+export async function startBench(options: BenchOptions = {}) {
+  const { bundle = PLANE, callsMax = 256, collection = true } = options;
+  const name = productCollection(bundle.id);
+  const index = openVectorIndex("memory:");
+  const vectors = { [FUSED_VECTOR]: { size: fusedDims(bundle.fusion), searchable: true } };
+  if (collection) await index.ensureCollection({ name, vectors });
+  const { popularityHalfLifeMs } = bundle.ranking;
+  const profiles = openProfileStore("memory:", { bundleId: bundle.id, popularityHalfLifeMs });
+  const gates = {
+    index: new Gate(),
+    scans: new Gate(),
+    reads: new Gate(),
+    popularity: new Gate(),
+  };
+  const config = readRankingGatewayConfig({
+    VECTOR_INDEX_URL: "memory:",
+    PROFILE_STORE_URL: "memory:",
+    GRPC_PORT: "0",
+    HTTP_PORT: "0",
+    LOG_LEVEL: "silent",
+    CALLS_MAX: String(callsMax),
+  });
+  const ports = {
+    bundle,
+    index: gatedIndex(index, gates.index, gates.scans),
+    profiles: gatedProfiles(profiles, gates.reads, gates.popularity),
+  };
+  let port = 0;
+  const service = await startService(
+    "ranking-gateway",
+    config,
+    async (given, context) => {
+      port = await startRankingGateway(given, context, ports);
+    },
+    (error) => console.error("the service failed:", error),
+  );
+  const client = createClient(port);
+  closers.push(
+    () => service.close(),
+    () => client.close(),
+    // A test that fails must not leave the service waiting for an answer that it held back.
+    () => Object.values(gates).forEach((gate) => gate.release()),
+  );
+  return {
+    bundle,
+    client,
+    gates,
+    port,
+    close: () => service.close(),
+    http: `http://127.0.0.1:${service.healthPort}`,
+    put: (...points: readonly Point[]) => index.upsert(name, points),
+    ...writers(profiles),
+  };
+}
+
+function writers(profiles: ProfileStore) {
+  let offset = 0n;
+  const source = () => ({ partition: 0, offset: (offset += 1n) });
+  return {
+    /** Keeps a user with that interest, or with none, who has seen the products; the user's id. */
+    putUser: async (interest: Float32Array | undefined, seen: readonly string[] = []) => {
+      const userId = randomUUID();
+      const history = seen.map((productId, at): Behaviour => ({
+        eventId: String(at).padStart(3, "0"),
+        productId,
+        action: "view",
+        occurredAtMs: 1,
+      }));
+      const interests = interest === undefined ? [] : [interest];
+      const change = () => ({ history, interests });
+      await profiles.update([{ userId, source: source(), change }]);
+      return userId;
+    },
+    putPopularity: async (weights: Readonly<Record<string, number>>) => {
+      const occurredAtMs = Date.now();
+      const events = Object.entries(weights).map(([productId, weight]) => ({
+        productId,
+        weight,
+        occurredAtMs,
+      }));
+      await profiles.addPopularity(source(), events);
+    },
+  };
+}
+
+export function direction(degrees: number): Float32Array {
+  const angle = (degrees * Math.PI) / 180;
+  return Float32Array.of(Math.cos(angle), Math.sin(angle));
+}
+
+interface ProductOptions extends Partial<PointPayload> {
+  /** Direction of the vector; one without has none. */
+  readonly degrees?: number;
+  readonly vector?: Float32Array;
+}
+
+/** A product that is long there, in a group of its own unless told. */
+export function product(productId: string, given: ProductOptions = {}): Point {
+  const { degrees, vector, ...payload } = given;
+  const fused = vector ?? (degrees === undefined ? undefined : direction(degrees));
+  return {
+    payload: {
+      productId,
+      revision: 1,
+      removed: false,
+      title: `The ${productId}`,
+      categories: ["Things"],
+      brand: "Own",
+      currency: "EUR",
+      availability: "in-stock",
+      availableFromMs: LONG_AGO,
+      groupId: productId,
+      modalities: fused === undefined ? [] : ["text"],
+      encoders: {},
+      ...payload,
+    },
+    vectors: fused === undefined ? {} : { [FUSED_VECTOR]: fused },
+  };
+}
+
+export const idsOf = (answer: { readonly items: readonly { readonly productId: string }[] }) =>
+  answer.items.map(({ productId }) => productId);
+
+export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + WAIT_MS_MAX;
+  while (!(await holds())) {
+    if (Date.now() > deadline) throw new Error(`after ${WAIT_MS_MAX} ms still not: ${what}`);
+    await new Promise((next) => setTimeout(next, POLL_MS));
+  }
+}

@@ -1,0 +1,220 @@
+/** The service on a bus: dead letters, a store or index that goes away, start and end. */
+import { spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { afterEach, describe, expect, test } from "@jest/globals";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { DEAD_LETTER_HEADERS, deadLetterTopic } from "@marquetry/backends/event-bus";
+import type { ConsumedRecord, EventBus } from "@marquetry/backends/event-bus";
+import { openEventBus } from "@marquetry/backends/event-bus/open";
+import type { ProfileStore } from "@marquetry/backends/profile-store";
+import { openProfileStore } from "@marquetry/backends/profile-store/open";
+import { FUSED_VECTOR, productCollection } from "@marquetry/backends/vector-index";
+import { openVectorIndex } from "@marquetry/backends/vector-index/open";
+import { Action, ClickstreamEventSchema } from "@marquetry/contracts/events/clickstream_pb";
+import type { ClickstreamEvent } from "@marquetry/contracts/events/clickstream_pb";
+import { CLICKSTREAM } from "@marquetry/contracts/topics";
+import { zeroShotBundle } from "@marquetry/model/zero-shot";
+import { MarquetryError } from "@marquetry/runtime/errors";
+import { startService } from "@marquetry/runtime/lifecycle";
+import { createLogger } from "@marquetry/runtime/logger";
+import { startUserProfile } from "../src/user-profile.module.js";
+
+const bundle = await zeroShotBundle({ text: { encoder: "words", dims: 3 } }, { dims: 3 });
+const NOW = Date.UTC(2026, 0, 1);
+const WAIT_MS_MAX = 10_000;
+const POLL_MS = 5;
+
+/** What a test opened, closed in the reverse order even where the test fails. */
+const closers: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).toReversed()) await close();
+});
+
+/** Switches a port off for the service; the test goes on seeing it. */
+class Outage {
+  away = false;
+  refused = 0;
+
+  assertThere(): void {
+    if (!this.away) return;
+    this.refused += 1;
+    throw new MarquetryError("unavailable", "it does not answer");
+  }
+}
+
+async function startBench() {
+  const logger = createLogger("test", "silent");
+  const bus = openEventBus("memory:", { clientId: "test", logger });
+  closers.push(() => bus.close());
+  const index = openVectorIndex("memory:");
+  await index.ensureCollection({
+    name: productCollection(bundle.id),
+    vectors: { [FUSED_VECTOR]: { size: 3, searchable: true } },
+  });
+  const profiles = openProfileStore("memory:", {
+    bundleId: bundle.id,
+    popularityHalfLifeMs: bundle.ranking.popularityHalfLifeMs,
+  });
+  const storeOutage = new Outage();
+  const indexOutage = new Outage();
+  const ports = {
+    bundle,
+    bus,
+    index: {
+      ...index,
+      retrieve: async (...given: Parameters<typeof index.retrieve>) => {
+        indexOutage.assertThere();
+        return index.retrieve(...given);
+      },
+    },
+    profiles: {
+      ...profiles,
+      async update(updates) {
+        storeOutage.assertThere();
+        return profiles.update(updates);
+      },
+    } satisfies ProfileStore,
+  };
+  const service = await startService(
+    "user-profile",
+    { HTTP_PORT: 0, LOG_LEVEL: "silent" },
+    (_, context) => startUserProfile(context, ports),
+    (error) => console.error("the service failed:", error),
+  );
+  closers.push(() => service.close());
+  const health = `http://127.0.0.1:${service.healthPort}`;
+  return { bus, profiles, storeOutage, indexOutage, health };
+}
+
+function viewed(
+  userId: string,
+  eventId: string,
+  { productId = "lamp", atMs = NOW }: { productId?: string; atMs?: number } = {},
+): ClickstreamEvent {
+  return create(ClickstreamEventSchema, {
+    eventId,
+    userId,
+    occurredAt: timestampFromMs(atMs),
+    event: { case: "interaction", value: { productId, action: Action.VIEW } },
+  });
+}
+
+/** One key, so that all share a partition and a batch. */
+async function publish(bus: EventBus, values: readonly (ClickstreamEvent | Uint8Array)[]) {
+  await bus.publish(
+    CLICKSTREAM.name,
+    values.map((value) => ({
+      key: "same",
+      value: value instanceof Uint8Array ? value : toBinary(ClickstreamEventSchema, value),
+    })),
+  );
+}
+
+async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + WAIT_MS_MAX;
+  while (!(await holds())) {
+    if (Date.now() > deadline) throw new Error(`after ${WAIT_MS_MAX} ms still not: ${what}`);
+    await new Promise((next) => setTimeout(next, POLL_MS));
+  }
+}
+
+const untilHistory = (profiles: ProfileStore, userId: string, events: number): Promise<void> =>
+  until(`${userId} has ${events} events`, async () => {
+    const [profile] = await profiles.read([userId]);
+    return profile?.history.length === events;
+  });
+
+async function deadLetters(bus: EventBus, count: number): Promise<ConsumedRecord[]> {
+  const found: ConsumedRecord[] = [];
+  const consumer = await bus.consume({
+    topic: deadLetterTopic(CLICKSTREAM.name),
+    group: "test",
+    handler: async (records) => {
+      found.push(...records);
+      return [];
+    },
+  });
+  closers.push(() => consumer.close());
+  await until(`${count} dead letters`, () => found.length >= count);
+  return found;
+}
+
+describe("user-profile", () => {
+  test("control characters and what is no event are dead-lettered; the rest of the batch counts", async () => {
+    const { bus, profiles } = await startBench();
+    const userId = randomUUID();
+    await publish(bus, [
+      viewed(userId, "1"),
+      viewed("a\u0000b", "2"),
+      viewed(userId, "3", { productId: "la\u001bmp" }),
+      Uint8Array.of(0x0a, 0xff),
+      viewed(userId, "4", { atMs: Date.now() + 3_600_000 }),
+      viewed(userId, "5"),
+    ]);
+    await untilHistory(profiles, userId, 2);
+    const letters = await deadLetters(bus, 4);
+    expect(letters.map(({ headers }) => headers[DEAD_LETTER_HEADERS.cause])).toEqual([
+      expect.stringMatching(/^user_id: /),
+      expect.stringMatching(/^interaction\.product_id: /),
+      expect.stringMatching(/^expected marquetry\.events\.v1\.ClickstreamEvent in binary/),
+      expect.stringMatching(/^occurred_at: /),
+    ]);
+    expect(
+      letters.map(({ offset, headers }) => [offset, headers[DEAD_LETTER_HEADERS.offset]]),
+    ).toEqual([
+      [0n, "1"],
+      [1n, "2"],
+      [2n, "3"],
+      [3n, "4"],
+    ]);
+    const [popularity] = await profiles.popularity(["lamp"], NOW);
+    expect(popularity).toBe(2);
+  });
+
+  test.each(["storeOutage", "indexOutage"] as const)(
+    "a %s loses nothing and counts nothing twice, and shows in /readyz",
+    async (which) => {
+      const bench = await startBench();
+      const { bus, profiles, health, [which]: outage } = bench;
+      const ready = async (): Promise<number> => (await fetch(`${health}/readyz`)).status;
+      expect(await ready()).toBe(200);
+      const userId = randomUUID();
+      outage.away = true;
+      await publish(bus, [viewed(userId, "1"), viewed(userId, "2")]);
+      await until("the batch is being tried again", () => outage.refused > 2);
+      expect(await ready()).toBe(503);
+      // Comes behind the batch that is being tried.
+      await publish(bus, [viewed(userId, "3")]);
+      outage.away = false;
+      await untilHistory(profiles, userId, 3);
+      await until("the service is ready again", async () => (await ready()) === 200);
+      const [popularity] = await profiles.popularity(["lamp"], NOW);
+      expect(popularity).toBe(3);
+    },
+  );
+});
+
+describe("the process", () => {
+  test("wrong variables end it with status 2 and one line per mistake", async () => {
+    const child = spawn(process.execPath, [new URL("../src/main.js", import.meta.url).pathname], {
+      env: {
+        EVENT_BUS_URL: "memory:",
+        VECTOR_INDEX_URL: "memory:",
+        PROFILE_STORE_URL: "postgres://somewhere",
+        PROFILE_TTL_DAYS: "0",
+        LOG_LEVEL: "loud",
+      },
+    });
+    let complaint = "";
+    child.stderr.on("data", (chunk) => (complaint += String(chunk)));
+    const [status] = await once(child, "close");
+    expect(status).toBe(2);
+    expect(complaint.trimEnd().split("\n").sort()).toEqual([
+      expect.stringMatching(/^LOG_LEVEL: .*debug, info.*loud/),
+      expect.stringMatching(/^PROFILE_STORE_URL: .*redis: or rediss: or memory:.*postgres/),
+      expect.stringMatching(/^PROFILE_TTL_DAYS: .*1 to 3650/),
+    ]);
+  });
+});

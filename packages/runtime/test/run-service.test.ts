@@ -1,0 +1,119 @@
+import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { afterEach, describe, expect, test } from "@jest/globals";
+
+const SERVICE = new URL("./service.js", import.meta.url).pathname;
+const running = new Set<ChildProcess>();
+
+afterEach(() => {
+  for (const child of running) child.kill("SIGKILL");
+});
+
+/** Runs the service; `ended` has its exit status and all that it wrote. */
+function run(variables: Record<string, string> = {}) {
+  const child = spawn(process.execPath, [SERVICE], {
+    env: { HTTP_PORT: "0", LOG_LEVEL: "info", BUS_URL: "memory:", ...variables },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  running.add(child);
+  const output = { out: "", err: "" };
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (output.out += text));
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (output.err += text));
+  const ended = once(child, "close").then(([code]) => {
+    running.delete(child);
+    return { code: code as number | null, ...output };
+  });
+  /** Resolves when stdout holds the text; throws when the process ends before. */
+  const wrote = async (text: string): Promise<void> => {
+    while (!output.out.includes(text)) {
+      const end = await Promise.race([once(child.stdout, "data").then(() => undefined), ended]);
+      if (end !== undefined && !output.out.includes(text))
+        throw new Error(`ended with ${end.code} before "${text}": ${end.out}${end.err}`);
+    }
+  };
+  return { child, wrote, ended };
+}
+
+/** The plain lines of the service, without those of its log. */
+const steps = (out: string): string[] => out.split("\n").filter((line) => /^[a-z]/.test(line));
+
+describe("a service's process", () => {
+  test.each(["SIGTERM", "SIGINT"] as const)(
+    "%s closes everything in reverse order and ends with 0",
+    async (signal) => {
+      const { child, wrote, ended } = run();
+      await wrote('"started"');
+      child.kill(signal);
+      const { code, out, err } = await ended;
+      expect([code, err]).toEqual([0, ""]);
+      const closed = steps(out).filter((line) => line !== "interrupted");
+      expect(closed).toEqual(["ready", "closing", "last closed", "first closed"]);
+      expect(out).toContain(`"signal":"${signal}"`);
+    },
+  );
+
+  test("a wrong configuration ends with 2 and one line per mistake, before anything starts", async () => {
+    const { code, out, err } = await run({ BUS_URL: "", WORKERS: "9", LOG_LEVEL: "loud" }).ended;
+    expect(code).toBe(2);
+    expect(err.split("\n")).toEqual([
+      'LOG_LEVEL: expected debug, info, warn, error or silent (got "loud")',
+      "BUS_URL: expected a URL that starts with memory: (it is not set)",
+      'WORKERS: expected a whole number from 1 to 8 (got "9")',
+      "",
+    ]);
+    expect(out).toBe("");
+  });
+
+  test("a start that fails closes what it opened and ends with 1 and the reason", async () => {
+    const { code, out, err } = await run({ BEHAVIOUR: "failed-start" }).ended;
+    expect([code, err]).toEqual([1, "the bus is away: ECONNREFUSED\n"]);
+    expect(steps(out)).toEqual(["closing", "last closed", "first closed"]);
+  });
+
+  test("a part that fails ends the service with 1, so that it is started again", async () => {
+    const { code, out } = await run({ BEHAVIOUR: "failure" }).ended;
+    expect(code).toBe(1);
+    expect(steps(out)).toEqual(["ready", "closing", "last closed", "first closed"]);
+    expect(out).toContain("the group is fenced");
+  });
+
+  test("a close that hangs is cut short after SHUTDOWN_SECONDS and ends with 1", async () => {
+    const { child, wrote, ended } = run({ BEHAVIOUR: "hanging-close", SHUTDOWN_SECONDS: "1" });
+    await wrote('"started"');
+    child.kill("SIGTERM");
+    const { code, err } = await ended;
+    expect(code).toBe(1);
+    expect(err).toBe("SIGTERM: closing took more than 1 s and was cut short\n");
+  });
+
+  test("a start that fails and then hangs is cut short too, and says why it failed", async () => {
+    const { code, err } = await run({
+      BEHAVIOUR: "failed-start hanging-close",
+      SHUTDOWN_SECONDS: "1",
+    }).ended;
+    expect(code).toBe(1);
+    expect(err).toContain("the bus is away: ECONNREFUSED: closing took more than 1 s");
+  });
+
+  test("a signal during a start that hangs ends the process too", async () => {
+    const { child, wrote, ended } = run({ BEHAVIOUR: "hanging-start", SHUTDOWN_SECONDS: "1" });
+    await wrote("starting");
+    child.kill("SIGTERM");
+    expect((await ended).code).toBe(1);
+  });
+
+  test("a second signal neither cuts the closing short nor starts it again", async () => {
+    const { child, wrote, ended } = run({ BEHAVIOUR: "slow-close" });
+    await wrote('"started"');
+    child.kill("SIGTERM");
+    await wrote("closing\n");
+    child.kill("SIGINT");
+    await wrote("interrupted");
+    child.kill("SIGUSR2");
+    const { code, out } = await ended;
+    expect(code).toBe(0);
+    const expected = ["ready", "closing", "interrupted", "last closed", "first closed"];
+    expect(steps(out)).toEqual(expected);
+  });
+});
