@@ -42,7 +42,7 @@ const ORDERED_DIMS = 256;
 /** Sets without order and weak content: the table learns fast and overfits soon. */
 const UNORDERED: Omit<TrainSettings, "seed"> = {
   examples: { ordered: false, perUserMax: 20, batchRows: 1024 },
-  epochs: 8,
+  epochs: 6,
   temperature: 0.15,
   rate: 3e-3,
   projectionRate: 1e-3,
