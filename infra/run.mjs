@@ -24,6 +24,8 @@ const COMMANDS = {
   lint: { build: true, run: ["node", "infra/dist/commands/lint.js"] },
   models: { build: true, run: ["node", "infra/dist/models/main.js"] },
   stack: { build: true, run: ["node", "infra/dist/stack/main.js"] },
+  train: { build: true, run: ["node", "apps/trainer/dist/src/main.js", "train"] },
+  evaluate: { build: true, run: ["node", "apps/trainer/dist/src/main.js", "evaluate"] },
   // `npm start`: the whole platform; `npm start -- fusion`: one service.
   start: { build: true, run: ["node"], service: true },
   build: { build: true },

@@ -1,0 +1,125 @@
+/** A trained bundle on disk: what services load, and what is published once. */
+import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { BUNDLE_FILES, openBundle } from "@marquetry/model/bundle";
+import type { Bundle } from "@marquetry/model/bundle";
+import { sha256Hex } from "@marquetry/model/digest";
+import { matrix } from "@marquetry/model/matrix";
+import { decodeSafetensors, encodeSafetensors } from "@marquetry/model/safetensors";
+import { MarquetryError } from "@marquetry/runtime/errors";
+import { z } from "zod";
+import { badInput } from "../dataset/bad-input.js";
+import type { BehaviourModality } from "./express.js";
+import type { TrainedBundle } from "./trained-bundle.js";
+import { BEHAVIOUR_MODALITY } from "./trained-bundle.js";
+
+/** Beside the bundle's own files. */
+const FILES = {
+  index: "behaviour.json",
+  vectors: "behaviour.safetensors",
+  report: "report.json",
+} as const;
+
+const indexSchema = z.strictObject({
+  bundle: z.string(),
+  encoder: z.string(),
+  sha256: z.string(),
+  /** Product ids in the order of the vectors' rows. */
+  products: z.array(z.string()),
+});
+
+/** @throws MarquetryError `invalid` where something stands there already: bundles never change */
+export async function assertNothingAt(directory: string): Promise<void> {
+  try {
+    await stat(directory);
+  } catch {
+    return;
+  }
+  throw badInput(
+    directory,
+    undefined,
+    "expected a path where nothing is yet; bundles never change",
+  );
+}
+
+/**
+ * Writes all files beside the place and renames at the end, so that there is a whole bundle or none.
+ * @param report what people want to know: data, settings, figures
+ */
+export async function writeBundleFolder(
+  directory: string,
+  { bundle, encoded, behaviour }: TrainedBundle,
+  itemIds: readonly string[],
+  report: unknown,
+): Promise<void> {
+  await assertNothingAt(directory);
+  const { vectors, items } = behaviour;
+  const tensors = encodeSafetensors(
+    new Map([["vectors", { shape: [vectors.rows, vectors.cols], data: vectors.data }]]),
+  );
+  const index: z.output<typeof indexSchema> = {
+    bundle: bundle.id,
+    encoder: bundle.encoders[BEHAVIOUR_MODALITY]!.encoder,
+    sha256: await sha256Hex(tensors),
+    products: Array.from(items, (item) => itemIds[item]!),
+  };
+  const partial = `${directory}.partial-${process.pid}`;
+  try {
+    await mkdir(dirname(directory), { recursive: true });
+    await mkdir(partial);
+    await writeFile(join(partial, BUNDLE_FILES.weights), encoded.weights);
+    await writeFile(join(partial, FILES.vectors), tensors);
+    await writeFile(join(partial, FILES.index), `${JSON.stringify(index)}\n`);
+    await writeFile(join(partial, FILES.report), `${JSON.stringify(report, undefined, 2)}\n`);
+    await writeFile(join(partial, BUNDLE_FILES.manifest), encoded.manifest);
+    await rename(partial, directory);
+  } catch (error) {
+    await rm(partial, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+export interface BundleFolder {
+  readonly bundle: Bundle;
+  /** Numbers are those of `itemIds`. */
+  readonly behaviour: BehaviourModality;
+}
+
+/**
+ * Reads a trained bundle against a dataset's products.
+ * @throws MarquetryError `corrupt` for a wrong digest, `invalid` for a product that is not known; as
+ *   `openBundle`
+ */
+export async function readBundleFolder(
+  directory: string,
+  itemIds: readonly string[],
+): Promise<BundleFolder> {
+  const bundle = await openBundle((name) => readFile(join(directory, name)));
+  const file = join(directory, FILES.index);
+  const index = indexSchema.parse(JSON.parse(await readFile(file, "utf8")));
+  if (index.bundle !== bundle.id) {
+    throw badInput(
+      file,
+      undefined,
+      `expected vectors of ${bundle.id}, got those of ${index.bundle}`,
+    );
+  }
+  const bytes = await readFile(join(directory, FILES.vectors));
+  const digest = await sha256Hex(bytes);
+  if (digest !== index.sha256) {
+    const message = `${join(directory, FILES.vectors)}: expected sha256 ${index.sha256}, got ${digest}`;
+    throw new MarquetryError("corrupt", message);
+  }
+  const { shape, data } = decodeSafetensors(bytes).get("vectors")!;
+  const numberOf = new Map(itemIds.map((id, i) => [id, i]));
+  const items = Int32Array.from(index.products, (id) => {
+    const item = numberOf.get(id);
+    if (item !== undefined) return item;
+    throw badInput(file, undefined, `expected products of the dataset, got "${id}"`);
+  });
+  const { projection } = bundle.fusion.modalities.find(({ name }) => name === BEHAVIOUR_MODALITY)!;
+  return {
+    bundle,
+    behaviour: { items, vectors: matrix(shape[0]!, shape[1]!, data), projection: projection! },
+  };
+}

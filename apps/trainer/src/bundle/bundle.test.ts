@@ -1,0 +1,119 @@
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, test } from "@jest/globals";
+import { fuse } from "@marquetry/model/fusion";
+import { matrix } from "@marquetry/model/matrix";
+import { mulberry32, randomVector } from "@marquetry/model/random";
+import { temporaryFolder } from "../../test/folders.js";
+import { normaliseRows, rowOf } from "../linear-algebra/rows.js";
+import type { Prepared } from "../recipe/prepare.js";
+import { readBundleFolder, writeBundleFolder } from "./bundle-folder.js";
+import { modalityVectors, trainedBundle } from "./trained-bundle.js";
+
+const uniform = mulberry32(8);
+const ITEMS = 30;
+const itemIds = Array.from({ length: ITEMS }, (_, i) => `p${i}`);
+const text = matrix(ITEMS, 6, randomVector(uniform, ITEMS * 6));
+const image = matrix(ITEMS, 4, randomVector(uniform, ITEMS * 4));
+/** Half content, half not: what a linear map of the text gives, and noise. */
+const vectors = normaliseRows(
+  matrix(
+    ITEMS,
+    5,
+    randomVector(uniform, ITEMS * 5).map(
+      (x, i) => x + 2 * text.data[6 * Math.floor(i / 5) + (i % 5)]!,
+    ),
+  ),
+);
+const counts = Float64Array.from({ length: ITEMS }, (_, i) => (i < 3 ? 0 : i));
+const prepared: Prepared = {
+  dataset: {
+    name: "tiny",
+    itemIds,
+    ordered: true,
+    splits: { train: [], valid: [], test: [], testHistory: "train" },
+    features: {},
+    texts: {},
+  },
+  features: { text, image },
+  encoders: { text: { encoder: "words", dims: 6 }, image: { encoder: "pictures", dims: 4 } },
+  content: {},
+  counts,
+};
+const ranking = { decay: 0.6, popularity: 0.04 };
+const train = () => trainedBundle(prepared, vectors, ranking, "a test");
+
+describe("a trained bundle", () => {
+  test("fuses what services have of a product to the trained vector", async () => {
+    const { bundle, behaviour } = await train();
+    const vectorsOf = modalityVectors(prepared.features, behaviour);
+    for (let item = 3; item < ITEMS; item += 1) {
+      const fused = fuse(bundle.fusion, vectorsOf(item))!;
+      rowOf(vectors, item).forEach((x, j) => expect(fused[j]).toBeCloseTo(x, 5));
+    }
+  });
+
+  test("guesses a cold product's vector from its content", async () => {
+    const { bundle, behaviour } = await train();
+    const vectorsOf = modalityVectors(prepared.features, behaviour);
+    for (const item of [0, 1, 2]) {
+      expect(Object.keys(vectorsOf(item))).toEqual(["text", "image"]);
+      const fused = fuse(bundle.fusion, vectorsOf(item))!;
+      const cosine = fused.reduce((sum, x, j) => sum + x * rowOf(vectors, item)[j]!, 0);
+      expect(cosine).toBeGreaterThan(0.6);
+    }
+  });
+
+  test("weighs popularity as the ranking did: beta log(1 + count) for any count", async () => {
+    const { bundle } = await train();
+    const served = (bundle.ranking.weights.popularity * Math.log1p(7)) / Math.log1p(ITEMS - 1);
+    expect(served).toBeCloseTo(0.04 * Math.log1p(7), 12);
+    expect(bundle.interests).toMatchObject({ rankDecay: 0.6 });
+  });
+
+  test("equal training gives an equal bundle", async () => {
+    const [one, other] = [await train(), await train()];
+    expect(one.encoded.manifest).toBe(other.encoded.manifest);
+    expect(one.bundle.id).toMatch(/^tiny-[0-9a-f]{8}$/);
+  });
+});
+
+describe("a bundle's folder", () => {
+  test("is read as it was written", async () => {
+    await using folder = await temporaryFolder();
+    const trained = await train();
+    const place = join(folder.directory, "out");
+    await writeBundleFolder(place, trained, itemIds, { note: 1 });
+    const { bundle, behaviour } = await readBundleFolder(place, itemIds);
+    expect(bundle.id).toBe(trained.bundle.id);
+    expect(Array.from(behaviour.items)).toEqual(Array.from(trained.behaviour.items));
+    expect(Array.from(behaviour.vectors.data)).toEqual(Array.from(trained.behaviour.vectors.data));
+    expect(await readdir(folder.directory)).toEqual(["out"]);
+  });
+
+  test("is never written over, and a failure leaves nothing behind", async () => {
+    await using folder = await temporaryFolder({ taken: "" });
+    const trained = await train();
+    const taken = join(folder.directory, "taken");
+    await expect(writeBundleFolder(taken, trained, itemIds, {})).rejects.toThrow("nothing is yet");
+    const loop: { self?: unknown } = {};
+    loop.self = loop;
+    const place = join(folder.directory, "out");
+    await expect(writeBundleFolder(place, trained, itemIds, loop)).rejects.toThrow(TypeError);
+    expect(await readdir(folder.directory)).toEqual(["taken"]);
+  });
+
+  test("is refused where a byte of its vectors or a product is another", async () => {
+    await using folder = await temporaryFolder();
+    const place = join(folder.directory, "out");
+    await writeBundleFolder(place, await train(), itemIds, {});
+    await expect(readBundleFolder(place, itemIds.slice(1, 20))).rejects.toThrow('got "p20"');
+    const file = join(place, "behaviour.safetensors");
+    const bytes = await readFile(file);
+    bytes[bytes.length - 1]! ^= 1;
+    await writeFile(file, bytes);
+    await expect(readBundleFolder(place, itemIds)).rejects.toThrow(
+      "behaviour.safetensors: expected",
+    );
+  });
+});

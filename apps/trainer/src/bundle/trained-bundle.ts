@@ -1,0 +1,136 @@
+/** The learned model as a bundle, and proof that the bundle is the learned model. */
+import { decodeBundle, encodeBundle } from "@marquetry/model/bundle";
+import type { Bundle, EncodedBundle } from "@marquetry/model/bundle";
+import { sha256Hex } from "@marquetry/model/digest";
+import { fuse } from "@marquetry/model/fusion";
+import type { ModalityVectors } from "@marquetry/model/fusion";
+import type { Matrix } from "@marquetry/model/matrix";
+import { vectorToBytes } from "@marquetry/model/vector";
+import { zeroShotBundle } from "@marquetry/model/zero-shot";
+import { MarquetryError } from "@marquetry/runtime/errors";
+import { rowOf } from "../linear-algebra/rows.js";
+import type { RankingSettings } from "../recipe/learn.js";
+import type { Prepared } from "../recipe/prepare.js";
+import { express } from "./express.js";
+import type { BehaviourModality } from "./express.js";
+
+export const BEHAVIOUR_MODALITY = "behaviour";
+
+export interface TrainedBundle {
+  readonly bundle: Bundle;
+  readonly encoded: EncodedBundle;
+  /** To be published as modality vectors beside those of the encoders. */
+  readonly behaviour: BehaviourModality;
+}
+
+/** How far fused vectors may be from the trained ones, by element. */
+const TOLERANCE = 1e-5;
+
+/**
+ * @param vectors one row of length 1 per product
+ * @param createdBy the command
+ * @throws MarquetryError `internal` where the bundle does not give back the vectors
+ */
+export async function trainedBundle(
+  prepared: Prepared,
+  vectors: Matrix,
+  ranking: RankingSettings,
+  createdBy: string,
+): Promise<TrainedBundle> {
+  const { dataset, features, counts } = prepared;
+  const { projections, behaviour } = express(vectors, features, (item) => counts[item]! > 0);
+  const digest = (await sha256Hex(vectorToBytes(behaviour.vectors.data))).slice(0, 8);
+  const encoders = {
+    ...prepared.encoders,
+    [BEHAVIOUR_MODALITY]: {
+      encoder: `${dataset.name}-behaviour-${digest}`,
+      dims: behaviour.vectors.cols,
+    },
+  };
+  // What this data cannot tell (the weight of each action, half-lives) is that of the bundle
+  // without training.
+  const { interests, ranking: untrained } = await zeroShotBundle(prepared.encoders, {
+    weights: Object.fromEntries(Object.keys(features).map((name) => [name, 1])),
+  });
+  const { actions, negativeShare } = interests;
+  const draft: Bundle = {
+    id: `${dataset.name}-draft`,
+    createdBy,
+    encoders,
+    fusion: {
+      strategy: "weighted-sum",
+      modalities: [
+        ...Object.entries(projections).map(([name, projection]) => ({
+          name,
+          dims: projection.cols,
+          weight: 1,
+          projection,
+        })),
+        {
+          name: BEHAVIOUR_MODALITY,
+          dims: behaviour.vectors.cols,
+          weight: 1,
+          projection: behaviour.projection,
+        },
+      ],
+      normaliseOutput: true,
+    },
+    interests: {
+      strategy: "attention",
+      contentScoring: false,
+      actions,
+      rankDecay: ranking.decay,
+      negativeShare,
+      normaliseOutput: true,
+    },
+    similarity: { kind: "dot" },
+    ranking: {
+      ...untrained,
+      weights: { similarity: 1, popularity: servedPopularity(ranking, counts), freshness: 0 },
+    },
+  };
+  const { manifest } = await encodeBundle(draft);
+  const whole = await sha256Hex(new TextEncoder().encode(manifest));
+  const bundle = { ...draft, id: `${dataset.name}-${whole.slice(0, 8)}` };
+  const encoded = await encodeBundle(bundle);
+  await assertSameVectors(encoded, prepared, vectors, behaviour);
+  return { bundle, encoded, behaviour };
+}
+
+/** Services divide log(1 + popularity) by that of the most popular product. */
+function servedPopularity({ popularity }: RankingSettings, counts: Float64Array): number {
+  return popularity * Math.log1p(counts.reduce((a, b) => Math.max(a, b), 0));
+}
+
+/** What a service would have of each product. */
+export function modalityVectors(
+  features: Readonly<Record<string, Matrix>>,
+  { items, vectors }: BehaviourModality,
+): (item: number) => ModalityVectors {
+  const placeOf = new Map(Array.from(items, (item, place) => [item, place]));
+  return (item) => {
+    const place = placeOf.get(item);
+    return {
+      ...Object.fromEntries(Object.entries(features).map(([name, m]) => [name, rowOf(m, item)])),
+      ...(place !== undefined && { [BEHAVIOUR_MODALITY]: rowOf(vectors, place) }),
+    };
+  };
+}
+
+async function assertSameVectors(
+  { manifest, weights }: EncodedBundle,
+  { features }: Prepared,
+  vectors: Matrix,
+  behaviour: BehaviourModality,
+): Promise<void> {
+  const { fusion } = await decodeBundle(manifest, weights);
+  const vectorsOf = modalityVectors(features, behaviour);
+  for (const item of behaviour.items) {
+    const fused = fuse(fusion, vectorsOf(item))!;
+    const trained = rowOf(vectors, item);
+    const apart = fused.findIndex((x, j) => Math.abs(x - trained[j]!) > TOLERANCE);
+    if (apart === -1) continue;
+    const message = `bundle: product ${item} is fused to another vector than was trained`;
+    throw new MarquetryError("internal", message);
+  }
+}

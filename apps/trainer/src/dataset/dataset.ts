@@ -1,0 +1,51 @@
+/** A dataset in memory: products and users are numbers from 0, in every list and matrix. */
+import type { Matrix } from "@marquetry/model/matrix";
+
+export interface Dataset {
+  readonly name: string;
+  /** Product ids by number. */
+  readonly itemIds: readonly string[];
+  /** Whether histories are in order of time, oldest first. */
+  readonly ordered: boolean;
+  readonly splits: Splits;
+  /** By modality, one row per product. */
+  readonly features: Readonly<Record<string, Matrix>>;
+  /** By modality that is still to be encoded, one text per product. */
+  readonly texts: Readonly<Record<string, readonly string[]>>;
+}
+
+export interface Splits {
+  /** By user: the products of the training part; may be empty. */
+  readonly train: readonly Int32Array[];
+  /** By user: what is to be found, given `train`; may be empty. */
+  readonly valid: readonly Int32Array[];
+  /** By user: what is to be found, given the history that `testHistory` says; may be empty. */
+  readonly test: readonly Int32Array[];
+  /** Leave-one-out gives the validation product as history to the test; sets do not. */
+  readonly testHistory: "train" | "train-and-valid";
+}
+
+/** What of a dataset is asked: given these histories, find these targets. */
+export interface Question {
+  /** By user. */
+  readonly histories: readonly Int32Array[];
+  /** By user; users without targets are not asked. */
+  readonly targets: readonly Int32Array[];
+}
+
+export function questionOf(splits: Splits, part: "valid" | "test"): Question {
+  const { train, valid, test, testHistory } = splits;
+  if (part === "valid") return { histories: train, targets: valid };
+  if (testHistory === "train") return { histories: train, targets: test };
+  return {
+    histories: train.map((items, user) => Int32Array.of(...items, ...valid[user]!)),
+    targets: test,
+  };
+}
+
+/** How often each product stands in the given lists. */
+export function countItems(lists: readonly Int32Array[], items: number): Float64Array {
+  const counts = new Float64Array(items);
+  for (const list of lists) for (const item of list) counts[item]! += 1;
+  return counts;
+}

@@ -1,0 +1,93 @@
+/** Figures of a set of ranked lists. */
+import type { TopLists } from "./top-lists.js";
+
+/** A mean over users and its standard error. */
+export interface Mean {
+  readonly value: number;
+  readonly standardError: number;
+}
+
+export interface FiguresAt {
+  readonly k: number;
+  readonly recall: Mean;
+  readonly ndcg: Mean;
+  /** Share of all products that stand on at least one list. */
+  readonly coverage: number;
+  /** Gini coefficient of how often products are shown: 0 all alike, near 1 a few take all. */
+  readonly gini: number;
+  /** Mean over shown products of -log2 of the share of users who had the product. */
+  readonly novelty: number;
+}
+
+export const CUTOFFS = [10, 20, 50] as const;
+
+/**
+ * @param targets by user
+ * @param counts by product, how many of `userCount` users had it in training
+ */
+export function figuresAt(
+  k: number,
+  { users, lists }: TopLists,
+  targets: readonly Int32Array[],
+  counts: Float64Array,
+  userCount: number,
+): FiguresAt {
+  const recalls: number[] = [];
+  const gains: number[] = [];
+  const shown = new Float64Array(counts.length);
+  let information = 0;
+  for (const [i, list] of lists.entries()) {
+    const relevant = new Set(targets[users[i]!]);
+    let hits = 0;
+    let gain = 0;
+    for (let place = 0; place < Math.min(k, list.length); place += 1) {
+      const item = list[place]!;
+      shown[item]! += 1;
+      information -= Math.log2((counts[item]! + 1) / (userCount + 1));
+      if (!relevant.has(item)) continue;
+      hits += 1;
+      gain += 1 / Math.log2(place + 2);
+    }
+    recalls.push(hits / relevant.size);
+    gains.push(gain / idealGain(Math.min(k, relevant.size)));
+  }
+  const places = shown.reduce((sum, count) => sum + count, 0);
+  return {
+    k,
+    recall: meanOf(recalls),
+    ndcg: meanOf(gains),
+    coverage: shown.filter((count) => count > 0).length / shown.length,
+    gini: giniOf(shown),
+    novelty: places === 0 ? 0 : information / places,
+  };
+}
+
+function idealGain(hits: number): number {
+  let gain = 0;
+  for (let place = 1; place <= hits; place += 1) gain += 1 / Math.log2(place + 1);
+  return gain;
+}
+
+/** The mean with s / sqrt(n), s the sample's standard deviation. */
+export function meanOf(values: readonly number[]): Mean {
+  const n = values.length;
+  const value = values.reduce((sum, x) => sum + x, 0) / n;
+  return { value, standardError: deviationOf(values) / Math.sqrt(n) };
+}
+
+/** The sample's standard deviation; 0 for a single value. */
+export function deviationOf(values: readonly number[]): number {
+  if (values.length < 2) return 0;
+  const mean = values.reduce((sum, x) => sum + x, 0) / values.length;
+  const squares = values.reduce((sum, x) => sum + (x - mean) ** 2, 0);
+  return Math.sqrt(squares / (values.length - 1));
+}
+
+/** sum_i (2 i - n - 1) x_i / (n sum x) over rising x. */
+export function giniOf(counts: Float64Array): number {
+  const rising = counts.toSorted();
+  const n = rising.length;
+  const total = rising.reduce((sum, x) => sum + x, 0);
+  if (total === 0) return 0;
+  return rising.reduce((sum, x, i) => sum + (2 * (i + 1) - n - 1) * x, 0) / (n * total);
+}

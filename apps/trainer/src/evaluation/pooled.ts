@@ -1,0 +1,54 @@
+/** Ranking by one vector per product and one pooled vector per user: what the services do. */
+import { matrix } from "@marquetry/model/matrix";
+import type { Matrix } from "@marquetry/model/matrix";
+import { product } from "../linear-algebra/gemm.js";
+import { rowOf } from "../linear-algebra/rows.js";
+import type { Scorer } from "./top-lists.js";
+
+export interface PooledRanking {
+  /** One row per product. */
+  readonly vectors: Matrix;
+  /** By user, oldest first. */
+  readonly histories: readonly Int32Array[];
+  /** Weight of a behaviour per newer one: u = norm(sum_t decay^(newer than t) v_t). */
+  readonly decay: number;
+  /** By product, what is added to u'v. */
+  readonly prior: Float64Array;
+}
+
+/** score = u'v + prior. */
+export function pooledScorer({ vectors, histories, decay, prior }: PooledRanking): Scorer {
+  return (users) => {
+    const pooled = matrix(users.length, vectors.cols);
+    for (const [i, user] of users.entries()) {
+      rowOf(pooled, i).set(pooledVector(vectors, histories[user]!, decay));
+    }
+    return addPrior(product(pooled, vectors, { transposeB: true }), prior);
+  };
+}
+
+/** A zero vector where the history has none. */
+export function pooledVector(vectors: Matrix, history: Int32Array, decay: number): Float64Array {
+  const sum = new Float64Array(vectors.cols);
+  let weight = 1;
+  for (let t = history.length - 1; t >= 0; t -= 1) {
+    const row = rowOf(vectors, history[t]!);
+    for (let j = 0; j < row.length; j += 1) sum[j]! += weight * row[j]!;
+    weight *= decay;
+  }
+  const length = Math.sqrt(sum.reduce((squares, x) => squares + x * x, 0));
+  return length === 0 ? sum : sum.map((x) => x / length);
+}
+
+export function addPrior(scores: Matrix, prior: Float64Array): Matrix {
+  for (let i = 0; i < scores.rows; i += 1) {
+    const row = rowOf(scores, i);
+    for (let j = 0; j < row.length; j += 1) row[j]! += prior[j]!;
+  }
+  return scores;
+}
+
+/** weight * log(1 + count). */
+export function popularityPrior(counts: Float64Array, weight: number): Float64Array {
+  return counts.map((count) => weight * Math.log1p(count));
+}

@@ -1,0 +1,16 @@
+/** `npm run train` and `npm run evaluate`. */
+import { describeError } from "@marquetry/runtime/errors";
+import { runEvaluate } from "./evaluate.command.js";
+import { runTrain } from "./train.command.js";
+
+const COMMANDS = { train: runTrain, evaluate: runEvaluate };
+
+const [name = "", ...args] = process.argv.slice(2);
+const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name as keyof typeof COMMANDS] : undefined;
+try {
+  if (command === undefined) throw new Error("expected one of: train, evaluate");
+  await command(args, process);
+} catch (error) {
+  process.stderr.write(`${describeError(error)}\n`);
+  process.exitCode = 1;
+}

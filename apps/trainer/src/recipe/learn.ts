@@ -1,0 +1,177 @@
+/** The recipe: from prepared data to one vector per product. */
+import { matrix } from "@marquetry/model/matrix";
+import type { Matrix } from "@marquetry/model/matrix";
+import { choose } from "../evaluation/choose.js";
+import { addPrior, pooledScorer, popularityPrior } from "../evaluation/pooled.js";
+import type { RankingRules, Scorer } from "../evaluation/top-lists.js";
+import { product } from "../linear-algebra/gemm.js";
+import { besideRows, normaliseRows } from "../linear-algebra/rows.js";
+import { principalDirections } from "../linear-algebra/whitening.js";
+import { behaviourRows } from "../representation/behaviour.js";
+import { trainEpochs } from "../training/train.js";
+import type { TrainSettings } from "../training/train.js";
+import type { Prepared } from "./prepare.js";
+
+/** Weights of the pooled ranking. */
+export interface RankingSettings {
+  /** Per newer behaviour. */
+  readonly decay: number;
+  /** beta: score = u'v + beta log(1 + count). */
+  readonly popularity: number;
+}
+
+const DECAYS = [0.5, 0.6, 0.7];
+const POPULARITY = [0, 0.01, 0.02, 0.04, 0.07, 0.1, 0.15];
+const BEHAVIOUR_RANK = 160;
+const SVD_SEED = 1;
+
+/** In order of time: text is strong, and prefixes give many examples. */
+const ORDERED: Omit<TrainSettings, "seed"> = {
+  examples: { ordered: true, batchRows: 1024 },
+  epochs: 9,
+  temperature: 0.15,
+  rate: 5e-4,
+  projectionRate: 5e-4,
+  recencyRate: 1e-3,
+  tableDropout: 0.1,
+  tableScale: 0.1,
+  decay: 0.65,
+};
+const ORDERED_DIMS = 256;
+
+/** Sets without order and weak content: the table learns fast and overfits soon. */
+const UNORDERED: Omit<TrainSettings, "seed"> = {
+  examples: { ordered: false, perUserMax: 20, batchRows: 1024 },
+  epochs: 6,
+  temperature: 0.15,
+  rate: 3e-3,
+  projectionRate: 1e-3,
+  recencyRate: 0,
+  tableDropout: 0.3,
+  tableScale: 0.1,
+  decay: 1,
+};
+const UNORDERED_DIMS = 128;
+
+/** Models of different seeds that are put together: each finds its own way through the noise. */
+const MEMBERS = { ordered: 2, unordered: 5 } as const;
+const SERVED_DIMS = 256;
+
+export interface LearnOptions {
+  readonly seed: number;
+  readonly report: (line: string) => void;
+}
+
+/**
+ * Fusion learned with a free table, by several seeds, beside one another; ordered data, whose content
+ * is strong, also with A = [content; behaviour in closed form]. Then the widest directions of all.
+ * Each member's epoch is the one with the best validation NDCG.
+ * @returns one row of length 1 per product
+ */
+export function learnVectors(prepared: Prepared, options: LearnOptions): Matrix {
+  const { ordered } = prepared.dataset;
+  const [settings, dims, members] = ordered
+    ? [ORDERED, ORDERED_DIMS, MEMBERS.ordered]
+    : [UNORDERED, UNORDERED_DIMS, MEMBERS.unordered];
+  const learned = Array.from({ length: members }, (_, member) =>
+    bestEpoch(prepared, dims, { ...settings, seed: 100 * options.seed + member }, options),
+  );
+  const parts = ordered ? [closedForm(prepared), ...learned] : learned;
+  const together = besideRows(...parts);
+  const directions = principalDirections(together, SERVED_DIMS);
+  return normaliseRows(product(together, directions, { transposeB: true }));
+}
+
+/** A: content and behaviour beside one another, no training. */
+export function closedForm({ dataset, content }: Prepared): Matrix {
+  const behaviour = behaviourOf(dataset.splits.train, dataset.itemIds.length);
+  return normaliseRows(besideRows(...Object.values(content), behaviour));
+}
+
+export function behaviourOf(train: readonly Int32Array[], items: number): Matrix {
+  return behaviourRows(train, items, BEHAVIOUR_RANK, SVD_SEED);
+}
+
+function bestEpoch(
+  prepared: Prepared,
+  dims: number,
+  settings: TrainSettings,
+  { report }: LearnOptions,
+): Matrix {
+  const { dataset, content, counts } = prepared;
+  const shape = {
+    items: dataset.itemIds.length,
+    dims,
+    content,
+    known: Uint8Array.from(counts, (count) => (count > 0 ? 1 : 0)),
+  };
+  let best: { vectors: Matrix; ndcg: number } | undefined;
+  for (const { epoch, loss, decay, vectors } of trainEpochs(
+    shape,
+    dataset.splits.train,
+    settings,
+  )) {
+    const ranking = { decay: dataset.ordered ? 0.6 : 1, popularity: 0.02 };
+    const { validNdcg } = choose(dataset, counts, [ranking], rankingOf(prepared, vectors), {
+      masked: true,
+    });
+    report(
+      `${dataset.name}, seed ${settings.seed}: epoch ${epoch} of ${settings.epochs}, ` +
+        `loss ${loss.toFixed(4)}, decay ${decay.toFixed(3)}, validation NDCG ${validNdcg.toFixed(4)}`,
+    );
+    if (best === undefined || validNdcg > best.ndcg) best = { vectors, ndcg: validNdcg };
+  }
+  if (best === undefined) throw new RangeError("training: no epoch");
+  return best.vectors;
+}
+
+/** A scorer by the pooled vectors for any settings and histories. */
+export function rankingOf({ counts }: Prepared, vectors: Matrix) {
+  return ({ decay, popularity }: RankingSettings) =>
+    (histories: readonly Int32Array[]) =>
+      pooledScorer({ vectors, histories, decay, prior: popularityPrior(counts, popularity) });
+}
+
+/** Decay first unless it is given, then popularity, both by the validation NDCG. */
+export function chooseRanking(
+  prepared: Prepared,
+  vectors: Matrix,
+  rules: RankingRules,
+  given?: number,
+): RankingSettings {
+  const { dataset, counts } = prepared;
+  const fixed = given ?? (dataset.ordered ? undefined : 1);
+  const decay =
+    fixed ??
+    choose(
+      dataset,
+      counts,
+      DECAYS.map((each) => ({ decay: each, popularity: 0.04 })),
+      rankingOf(prepared, vectors),
+      rules,
+    ).settings.decay;
+  const similarity = remembered(
+    rankingOf(prepared, vectors)({ decay, popularity: 0 })(dataset.splits.train),
+  );
+  return choose(
+    dataset,
+    counts,
+    POPULARITY.map((popularity) => ({ decay, popularity })),
+    ({ popularity }) =>
+      () =>
+      (users) =>
+        addPrior(similarity(users), popularityPrior(counts, popularity)),
+    rules,
+  ).settings;
+}
+
+/** The scorer, computed once for each block of users; for few calls over the same blocks. */
+function remembered(scorer: Scorer): Scorer {
+  const blocks = new Map<number, Matrix>();
+  return (users) => {
+    const first = users[0]!;
+    const block = blocks.get(first) ?? scorer(users);
+    blocks.set(first, block);
+    return matrix(block.rows, block.cols, block.data.slice());
+  };
+}

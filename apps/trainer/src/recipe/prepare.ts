@@ -1,0 +1,56 @@
+/** From a dataset's folder to everything that learning and evaluation start from. */
+import { join } from "node:path";
+import type { EncoderReference } from "@marquetry/model/bundle";
+import type { Matrix } from "@marquetry/model/matrix";
+import { countItems } from "../dataset/dataset.js";
+import type { Dataset } from "../dataset/dataset.js";
+import { encodeTexts } from "../dataset/encode-texts.js";
+import { readDataset } from "../dataset/read-dataset.js";
+import { prepareContent } from "../representation/content.js";
+
+export interface Prepared {
+  readonly dataset: Dataset;
+  /** Vectors of each modality as its encoder gave them. */
+  readonly features: Readonly<Record<string, Matrix>>;
+  readonly encoders: Readonly<Record<string, EncoderReference>>;
+  /** Whitened rows of length 1 by modality. */
+  readonly content: Readonly<Record<string, Matrix>>;
+  /** By product, how often it stands in the training part. */
+  readonly counts: Float64Array;
+}
+
+export interface PrepareOptions {
+  readonly modelsDirectory: string;
+  readonly featuresDirectory: string;
+  /** Id of the text encoder. */
+  readonly textEncoder: string;
+  readonly report: (line: string) => void;
+}
+
+/** Directions kept of a modality: many of encoded text, few of matrices, which are weaker. */
+const TEXT_DIRECTIONS = 256;
+const MATRIX_DIRECTIONS = 64;
+
+/** @throws MarquetryError `invalid` that names the file, the row and what was expected */
+export async function prepare(directory: string, options: PrepareOptions): Promise<Prepared> {
+  const dataset = await readDataset(directory);
+  const features: Record<string, Matrix> = { ...dataset.features };
+  const encoders: Record<string, EncoderReference> = {};
+  const content: Record<string, Matrix> = {};
+  for (const [name, vectors] of Object.entries(dataset.features)) {
+    encoders[name] = { encoder: `${dataset.name}-${name}`, dims: vectors.cols };
+    content[name] = prepareContent(vectors, MATRIX_DIRECTIONS).rows;
+  }
+  for (const [name, texts] of Object.entries(dataset.texts)) {
+    const { encoder, vectors } = await encodeTexts(texts, {
+      encoderDirectory: join(options.modelsDirectory, options.textEncoder),
+      cacheDirectory: options.featuresDirectory,
+      report: options.report,
+    });
+    features[name] = vectors;
+    encoders[name] = { encoder, dims: vectors.cols };
+    content[name] = prepareContent(vectors, TEXT_DIRECTIONS).rows;
+  }
+  const counts = countItems(dataset.splits.train, dataset.itemIds.length);
+  return { dataset, features, encoders, content, counts };
+}

@@ -1,0 +1,71 @@
+/** What the loss is taken over: a history and the product that followed or belongs to it. */
+import { mulberry32 } from "@marquetry/model/random";
+
+/** Rows of one step. */
+export interface Batch {
+  /** By row, oldest first. */
+  readonly histories: readonly Int32Array[];
+  /** By row. */
+  readonly targets: Int32Array;
+}
+
+export interface ExampleRules {
+  /** Ordered: every product after the first, given those before. Unordered: every product, given
+   * all others of the user. */
+  readonly ordered: boolean;
+  /** Of one user in one epoch, drawn anew each time; no bound where absent. */
+  readonly perUserMax?: number;
+  /** Rows per step. */
+  readonly batchRows: number;
+}
+
+/** Number of examples of one user in one epoch. */
+export function exampleCount(history: Int32Array, { ordered, perUserMax }: ExampleRules): number {
+  const possible = history.length < 2 ? 0 : ordered ? history.length - 1 : history.length;
+  return Math.min(possible, perUserMax ?? possible);
+}
+
+/** All examples of one epoch in a random order that the seed and the epoch fix. */
+export function* epochBatches(
+  train: readonly Int32Array[],
+  rules: ExampleRules,
+  seed: number,
+): Generator<Batch> {
+  const uniform = mulberry32(seed);
+  const users: number[] = [];
+  const places: number[] = [];
+  for (const [user, history] of train.entries()) {
+    const first = rules.ordered ? 1 : 0;
+    const possible = Array.from(
+      { length: Math.max(0, history.length - first) },
+      (_, i) => first + i,
+    );
+    const count = exampleCount(history, rules);
+    if (count < possible.length) shuffle(possible, uniform);
+    for (const place of possible.slice(0, count)) {
+      users.push(user);
+      places.push(place);
+    }
+  }
+  const order = Array.from(users.keys());
+  shuffle(order, uniform);
+  for (let from = 0; from < order.length; from += rules.batchRows) {
+    const rows = order.slice(from, from + rules.batchRows);
+    yield {
+      histories: rows.map((row) => {
+        const history = train[users[row]!]!;
+        const place = places[row]!;
+        return rules.ordered ? history.subarray(0, place) : history.filter((_, i) => i !== place);
+      }),
+      targets: Int32Array.from(rows, (row) => train[users[row]!]![places[row]!]!),
+    };
+  }
+}
+
+/** Fisher and Yates, in place. */
+export function shuffle(values: number[], uniform: () => number): void {
+  for (let i = values.length - 1; i > 0; i -= 1) {
+    const j = Math.floor(uniform() * (i + 1));
+    [values[i], values[j]] = [values[j]!, values[i]!];
+  }
+}

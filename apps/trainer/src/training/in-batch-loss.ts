@@ -1,0 +1,162 @@
+/**
+ * In-batch softmax with the correction for sampling. A row's user vector is
+ * u = norm(sum_t a_t v_t), a = softmax_t(rho * (number of newer behaviours)); the candidates are the
+ * batch's distinct targets; logits are u'v / tau - ln q with q = 1 - (1 - p)^B, the chance that a
+ * product of target frequency p is among B targets (Yi et al., RecSys 2019); candidates of the
+ * row's own history, other than its target, are left out.
+ */
+import { matrix } from "@marquetry/model/matrix";
+import type { Matrix } from "@marquetry/model/matrix";
+import { product } from "../linear-algebra/gemm.js";
+import { gatherRows, rowOf } from "../linear-algebra/rows.js";
+import type { Batch } from "./examples.js";
+import { backwardNormalise, normalised } from "./item-tower.js";
+
+export interface LossSettings {
+  /** tau, above 0. */
+  readonly temperature: number;
+  /** p by product; they sum to 1. */
+  readonly targetShares: Float64Array;
+}
+
+export interface LossResult {
+  /** Mean over the rows, in nats. */
+  readonly loss: number;
+  /** By v, shape of `vectors`. */
+  readonly vectorGradient: Matrix;
+  /** By rho. */
+  readonly recencyGradient: number;
+}
+
+export function inBatchLoss(
+  vectors: Matrix,
+  recency: number,
+  batch: Batch,
+  settings: LossSettings,
+): LossResult {
+  const candidates = [...new Set(batch.targets)].sort((a, b) => a - b);
+  const placeOf = new Map(candidates.map((item, place) => [item, place]));
+  const weights = batch.histories.map((history) => recencyWeights(history.length, recency));
+  const users = normalised(pool(vectors, batch.histories, weights));
+  const candidateVectors = gatherRows(vectors, candidates);
+  const logits = product(users.rows, candidateVectors, { transposeB: true });
+  correct(logits, candidates, batch, placeOf, settings);
+  const loss = softmaxInPlace(logits, batch, placeOf, settings.temperature);
+
+  // From here `logits` holds the loss's gradient by u'v.
+  const vectorGradient = matrix(vectors.rows, vectors.cols);
+  const byCandidates = product(logits, users.rows, { transposeA: true });
+  for (const [place, item] of candidates.entries()) {
+    rowOf(vectorGradient, item).set(rowOf(byCandidates, place));
+  }
+  const byUsers = backwardNormalise(product(logits, candidateVectors), users);
+  const recencyGradient = backwardPool(vectors, batch.histories, weights, byUsers, vectorGradient);
+  return { loss, vectorGradient, recencyGradient };
+}
+
+/** softmax over t of rho * (length - 1 - t). */
+function recencyWeights(length: number, recency: number): Float64Array {
+  const weights = Float64Array.from({ length }, (_, t) => Math.exp(recency * (length - 1 - t)));
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  return weights.map((weight) => weight / total);
+}
+
+function pool(
+  vectors: Matrix,
+  histories: readonly Int32Array[],
+  weights: readonly Float64Array[],
+): Matrix {
+  const result = matrix(histories.length, vectors.cols);
+  const sum = new Float64Array(vectors.cols);
+  for (const [i, history] of histories.entries()) {
+    sum.fill(0);
+    for (const [t, item] of history.entries()) {
+      const weight = weights[i]![t]!;
+      const start = item * vectors.cols;
+      for (let j = 0; j < sum.length; j += 1) sum[j]! += weight * vectors.data[start + j]!;
+    }
+    rowOf(result, i).set(sum);
+  }
+  return result;
+}
+
+/** Scales to logits, subtracts ln q and leaves out the row's own history. */
+function correct(
+  logits: Matrix,
+  candidates: readonly number[],
+  { histories, targets }: Batch,
+  placeOf: ReadonlyMap<number, number>,
+  { temperature, targetShares }: LossSettings,
+): void {
+  const logChances = candidates.map((item) =>
+    Math.log(-Math.expm1(targets.length * Math.log1p(-targetShares[item]!))),
+  );
+  for (let i = 0; i < logits.rows; i += 1) {
+    const row = rowOf(logits, i);
+    for (let c = 0; c < row.length; c += 1) row[c] = row[c]! / temperature - logChances[c]!;
+    for (const item of histories[i]!) {
+      const place = placeOf.get(item);
+      if (place !== undefined && item !== targets[i]) row[place] = -Infinity;
+    }
+  }
+}
+
+/** Returns the mean cross-entropy and leaves (softmax - one hot) / (rows * tau). */
+function softmaxInPlace(
+  logits: Matrix,
+  { targets }: Batch,
+  placeOf: ReadonlyMap<number, number>,
+  temperature: number,
+): number {
+  let loss = 0;
+  const scale = 1 / (logits.rows * temperature);
+  for (let i = 0; i < logits.rows; i += 1) {
+    const row = rowOf(logits, i);
+    const target = placeOf.get(targets[i]!)!;
+    let largest = -Infinity;
+    for (const logit of row) if (logit > largest) largest = logit;
+    const targetLogit = row[target]! - largest;
+    let total = 0;
+    for (let c = 0; c < row.length; c += 1) {
+      row[c] = Math.exp(row[c]! - largest);
+      total += row[c]!;
+    }
+    loss += Math.log(total) - targetLogit;
+    for (let c = 0; c < row.length; c += 1) row[c]! *= scale / total;
+    row[target]! -= scale;
+  }
+  return loss / logits.rows;
+}
+
+/** Adds the gradient by the histories' vectors; returns that by rho. */
+function backwardPool(
+  vectors: Matrix,
+  histories: readonly Int32Array[],
+  weights: readonly Float64Array[],
+  byUsers: Matrix,
+  vectorGradient: Matrix,
+): number {
+  let byRecency = 0;
+  for (const [i, history] of histories.entries()) {
+    const upstream = rowOf(byUsers, i);
+    let meanShare = 0;
+    let meanAge = 0;
+    let meanBoth = 0;
+    for (const [t, item] of history.entries()) {
+      const weight = weights[i]![t]!;
+      const start = item * vectors.cols;
+      let share = 0;
+      for (let j = 0; j < upstream.length; j += 1) {
+        share += upstream[j]! * vectors.data[start + j]!;
+        vectorGradient.data[start + j]! += weight * upstream[j]!;
+      }
+      const age = history.length - 1 - t;
+      meanShare += weight * share;
+      meanAge += weight * age;
+      meanBoth += weight * share * age;
+    }
+    // sum_t a_t (share_t - mean share) age_t
+    byRecency += meanBoth - meanShare * meanAge;
+  }
+  return byRecency;
+}

@@ -1,0 +1,76 @@
+/** What is learned, and how it is named. */
+import { matrix } from "@marquetry/model/matrix";
+import type { Matrix } from "@marquetry/model/matrix";
+import { mulberry32, nearNormal } from "@marquetry/model/random";
+
+/** One learned array per name; gradients have the same names and lengths. */
+export type Parameters = Readonly<Record<string, Float32Array>>;
+
+/** What the item tower sees of a product. */
+export interface TowerShape {
+  /** Products. */
+  readonly items: number;
+  /** Length of a product's vector. */
+  readonly dims: number;
+  /** Given modalities by name, one row of length 1 or 0 per product; a zero row is absent. */
+  readonly content: Readonly<Record<string, Matrix>>;
+  /** By product, 1 where somebody had it in training; the others have no row of the table. */
+  readonly known: Uint8Array;
+}
+
+/** The free table of one vector per product; a modality like the others. */
+export const BEHAVIOUR = "behaviour";
+
+export const nameOf = {
+  /** W_m, shape [d_m, d]. */
+  projection: (modality: string): string => `${modality}.projection`,
+  /** g_m, one element. */
+  gate: (modality: string): string => `${modality}.gate`,
+  /** Z, shape [items, d]. */
+  table: `${BEHAVIOUR}.table`,
+  /** w, shape [d]. */
+  direction: "direction",
+  /** ln of the weight of a behaviour per newer one; one element. */
+  recency: "recency",
+} as const;
+
+export interface StartValues {
+  readonly seed: number;
+  /** Standard deviation of the table's elements times sqrt(d). */
+  readonly tableScale: number;
+  /** ln of the weight per newer behaviour; 0 where histories have no order. */
+  readonly recency: number;
+}
+
+/** Projections begin as identities (the first d_m dimensions), gates and direction at 0. */
+export function startParameters(shape: TowerShape, start: StartValues): Parameters {
+  const { items, dims, content } = shape;
+  const parameters: Record<string, Float32Array> = {};
+  let block = 0;
+  for (const [modality, rows] of Object.entries(content)) {
+    // Each modality in a block of its own as long as there is room, so that they do not collide.
+    const offset = block + rows.cols <= dims ? block : 0;
+    block = offset + rows.cols;
+    const projection = matrix(rows.cols, dims);
+    for (let j = 0; j < Math.min(rows.cols, dims); j += 1)
+      projection.data[j * dims + offset + j] = 1;
+    parameters[nameOf.projection(modality)] = projection.data;
+    parameters[nameOf.gate(modality)] = new Float32Array(1);
+  }
+  const uniform = mulberry32(start.seed);
+  const deviation = start.tableScale / Math.sqrt(dims);
+  parameters[nameOf.table] = Float32Array.from(
+    { length: items * dims },
+    () => deviation * nearNormal(uniform),
+  );
+  parameters[nameOf.gate(BEHAVIOUR)] = new Float32Array(1);
+  parameters[nameOf.direction] = new Float32Array(dims);
+  parameters[nameOf.recency] = Float32Array.of(start.recency);
+  return parameters;
+}
+
+export function zerosLike(parameters: Parameters): Parameters {
+  return Object.fromEntries(
+    Object.entries(parameters).map(([name, values]) => [name, new Float32Array(values.length)]),
+  );
+}

@@ -1,0 +1,126 @@
+/** Training: epochs of steps, with a look at the validation figure after each. */
+import { mulberry32 } from "@marquetry/model/random";
+import type { Matrix } from "@marquetry/model/matrix";
+import { countItems } from "../dataset/dataset.js";
+import { createAdam } from "./adam.js";
+import { epochBatches } from "./examples.js";
+import type { Batch, ExampleRules } from "./examples.js";
+import { inBatchLoss } from "./in-batch-loss.js";
+import type { LossSettings } from "./in-batch-loss.js";
+import { backwardItems, forwardItems, fullPresence } from "./item-tower.js";
+import type { Presence } from "./item-tower.js";
+import { BEHAVIOUR, nameOf, startParameters, zerosLike } from "./parameters.js";
+import type { Parameters, TowerShape } from "./parameters.js";
+
+export interface TrainSettings {
+  readonly examples: ExampleRules;
+  readonly epochs: number;
+  readonly temperature: number;
+  /** Step sizes of the table, gates and direction; of the projections; of the recency. */
+  readonly rate: number;
+  readonly projectionRate: number;
+  readonly recencyRate: number;
+  /** Chance that the table is absent for a product in a step. */
+  readonly tableDropout: number;
+  readonly tableScale: number;
+  /** Weight per newer behaviour at the start, in (0, 1]. */
+  readonly decay: number;
+  readonly seed: number;
+}
+
+export interface EpochReport {
+  readonly epoch: number;
+  /** Mean over the epoch's steps. */
+  readonly loss: number;
+  /** Weight per newer behaviour. */
+  readonly decay: number;
+  /** With every modality present. */
+  readonly vectors: Matrix;
+  /** Live: they change with the next step. */
+  readonly parameters: Parameters;
+}
+
+/** Yields after every epoch; the consumer decides what to keep and when to stop. */
+export function* trainEpochs(
+  shape: TowerShape,
+  train: readonly Int32Array[],
+  settings: TrainSettings,
+): Generator<EpochReport> {
+  const parameters = startParameters(shape, {
+    seed: settings.seed,
+    tableScale: settings.tableScale,
+    recency: Math.log(settings.decay),
+  });
+  const step = createAdam(parameters, {
+    rates: ratesOf(parameters, settings),
+    beta1: 0.9,
+    beta2: 0.99,
+  });
+  const loss: LossSettings = {
+    temperature: settings.temperature,
+    targetShares: targetShares(train, shape.items),
+  };
+  const everything = fullPresence(shape);
+  const uniform = mulberry32(settings.seed + 1);
+  for (let epoch = 1; epoch <= settings.epochs; epoch += 1) {
+    let sum = 0;
+    let steps = 0;
+    for (const batch of epochBatches(train, settings.examples, 1_000 * settings.seed + epoch)) {
+      const presence = dropTable(everything, settings.tableDropout, uniform);
+      const result = lossAndGradients(shape, parameters, presence, batch, loss);
+      step(result.gradients);
+      sum += result.loss;
+      steps += 1;
+    }
+    const { vectors } = forwardItems(shape, parameters, everything);
+    const decay = Math.exp(parameters[nameOf.recency]![0]!);
+    yield { epoch, loss: sum / steps, decay, vectors, parameters };
+  }
+}
+
+/** One forward and backward pass. */
+export function lossAndGradients(
+  shape: TowerShape,
+  parameters: Parameters,
+  presence: Presence,
+  batch: Batch,
+  settings: LossSettings,
+): { readonly loss: number; readonly gradients: Parameters } {
+  const items = forwardItems(shape, parameters, presence);
+  const recency = parameters[nameOf.recency]![0]!;
+  const result = inBatchLoss(items.vectors, recency, batch, settings);
+  const gradients = zerosLike(parameters);
+  gradients[nameOf.recency]![0] = result.recencyGradient;
+  backwardItems(shape, parameters, items, result.vectorGradient, gradients);
+  return { loss: result.loss, gradients };
+}
+
+function ratesOf(parameters: Parameters, settings: TrainSettings): Record<string, number> {
+  return Object.fromEntries(
+    Object.keys(parameters).map((name) => {
+      if (name.endsWith(".projection")) return [name, settings.projectionRate];
+      if (name === nameOf.recency) {
+        return [name, settings.examples.ordered ? settings.recencyRate : 0];
+      }
+      return [name, settings.rate];
+    }),
+  );
+}
+
+/** How often each product is a target, as a share. */
+function targetShares(train: readonly Int32Array[], items: number): Float64Array {
+  const counts = countItems(train, items);
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  return counts.map((count) => count / total);
+}
+
+/** Takes the table from some products; one that has nothing else keeps it. */
+function dropTable(presence: Presence, chance: number, uniform: () => number): Presence {
+  if (chance === 0) return presence;
+  const others = Object.keys(presence).filter((name) => name !== BEHAVIOUR);
+  const table = presence[BEHAVIOUR]!.map((present, i) => {
+    const dropped = uniform() < chance && others.some((name) => presence[name]![i] === 1);
+    return dropped ? 0 : present;
+  });
+  return { ...presence, [BEHAVIOUR]: table };
+}

@@ -1,0 +1,203 @@
+import { describe, expect, test } from "@jest/globals";
+import { matrix } from "@marquetry/model/matrix";
+import type { Matrix } from "@marquetry/model/matrix";
+import { mulberry32, randomVector } from "@marquetry/model/random";
+import { normaliseRows, rowOf } from "../linear-algebra/rows.js";
+import { createAdam } from "./adam.js";
+import { epochBatches, exampleCount } from "./examples.js";
+import { inBatchLoss } from "./in-batch-loss.js";
+import { forwardItems, fullPresence } from "./item-tower.js";
+import { BEHAVIOUR, nameOf, startParameters, zerosLike } from "./parameters.js";
+import type { Parameters, TowerShape } from "./parameters.js";
+import { lossAndGradients, trainEpochs } from "./train.js";
+
+const ITEMS = 7;
+const DIMS = 5;
+const uniform = mulberry32(21);
+const unitRows = (cols: number): Matrix =>
+  normaliseRows(matrix(ITEMS, cols, randomVector(uniform, ITEMS * cols)));
+
+function randomTower(): { shape: TowerShape; parameters: Parameters } {
+  const image = unitRows(4);
+  rowOf(image, 2).fill(0);
+  const known = Uint8Array.of(1, 1, 1, 1, 1, 0, 1);
+  const shape = { items: ITEMS, dims: DIMS, content: { text: unitRows(3), image }, known };
+  const parameters = Object.fromEntries(
+    Object.entries(startParameters(shape, { seed: 4, tableScale: 1, recency: -0.3 })).map(
+      ([name, values]) => [name, values.map((x) => x + 0.3 * (2 * uniform() - 1))],
+    ),
+  );
+  return { shape, parameters };
+}
+
+const batch = {
+  histories: [
+    Int32Array.of(0, 1, 2),
+    Int32Array.of(3),
+    Int32Array.of(4, 4, 5, 0),
+    Int32Array.of(2, 6),
+  ],
+  // Row 2 wants a product of its own history; row 3's history holds row 0's target.
+  targets: Int32Array.of(6, 1, 4, 3),
+};
+const settings = {
+  temperature: 0.4,
+  targetShares: Float64Array.of(0.05, 0.3, 0.1, 0.15, 0.2, 0.05, 0.15),
+};
+
+describe("gradients", () => {
+  const { shape, parameters } = randomTower();
+  const presence = fullPresence(shape);
+  presence[BEHAVIOUR]![1] = 0;
+  const lossAt = (): number => lossAndGradients(shape, parameters, presence, batch, settings).loss;
+  const { gradients } = lossAndGradients(shape, parameters, presence, batch, settings);
+
+  test.each(Object.keys(parameters))(
+    "every element of %s agrees with finite differences",
+    (name) => {
+      const values = parameters[name]!;
+      const expected = Array.from(values, (value, i) => {
+        const step = 2e-3;
+        values[i] = value + step;
+        const [above, up] = [lossAt(), values[i]];
+        values[i] = value - step;
+        const [below, down] = [lossAt(), values[i]];
+        values[i] = value;
+        return (above - below) / (up - down);
+      });
+      const worst = expected.reduce(
+        (most, x, i) => Math.max(most, Math.abs(x - gradients[name]![i]!)),
+        0,
+      );
+      expect(worst).toBeLessThan(5e-4);
+      expect(gradients[name]!.some((x) => Math.abs(x) > 5e-3)).toBe(true);
+    },
+  );
+});
+
+describe("item tower", () => {
+  test("an absent modality is masked, not zero-filled: the weights of the rest sum to 1", () => {
+    const { shape, parameters } = randomTower();
+    const { parts, vectors } = forwardItems(shape, parameters, fullPresence(shape));
+    const weights = parts.map((part) => part.weights[2]!);
+    expect(parts.map(({ name }) => name)).toEqual(["text", "image", BEHAVIOUR]);
+    expect(weights[1]).toBe(0);
+    expect(weights[0]! + weights[2]!).toBeCloseTo(1, 12);
+    const length = rowOf(vectors, 2).reduce((sum, x) => sum + x * x, 0);
+    expect(length).toBeCloseTo(1, 5);
+  });
+});
+
+describe("in-batch loss", () => {
+  test("by hand: two rows, two candidates, logits u'v / tau - ln q", () => {
+    const vectors = matrix(3, 2, Float32Array.of(1, 0, 0, 1, 0.6, 0.8));
+    const { loss } = inBatchLoss(
+      vectors,
+      0,
+      { histories: [Int32Array.of(0), Int32Array.of(0)], targets: Int32Array.of(1, 2) },
+      { temperature: 0.5, targetShares: Float64Array.of(0, 0.5, 0.5) },
+    );
+    // q = 1 - 1/4 for both and cancels; logits 0 and 1.2.
+    const total = Math.log(1 + Math.exp(1.2));
+    expect(loss).toBeCloseTo((total + (total - 1.2)) / 2, 6);
+  });
+
+  test("products of a row's own history are no negatives for it", () => {
+    const vectors = matrix(2, 1, Float32Array.of(1, 1));
+    const { loss } = inBatchLoss(
+      vectors,
+      0,
+      { histories: [Int32Array.of(0), Int32Array.of(1)], targets: Int32Array.of(1, 0) },
+      { temperature: 1, targetShares: Float64Array.of(0.5, 0.5) },
+    );
+    expect(loss).toBeCloseTo(0, 12);
+  });
+});
+
+describe("Adam", () => {
+  test("the first step is the rate against the gradient's sign; unnamed parameters stay", () => {
+    const parameters = { a: Float32Array.of(1, 1), b: Float32Array.of(1) };
+    const step = createAdam(parameters, { rates: { a: 0.1 }, beta1: 0.9, beta2: 0.99 });
+    step({ a: Float32Array.of(3, -0.01), b: Float32Array.of(9) });
+    expect(parameters.a[0]).toBeCloseTo(0.9, 6);
+    expect(parameters.a[1]).toBeCloseTo(1.1, 6);
+    expect(parameters.b[0]).toBe(1);
+  });
+});
+
+describe("examples", () => {
+  const train = [Int32Array.of(1, 2, 3), Int32Array.of(4), Int32Array.of(5, 6)];
+  const rowsOf = (ordered: boolean, perUserMax?: number): string[] =>
+    [...epochBatches(train, { ordered, batchRows: 2, ...(perUserMax && { perUserMax }) }, 7)]
+      .flatMap(({ histories, targets }) =>
+        histories.map((history, i) => `${history.join(" ")} -> ${targets[i]}`),
+      )
+      .sort();
+
+  test("ordered: every prefix and what followed, once per epoch", () => {
+    expect(rowsOf(true)).toEqual(["1 -> 2", "1 2 -> 3", "5 -> 6"]);
+  });
+
+  test("unordered: every product given the others", () => {
+    expect(rowsOf(false)).toEqual(["1 2 -> 3", "1 3 -> 2", "2 3 -> 1", "5 -> 6", "6 -> 5"]);
+  });
+
+  test("a user gives no more examples than the bound", () => {
+    expect(rowsOf(false, 1)).toHaveLength(2);
+    expect(exampleCount(train[0]!, { ordered: false, perUserMax: 2, batchRows: 2 })).toBe(2);
+  });
+});
+
+describe("training", () => {
+  // Two kinds of products; users stay with one kind, and content says nothing about it.
+  const items = 12;
+  const content = { text: normaliseRows(matrix(items, 4, randomVector(uniform, items * 4))) };
+  const shape = { items, dims: 8, content, known: new Uint8Array(items).fill(1) };
+  const train = Array.from({ length: 60 }, (_, user) =>
+    Int32Array.from(
+      { length: 4 },
+      (_, t) => 2 * (((user >> 1) + t * (user % 4 === 0 ? 1 : 5)) % 6) + (user % 2),
+    ),
+  );
+  const settings = {
+    examples: { ordered: false, batchRows: 32 },
+    epochs: 12,
+    temperature: 0.2,
+    rate: 0.02,
+    projectionRate: 0.01,
+    recencyRate: 0,
+    tableDropout: 0.1,
+    tableScale: 0.1,
+    decay: 1,
+    seed: 3,
+  };
+
+  test("a planted structure is found: products of one kind end up nearer than of two", () => {
+    const reports = [...trainEpochs(shape, train, settings)];
+    const { vectors } = reports.at(-1)!;
+    const cosines = { same: [] as number[], other: [] as number[] };
+    for (let i = 0; i < items; i += 1) {
+      for (let j = 0; j < i; j += 1) {
+        const cosine = rowOf(vectors, i).reduce((s, x, k) => s + x * rowOf(vectors, j)[k]!, 0);
+        cosines[(i - j) % 2 === 0 ? "same" : "other"].push(cosine);
+      }
+    }
+    const mean = (values: number[]): number => values.reduce((s, x) => s + x, 0) / values.length;
+    expect(mean(cosines.same)).toBeGreaterThan(mean(cosines.other) + 0.5);
+    expect(reports.at(-1)!.loss).toBeLessThan(reports[0]!.loss);
+  });
+
+  test("the same seed gives the same bits, another seed others", () => {
+    const bits = (seed: number): string => {
+      const [report] = trainEpochs(shape, train, { ...settings, epochs: 1, seed });
+      return Buffer.from(report!.vectors.data.buffer).toString("hex");
+    };
+    expect(bits(1)).toBe(bits(1));
+    expect(bits(1)).not.toBe(bits(2));
+  });
+
+  test("zeros have the names and lengths of what they stand for", () => {
+    const zeros = zerosLike({ [nameOf.recency]: Float32Array.of(3) });
+    expect(Array.from(zeros[nameOf.recency]!)).toEqual([0]);
+  });
+});

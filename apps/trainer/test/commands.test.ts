@@ -1,0 +1,103 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, test } from "@jest/globals";
+import { matrix } from "@marquetry/model/matrix";
+import { mulberry32, randomVector } from "@marquetry/model/random";
+import { runEvaluate } from "../src/evaluate.command.js";
+import { runTrain } from "../src/train.command.js";
+import { npy, pairFiles, table, temporaryFolder } from "./folders.js";
+
+const ITEMS = 16;
+const USERS = 60;
+
+/** Users of two kinds, each with products of its own kind (even or odd numbers). */
+function plantedFiles(): Record<string, string | Uint8Array> {
+  const uniform = mulberry32(17);
+  const parts: Record<"train" | "valid" | "test", string[]> = { train: [], valid: [], test: [] };
+  for (let user = 0; user < USERS; user += 1) {
+    const own = Array.from({ length: ITEMS / 2 }, (_, i) => 2 * i + (user % 2));
+    own.sort(() => uniform() - 0.5);
+    for (const [place, item] of own.slice(0, 6).entries()) {
+      const part = place < 4 ? "train" : place === 4 ? "valid" : "test";
+      parts[part].push(`${user} | ${item}`);
+    }
+  }
+  const image = matrix(ITEMS, 8, randomVector(uniform, ITEMS * 8));
+  return {
+    "train.tsv": table("user | item", ...parts.train),
+    "valid.tsv": table("user | item", ...parts.valid),
+    "test.tsv": table("user | item", ...parts.test),
+    "image_feat.npy": npy(ITEMS, 8, Array.from(image.data)),
+  };
+}
+
+function captured() {
+  const out: string[] = [];
+  const err: string[] = [];
+  return {
+    stdout: { write: (text: string) => out.push(text) },
+    stderr: { write: (text: string) => err.push(text) },
+    out: () => out.join(""),
+    err: () => err.join(""),
+  };
+}
+
+interface Figure {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: string;
+  readonly goal: number | null;
+  readonly holds: boolean | null;
+}
+
+async function figuresOf(args: readonly string[]): Promise<Map<string, Figure>> {
+  const output = captured();
+  await runEvaluate([...args, "--json"], output);
+  const figures = output
+    .out()
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Figure);
+  return new Map(figures.map((figure) => [figure.name.replace(/^[^/]*\//, ""), figure]));
+}
+
+describe("train and evaluate", () => {
+  test("a trained bundle finds the planted kinds, and ranks as it did when it was trained", async () => {
+    await using data = await temporaryFolder(plantedFiles());
+    const out = join(data.directory, "bundle");
+    const output = captured();
+    await runTrain(["--dataset", data.directory, "--out", out], output);
+    const [id] = output.out().split("\t");
+    const report = JSON.parse(await readFile(join(out, "report.json"), "utf8"));
+    const figures = await figuresOf(["--dataset", data.directory, "--bundle", out]);
+    const recall = figures.get(`${id}/masked/recall@10`)!.value;
+    expect(recall).toBeCloseTo(report.test[0].runs[0][0].recall.value, 12);
+    const ndcg = (method: string): number => figures.get(`${method}/masked/ndcg@10`)!.value;
+    expect(ndcg(id!)).toBeGreaterThan(ndcg("popularity") + 0.1);
+    expect([...figures.values()].every(({ goal, holds }) => goal === null && holds === null)).toBe(
+      true,
+    );
+  }, 60_000);
+
+  test("a mistake in the data ends training before it starts, and leaves nothing behind", async () => {
+    await using data = await temporaryFolder({
+      ...pairFiles(),
+      "image_feat.npy": npy(4, 2, [1, 0, 0, Number.NaN, 1, 1, 2, 0]),
+    });
+    const output = captured();
+    const args = ["--dataset", data.directory, "--out", join(data.directory, "bundle")];
+    await expect(runTrain(args, output)).rejects.toThrow(/image_feat\.npy, row 2: .*NaN/);
+    expect(output.err()).toBe("");
+    expect(await readdir(data.directory)).not.toContain("bundle");
+  });
+
+  test("help goes to stdout; missing and wrong options are named", async () => {
+    const output = captured();
+    await runEvaluate(["--help"], output);
+    await runTrain(["--help"], output);
+    expect(output.out()).toContain("npm run evaluate -- --dataset DIR");
+    expect(output.out()).toContain("npm run train -- --dataset DIR --out DIR");
+    await expect(runEvaluate([], output)).rejects.toThrow("--dataset is missing");
+    await expect(runTrain(["--dataset", "x"], output)).rejects.toThrow("both needed");
+  });
+});
