@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { defaultModelsDirectory, fetchEncoders } from "../models/models.js";
 import { defaultCacheDirectory } from "../stack/config.js";
 import type { StackOptions } from "../stack/options.js";
+import { installVideoDecoder } from "../stack/prerequisites.js";
 import { freePorts, stackDown, stackUp } from "../stack/stack.js";
 
 const HELP = `npm test [-- JEST ARGUMENTS]
@@ -29,6 +30,8 @@ async function main(): Promise<number> {
   const report = (line: string): void => console.error(line);
   const models = defaultModelsDirectory(process.env);
   await fetchEncoders({ directory: models, report });
+  // Without it the tests of videos say themselves that they are skipped, or fail where CI is set.
+  await installVideoDecoder({ report }).catch((error: unknown) => report(String(error)));
   const env = { ...process.env, MARQUETRY_MODELS_DIR: models };
   if (SERVER_VARIABLES.every((name) => process.env[name])) return runTests(args, env);
 

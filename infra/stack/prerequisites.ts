@@ -41,6 +41,8 @@ const PYTHON: Tool = {
   packages: ["python3-venv"],
 };
 
+const FFMPEG: Tool = { needs: "ffmpeg", check: "command -v ffmpeg", packages: ["ffmpeg"] };
+
 const MAVEN_PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.11.0";
 const KAFKA_POM = source("kafka/pom.xml");
 const QDRANT_REQUIREMENTS = source("qdrant/requirements.txt");
@@ -65,6 +67,11 @@ export async function installPrerequisites(options: StackOptions): Promise<Prere
   return places;
 }
 
+/** Video needs it, the stack does not. @throws StackError where it is missing and stays so */
+export async function installVideoDecoder(options: Pick<StackOptions, "report">): Promise<void> {
+  if (!(await succeeds(FFMPEG.check))) await installPackages([FFMPEG], options);
+}
+
 /** Where they are kept, whether they are there or not. A change of version is another folder. */
 export function prerequisitePlaces(cacheDirectory: string): Prerequisites {
   return {
@@ -80,7 +87,10 @@ export function refusal(missing: readonly Tool[]): string {
   return `the stack needs, and does not find: ${needs}. Install them (on Debian or Ubuntu: apt-get install ${packages}) or start a Docker engine.`;
 }
 
-async function installPackages(missing: readonly Tool[], options: StackOptions): Promise<void> {
+async function installPackages(
+  missing: readonly Tool[],
+  options: Pick<StackOptions, "report">,
+): Promise<void> {
   if (process.getuid?.() !== 0 || !(await isDebian())) throw new StackError(refusal(missing));
   await aptGet(["update"]);
   const packages: string[] = [];
