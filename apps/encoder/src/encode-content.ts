@@ -1,6 +1,8 @@
 /** One content in, its vector out, while somebody waits. */
+import type { EmbeddingCache } from "@marquetry/backends/embedding-cache";
 import type { Encoder } from "@marquetry/backends/inference";
 import { MarquetryError } from "@marquetry/runtime/errors";
+import { digestOf, embeddingDigest, encoderDigest } from "./content.js";
 import type { Modality } from "./encode-products.js";
 import type { EncoderEvents } from "./events.js";
 
@@ -17,19 +19,27 @@ export interface EncodedContent {
 }
 
 /**
- * Encodes ahead of the products of the bus.
+ * Encodes ahead of the products of the bus, unless the cache holds the vector: many search alike.
  * @throws MarquetryError `invalid` for a content that is not what it should be or a modality that is
  *   not encoded here, `overloaded` where too many wait already, `internal` where the encoder failed
  */
 export function createEncodeContent(
   encoders: ReadonlyMap<Modality, Encoder>,
-  events: Pick<EncoderEvents, "contentsEncoded">,
+  cache: EmbeddingCache,
+  events: EncoderEvents,
 ): EncodeContent {
+  const digests = new Map(Array.from(encoders, ([name, each]) => [name, encoderDigest(each)]));
   return async (modality, content, signal) => {
     const encoder = encoders.get(modality);
     if (encoder === undefined) {
       const message = `this encoder takes ${[...encoders.keys()].join(", ")}`;
       throw new MarquetryError("invalid", message, { field: modality });
+    }
+    const key = embeddingDigest(digests.get(modality) ?? "", digestOf(content));
+    const [cached] = await cache.get([key]);
+    events.cacheAsked(modality, 1, cached === undefined ? 0 : 1);
+    if (cached?.length === encoder.manifest.dims) {
+      return { encoder: encoder.manifest, vector: cached };
     }
     const [result] = await encoder.encode([content], { urgent: true, signal });
     if (result === undefined) throw new Error("the encoder gave no result");
@@ -39,6 +49,7 @@ export function createEncodeContent(
       throw new MarquetryError("invalid", `${failure}: ${detail}`, { field: modality });
     }
     events.contentsEncoded(modality, 1);
+    await cache.set(new Map([[key, result.vector]]));
     return { encoder: encoder.manifest, vector: result.vector };
   };
 }

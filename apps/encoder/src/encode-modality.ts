@@ -192,7 +192,7 @@ async function fetchContent(
 /** The encoder behind its cache; contents go by their own digests. */
 interface Embed {
   /** The cache's key, and the digest that events tell. */
-  digestOf(content: string): string;
+  readonly digestOf: (content: string) => string;
   /** Adds to `found` what the cache holds. */
   lookUp(contents: readonly string[], found: Map<string, Float32Array>): Promise<void>;
   /** Answers for each content; what another call is encoding now is waited for. */

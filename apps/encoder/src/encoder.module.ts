@@ -87,7 +87,7 @@ class EncoderModule {
         { provide: BACK_PRESSURE, useValue: backPressure },
         { provide: SETTINGS, useValue: settings },
         { provide: ENCODE_PRODUCTS, useValue: encodeProducts },
-        { provide: ENCODE_CONTENT, useValue: createEncodeContent(ports.encoders, events) },
+        { provide: ENCODE_CONTENT, useValue: createEncodeContent(ports.encoders, cache, events) },
         ProductChangesConsumer,
         EncodeController,
         GrpcServer,

@@ -101,7 +101,7 @@ async function start(bus: EventBus, variables: Record<string, string> = {}) {
   return {
     close: () => service.close(),
     ready: async () => (await fetch(`${url}/readyz`)).status,
-    async metric(name: string): Promise<number> {
+    metric: async (name: string): Promise<number> => {
       const lines = (await (await fetch(`${url}/metrics`)).text()).split("\n");
       const line = lines.find((each) => each.startsWith(`marquetry_encoder_${name} `));
       return Number(line?.split(" ").at(-1));

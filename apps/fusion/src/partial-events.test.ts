@@ -163,8 +163,10 @@ function expectedEnding(events: readonly Told[], modality: Modality): string | u
       return ending === undefined ? [] : [{ revision, ending }];
     });
   const last = Math.max(...says.map(({ revision }) => revision));
-  const endings = says.filter(({ revision }) => revision === last).map(({ ending }) => ending);
-  const best = (["encoded", "failed", "absent"] as const).find((each) => endings.includes(each));
+  const endings = new Set(
+    says.filter(({ revision }) => revision === last).map(({ ending }) => ending),
+  );
+  const best = (["encoded", "failed", "absent"] as const).find((each) => endings.has(each));
   return best && `${best} ${last}`;
 }
 

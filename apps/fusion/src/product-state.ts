@@ -63,7 +63,7 @@ export function settle(state: ProductState, modalities: readonly string[]): Prod
 export function versionOf({ removedRevision, attributes, outcomes }: ProductState): number {
   const sorted = [...outcomes]
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([modality, outcome]) => [modality, ...outcomeFields(outcome)]);
+    .map(([modality, outcome]) => [modality, outcomeFields(outcome)]);
   return digestNumber(
     JSON.stringify([removedRevision, attributes && attributeFields(attributes), sorted]),
   );

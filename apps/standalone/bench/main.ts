@@ -6,7 +6,7 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { defaultModelsDirectory, fetchEncoders } from "@marquetry/infra/models";
 import { describeError } from "@marquetry/runtime/errors";
-import { ENCODER_PARTS } from "./encoder/bench-encoder.js";
+import { ENCODER_PARTS } from "./encoder/parts.js";
 import { createReport, environmentOf } from "./figures.js";
 
 const HELP = `npm run bench -- encoder [OPTIONS]

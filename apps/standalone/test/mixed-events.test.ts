@@ -97,20 +97,14 @@ function dataUrl(bytes: Buffer): string {
 /** Variants share photos: there are about 500 of them. */
 function pictureOf({ productId, revision, trouble }: Told, folder: string): string {
   const picture = png((Number(productId.slice(8)) % 500) + 1);
-  switch (trouble) {
-    case undefined:
-      return dataUrl(picture);
-    case "truncated":
-      return dataUrl(picture.subarray(0, picture.length - 30));
-    case "no picture":
-      return "data:,abc";
-    case "refused":
-      return "https://elsewhere.example/1.png";
-    case "too large":
-      return dataUrl(Buffer.concat([picture, Buffer.alloc(BYTES_MAX)]));
-    case "late":
-      return pathToFileURL(join(folder, `${productId}-${revision}.png`)).href;
-  }
+  const pictures: Record<Trouble, string> = {
+    truncated: dataUrl(picture.subarray(0, picture.length - 30)),
+    "no picture": "data:,abc",
+    refused: "https://elsewhere.example/1.png",
+    "too large": dataUrl(Buffer.concat([picture, Buffer.alloc(BYTES_MAX)])),
+    late: pathToFileURL(join(folder, `${productId}-${revision}.png`)).href,
+  };
+  return trouble === undefined ? dataUrl(picture) : pictures[trouble];
 }
 
 const COLOURS = ["red", "blue", "warm", "light", "steel"];

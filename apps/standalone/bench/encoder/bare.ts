@@ -9,10 +9,12 @@ export interface BareLoop {
   close(): Promise<void>;
 }
 
-/** Rows of a batch where rows may be batched, as the service's default. */
-const BATCH = 16;
-
-export async function openBareLoop(directory: string, threads: number): Promise<BareLoop> {
+/** @param taskMax contents that a thread takes at once; pictures among them are one batch */
+export async function openBareLoop(
+  directory: string,
+  threads: number,
+  taskMax: number,
+): Promise<BareLoop> {
   const workers = Array.from({ length: threads }, () => {
     const workerData: BareStart = { directory };
     return new Worker(new URL("./bare-worker.js", import.meta.url), { workerData });
@@ -26,8 +28,8 @@ export async function openBareLoop(directory: string, threads: number): Promise<
         workers.map(async (worker) => {
           while (next < contents.length) {
             const start = next;
-            next += BATCH;
-            worker.postMessage(contents.slice(start, start + BATCH), []);
+            next += taskMax;
+            worker.postMessage(contents.slice(start, start + taskMax), []);
             const [batch] = (await once(worker, "message")) as [Float32Array[]];
             for (const [i, vector] of batch.entries()) vectors[start + i] = vector;
           }

@@ -1,6 +1,7 @@
 /** The service under load without an end: how long a caller of the online door waits, and whether
  * memory stays where it is. */
 import { readFile } from "node:fs/promises";
+import { pathToFileURL } from "node:url";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { setTimeout as pause } from "node:timers/promises";
@@ -9,12 +10,11 @@ import { EncoderService } from "@marquetry/contracts/encoder/encoder_service_pb"
 import { ProductChangeSchema } from "@marquetry/contracts/events/product_pb";
 import type { EncoderPorts } from "@marquetry/encoder/app";
 import { createGrpcClient } from "@marquetry/grpc/client";
-import { openDefaultEncoder } from "./bench-encoder.js";
-import type { EncoderBench } from "./bench-encoder.js";
 import { createEndlessBus } from "./endless-bus.js";
 import { startEncoderService, watchDelay } from "./service.js";
+import { openDefaultEncoder } from "./setting.js";
+import type { EncoderBench } from "./setting.js";
 import { change } from "./workload.js";
-import { pathToFileURL } from "node:url";
 
 const CALLS_PER_SECOND = 20;
 /** Every so many calls bring a picture. */
@@ -54,6 +54,11 @@ function products(texts: readonly string[], photos: readonly string[]) {
   };
 }
 
+/** Another file with the same picture, since what follows its end is not looked at. */
+function distinct(picture: Uint8Array, at: number): Uint8Array {
+  return Buffer.concat([picture, Buffer.from(String(at))]);
+}
+
 async function benchDoor(
   { quick, data, progress, report }: EncoderBench,
   encoders: EncoderPorts["encoders"],
@@ -78,7 +83,7 @@ async function benchDoor(
         const withPicture = i % PICTURE_EVERY === 0;
         const modality = withPicture ? "image" : "text";
         const content = withPicture
-          ? { case: "image" as const, value: pictures[i % pictures.length]! }
+          ? { case: "image" as const, value: distinct(pictures[i % pictures.length]!, i) }
           : { case: "text" as const, value: `${QUERIES[i % QUERIES.length]} ${i}` };
         const started = performance.now();
         calls.push(

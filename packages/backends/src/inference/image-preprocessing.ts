@@ -34,26 +34,33 @@ export function openPixels(manifest: ImageManifest): ImagePixels {
         return { failure: "too-large", detail: `${file.byteLength} bytes, above ${BYTES_MAX}` };
       }
       try {
-        // The header alone; nothing is decoded yet.
-        const { width, height } = await sharp(file, { limitInputPixels: false }).metadata();
-        if (width * height > PIXELS_MAX) {
-          const detail = `${width} x ${height} pixels, above ${PIXELS_MAX}`;
-          return { failure: "too-large", detail };
-        }
         const values = new Float32Array(3 * manifest.size * manifest.size);
         layOut(await decode(file, manifest), manifest, scales, values);
         return values;
       } catch (thrown) {
         const detail = thrown instanceof Error ? thrown.message : String(thrown);
-        return { failure: "undecodable", detail };
+        return (await tooLarge(file)) ?? { failure: "undecodable", detail };
       }
     },
   };
 }
 
+/** Whether a picture was refused for its size, which is read from its header alone. */
+async function tooLarge(file: Uint8Array): Promise<Failure | undefined> {
+  try {
+    const { width, height } = await sharp(file, { limitInputPixels: false }).metadata();
+    if (width * height <= PIXELS_MAX) return undefined;
+    const detail = `${width} x ${height} pixels, above ${PIXELS_MAX}`;
+    return { failure: "too-large", detail };
+  } catch {
+    return undefined;
+  }
+}
+
 /** 8-bit sRGB, `size * size * 3` bytes, upright, transparency on white, first frame only. */
 async function decode(file: Uint8Array, manifest: ImageManifest): Promise<Uint8Array> {
   const { size, resizeTo, fit } = manifest;
+  // The bound is held against the header, before anything is decoded.
   let picture = sharp(file, { limitInputPixels: PIXELS_MAX, failOn: "error" })
     .timeout({ seconds: DECODE_SECONDS_MAX })
     .autoOrient()

@@ -169,8 +169,9 @@ async function encodeAll<Row extends ArrayLike<number>>(
 ): Promise<{ results: EncodeResult[]; handed: number }> {
   const results: EncodeResult[] = [];
   const rows: { readonly at: number; readonly row: Row }[] = [];
-  for (const [at, content] of contents.entries()) {
-    const row = await prepared(content, steps);
+  // Together: pictures are decoded beside the runs of other calls.
+  const preparedRows = await Promise.all(contents.map((content) => prepared(content, steps)));
+  for (const [at, row] of preparedRows.entries()) {
     if ("failure" in row) results[at] = row;
     else rows.push({ at, row });
   }

@@ -16,7 +16,7 @@ export interface RedisConnection<Client> {
    * Runs a command; connects with the first one. Fails fast while Redis is away.
    * @throws MarquetryError `unavailable`, or `internal` for what Redis refuses as wrong
    */
-  reach<Result>(command: () => Promise<Result>): Promise<Result>;
+  readonly reach: <Result>(command: () => Promise<Result>) => Promise<Result>;
   close(): Promise<void>;
 }
 

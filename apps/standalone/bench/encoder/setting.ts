@@ -1,0 +1,39 @@
+/** What every part of the encoder's benchmark is given, and starts with. */
+import { join } from "node:path";
+import type { EventBus } from "@marquetry/backends/event-bus";
+import { openEventBus } from "@marquetry/backends/event-bus/open";
+import { openEncoder } from "@marquetry/backends/inference";
+import type { Encoder } from "@marquetry/backends/inference";
+import { DEFAULT_ENCODERS } from "@marquetry/model/zero-shot";
+import { createLogger } from "@marquetry/runtime/logger";
+import type { Report } from "../figures.js";
+
+export interface EncoderBench {
+  /** Folder of the public data. */
+  readonly data: string;
+  /** Folder of the encoders. */
+  readonly models: string;
+  /** Worker threads per encoder, and threads of the bare loop. */
+  readonly workers: number;
+  readonly quick: boolean;
+  readonly progress: (line: string) => void;
+  readonly report: Report;
+}
+
+export type Modality = "text" | "image";
+
+export function defaultEncoderDirectory({ models }: EncoderBench, modality: Modality): string {
+  return join(models, DEFAULT_ENCODERS[modality].encoder);
+}
+
+export function openDefaultEncoder(bench: EncoderBench, modality: Modality): Promise<Encoder> {
+  const directory = defaultEncoderDirectory(bench, modality);
+  return openEncoder({ directory, workers: bench.workers });
+}
+
+export function openMemoryBus(): EventBus {
+  return openEventBus("memory:", {
+    clientId: "marquetry-bench",
+    logger: createLogger("bench", "warn"),
+  });
+}
