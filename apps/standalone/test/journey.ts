@@ -133,11 +133,12 @@ export async function until(
   what: string,
   holds: () => Promise<boolean>,
   msMax = WAIT_MS_MAX,
+  pollMs = POLL_MS,
 ): Promise<void> {
   const deadline = Date.now() + msMax;
   while (!(await holds())) {
     if (Date.now() > deadline) throw new Error(`after ${msMax} ms still not: ${what}`);
-    await new Promise((next) => setTimeout(next, POLL_MS));
+    await new Promise((next) => setTimeout(next, pollMs));
   }
 }
 

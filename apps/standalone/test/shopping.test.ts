@@ -30,6 +30,9 @@ import {
 } from "./journey.js";
 
 const LOAD_MS_MAX = 300_000;
+const PROBE_MS_MAX = 60_000;
+/** Asking more often would load the machine more than the clicks do. */
+const PROBE_EVERY_MS = 25;
 const NOW = Date.now();
 const luma = dataDirectory("magento-luma");
 const describeWithData = luma === undefined ? describe.skip : describe;
@@ -233,12 +236,12 @@ describeWithData.each(deployments())("a shop of 461 products on %s", (_, servers
         const clicked = performance.now();
         const product = catalogue[(at * 7) % catalogue.length] as CatalogueProduct;
         await sendEvents(platform.bus, [interaction(userId, product.id)]);
-        // To ask for every click would load the machine more than the clicks do.
         if (at % probedEvery !== 0) return;
-        await until(`${userId} gets personal answers`, async () => {
+        const personal = async (): Promise<boolean> => {
           const { strategy } = await client.recommend({ userId, limit: 10 });
           return strategy === Strategy.PERSONALISED;
-        });
+        };
+        await until(`${userId} gets personal answers`, personal, PROBE_MS_MAX, PROBE_EVERY_MS);
         delays.push(performance.now() - clicked);
       }),
     );
