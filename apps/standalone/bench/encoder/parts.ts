@@ -9,11 +9,11 @@ import { readPhotos, readTexts } from "./workload.js";
 export const ENCODER_PARTS: Readonly<Record<string, (bench: EncoderBench) => Promise<void>>> = {
   text: async (bench) => benchRatio(bench, "text", await textsOf(bench)),
   image: async (bench) =>
-    benchRatio(bench, "image", await readPhotos(bench.data, bench.quick ? 160 : 700)),
+    benchRatio(bench, "image", await readPhotos(bench.data, bench.quick ? 300 : 700)),
   rerun: benchRerun,
   load: async (bench) => benchLoad(bench, await textsOf(bench), await readPhotos(bench.data, 700)),
 };
 
 function textsOf({ data, quick }: EncoderBench): Promise<string[]> {
-  return readTexts(data, quick ? 400 : 2_000);
+  return readTexts(data, quick ? 800 : 2_000);
 }

@@ -101,10 +101,13 @@ export function layOut(
 ): void {
   const pixels = size * size;
   const planar = layout === "nchw";
+  const step = planar ? 1 : 3;
   for (let channel = 0; channel < 3; channel++) {
     const scale = scales[channel]!;
-    for (let i = 0; i < pixels; i++) {
-      values[planar ? channel * pixels + i : 3 * i + channel] = scale[rgb[3 * i + channel]!]!;
+    let to = planar ? channel * pixels : channel;
+    for (let from = channel; from < 3 * pixels; from += 3) {
+      values[to] = scale[rgb[from]!]!;
+      to += step;
     }
   }
 }
