@@ -9,6 +9,7 @@ import { defaultModelsDirectory, fetchEncoders } from "@marquetry/infra/models";
 import { describeError } from "@marquetry/runtime/errors";
 import { readCatalogue, toProductChange } from "./catalogue.js";
 import type { CatalogueProduct } from "./catalogue.js";
+import type { DemoDocument, ShownShopper } from "./demo-document.js";
 import { startPlatform } from "./platform.js";
 import type { Platform } from "./platform.js";
 import { createRecommendationClient } from "./recommendation-client.js";
@@ -35,34 +36,6 @@ const RECOMMENDATIONS = 5;
 const SETTLED_MS_MAX = 600_000;
 const ARRIVAL_DAYS = 60;
 const DAY_MS = 86_400_000;
-
-interface Document {
-  readonly catalogue: { readonly source: string; readonly products: number };
-  readonly encoders: Readonly<Record<string, { readonly id: string; readonly dims: number }>>;
-  readonly bundle: string;
-  readonly shoppers: readonly ShownShopper[];
-  /** Milliseconds. */
-  readonly timings: Readonly<Record<string, number>>;
-}
-
-interface ShownShopper {
-  readonly id: string;
-  readonly history: readonly {
-    readonly product_id: string;
-    readonly title: string;
-    readonly action: string;
-  }[];
-  readonly recommendations: readonly {
-    readonly product_id: string;
-    readonly title: string;
-    readonly score: number;
-    readonly parts: {
-      readonly similarity: number;
-      readonly popularity: number;
-      readonly freshness: number;
-    };
-  }[];
-}
 
 async function main(): Promise<void> {
   const { values: options } = parseArgs({
@@ -121,7 +94,7 @@ async function play(
   directory: string,
   stopwatch: Stopwatch,
   report: (line: string) => void,
-): Promise<Document> {
+): Promise<DemoDocument> {
   const { bus, index, profiles, bundle } = platform;
   const now = Date.now();
   const changes = catalogue.map((product, at) =>
@@ -221,7 +194,7 @@ async function recommendFor(
   }
 }
 
-function describe({ catalogue, encoders, bundle, shoppers, timings }: Document): string {
+function describe({ catalogue, encoders, bundle, shoppers, timings }: DemoDocument): string {
   const lines = [
     "",
     `${catalogue.products} products, ${Object.values(encoders)

@@ -7,31 +7,11 @@ import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import { describe, expect, test } from "@jest/globals";
 import { parse } from "csv-parse/sync";
+import type { DemoDocument } from "../src/demo-document.js";
 
 const DEMO = "apps/standalone/dist/src/demo.js";
 const SERVICE = "marquetry.ranking.v1.RecommendationService";
 const DEMO_MS_MAX = 240_000;
-
-interface Demo {
-  readonly catalogue: { readonly source: string; readonly products: number };
-  readonly encoders: Record<string, { readonly id: string; readonly dims: number }>;
-  readonly bundle: string;
-  readonly shoppers: readonly {
-    readonly id: string;
-    readonly history: readonly {
-      readonly product_id: string;
-      readonly title: string;
-      readonly action: string;
-    }[];
-    readonly recommendations: readonly {
-      readonly product_id: string;
-      readonly title: string;
-      readonly score: number;
-      readonly parts: Record<"similarity" | "popularity" | "freshness", number>;
-    }[];
-  }[];
-  readonly timings: Record<string, number>;
-}
 
 /** buf's own gRPC client; it learns the messages by reflection. */
 async function curl(...args: string[]): Promise<string> {
@@ -65,7 +45,7 @@ describe("npm run demo", () => {
         "--port",
         "0",
       ]);
-      const demo = JSON.parse(stdout) as Demo;
+      const demo = JSON.parse(stdout) as DemoDocument;
       expect(demo.catalogue.products).toBe(54);
       expect(Object.keys(demo.encoders)).toEqual(["text", "image"]);
       expect(demo.shoppers).toHaveLength(3);
