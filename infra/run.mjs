@@ -27,10 +27,22 @@ const COMMANDS = {
   train: { build: true, run: ["node", "apps/trainer/dist/src/main.js", "train"] },
   evaluate: { build: true, run: ["node", "apps/trainer/dist/src/main.js", "evaluate"] },
   // `npm start`: the whole platform; `npm start -- fusion`: one service.
-  start: { build: true, run: ["node"], service: true },
-  build: { build: true },
-  "release:contracts": { run: ["buf", "build", "-o", "proto/released.binpb"] },
-  format: { before: ["buf", "format", "-w"], run: ["oxfmt", "."] },
+  start: {
+    help: "npm start [-- SERVICE]: encoder, fusion, user-profile or ranking-gateway; all without a name",
+    build: true,
+    run: ["node"],
+    service: true,
+  },
+  build: { help: "npm run build: installs and compiles everything", build: true },
+  "release:contracts": {
+    help: "npm run release:contracts: what is in proto/ now is what later changes must stay readable with",
+    run: ["buf", "build", "-o", "proto/released.binpb"],
+  },
+  format: {
+    help: "npm run format: formats the protos and everything else",
+    before: ["buf", "format", "-w"],
+    run: ["oxfmt", "."],
+  },
 };
 
 const [name = "", ...args] = process.argv.slice(2);
@@ -38,6 +50,10 @@ const command = COMMANDS[name];
 if (command === undefined) {
   console.error(`expected one of: ${Object.keys(COMMANDS).join(", ")}`);
   process.exit(2);
+}
+if (command.help !== undefined && args.includes("--help")) {
+  console.log(command.help);
+  process.exit(0);
 }
 if (command.service) {
   const main = `apps/${args.shift() ?? "standalone"}/dist/src/main.js`;
