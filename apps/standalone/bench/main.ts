@@ -19,6 +19,7 @@ Measures and prints figures with their goals. Progress goes to stderr.
   --json         one JSON document per line and figure, nothing else on stdout
   --quick        fewer contents: minutes less, and noisier
   --part NAME    one part of the benchmark: ${Object.keys(ENCODER_PARTS).join(", ")}
+  --encodes N    encodes over which memory is watched; 50,000 unless told, 10,000 with --quick
   --workers N    worker threads per encoder, one per core unless told
   --data DIR     folder with magento-luma and amazon-scientific; MARQUETRY_DATA_DIR or
                  ../shared/data beside the checkout unless told
@@ -34,6 +35,7 @@ async function main(): Promise<number> {
       json: { type: "boolean", default: false },
       quick: { type: "boolean", default: false },
       part: { type: "string" },
+      encodes: { type: "string" },
       workers: { type: "string", default: String(availableParallelism()) },
       data: { type: "string" },
       help: { type: "boolean", default: false },
@@ -45,10 +47,12 @@ async function main(): Promise<number> {
   }
   const [name = "", ...others] = positionals;
   const workers = Number(options.workers);
-  const { part } = options;
+  const { part, quick } = options;
+  const encodes = Number(options.encodes ?? (quick ? 10_000 : 50_000));
   const run = part === undefined ? undefined : ENCODER_PARTS[part];
+  const named = ["encoder", "all"].includes(name) && others.length === 0;
   const known = part === undefined || run !== undefined;
-  if (!["encoder", "all"].includes(name) || others.length > 0 || !(workers >= 1) || !known) {
+  if (!named || !known || !(workers >= 1) || !(encodes >= 1_000)) {
     process.stderr.write(HELP);
     return 2;
   }
@@ -70,7 +74,7 @@ async function main(): Promise<number> {
       .join(", "),
   );
   const report = createReport(options.json, { ...environment, workers });
-  await run({ data, models, workers, quick: options.quick, progress, report });
+  await run({ data, models, workers, encodes, quick, progress, report });
   return 0;
 }
 

@@ -12,6 +12,17 @@ export interface BareStart {
   readonly directory: string;
 }
 
+export interface BareTask {
+  /** Where the contents stand among all. */
+  readonly start: number;
+  readonly contents: readonly string[];
+}
+
+export interface BareAnswer {
+  readonly start: number;
+  readonly vectors: readonly Float32Array[];
+}
+
 interface Manifest {
   readonly modality: "text" | "image";
   readonly file: string;
@@ -100,17 +111,16 @@ function unit(vector: Float32Array): Float32Array {
   return vector.map((value) => value / Math.sqrt(sum));
 }
 
-async function answer(contents: readonly string[]): Promise<void> {
-  if (contents.length === 0) {
-    await session.release();
-    port.close();
-    return;
-  }
+async function answer({ start, contents }: BareTask): Promise<void> {
   const vectors: Float32Array[] = [];
   if (manifest.modality === "image") vectors.push(...(await pictures(contents)));
   else for (const content of contents) vectors.push(await text(content));
-  port.postMessage(vectors, []);
+  const message: BareAnswer = { start, vectors };
+  port.postMessage(message, []);
 }
 
-port.on("message", (contents: readonly string[]) => void answer(contents));
+port.on("message", (message: BareTask | "close") => {
+  if (message === "close") void session.release().finally(() => port.close());
+  else void answer(message);
+});
 port.postMessage("ready", []);

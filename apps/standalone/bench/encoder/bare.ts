@@ -1,13 +1,17 @@
 /** The bare loop on as many threads as the service has workers. */
-import { once } from "node:events";
+import { on, once } from "node:events";
 import { Worker } from "node:worker_threads";
-import type { BareStart } from "./bare-worker.js";
+import type { BareAnswer, BareStart, BareTask } from "./bare-worker.js";
 
 export interface BareLoop {
   /** Texts, or paths of photos; vectors in their order. */
   encode(contents: readonly string[]): Promise<Float32Array[]>;
   close(): Promise<void>;
 }
+
+/** A thread has its next task at hand while it works on one, as the service's workers do: else it
+ * would wait for this thread between the two. */
+const TASKS_AHEAD = 2;
 
 /** @param taskMax contents that a thread takes at once; pictures among them are one batch */
 export async function openBareLoop(
@@ -24,14 +28,23 @@ export async function openBareLoop(
     async encode(contents) {
       const vectors: Float32Array[] = [];
       let next = 0;
+      const give = (worker: Worker): boolean => {
+        const task: BareTask = { start: next, contents: contents.slice(next, next + taskMax) };
+        if (task.contents.length === 0) return false;
+        next += taskMax;
+        worker.postMessage(task, []);
+        return true;
+      };
       await Promise.all(
         workers.map(async (worker) => {
-          while (next < contents.length) {
-            const start = next;
-            next += taskMax;
-            worker.postMessage(contents.slice(start, start + taskMax), []);
-            const [batch] = (await once(worker, "message")) as [Float32Array[]];
+          let given = 0;
+          for (let ahead = 0; ahead < TASKS_AHEAD; ahead += 1) if (give(worker)) given += 1;
+          if (given === 0) return;
+          for await (const [answer] of on(worker, "message")) {
+            const { start, vectors: batch } = answer as BareAnswer;
             for (const [i, vector] of batch.entries()) vectors[start + i] = vector;
+            if (!give(worker)) given -= 1;
+            if (given === 0) break;
           }
         }),
       );
@@ -40,7 +53,7 @@ export async function openBareLoop(
     async close() {
       await Promise.all(
         workers.map(async (worker) => {
-          worker.postMessage([], []);
+          worker.postMessage("close", []);
           await once(worker, "exit");
         }),
       );

@@ -129,12 +129,12 @@ async function benchDoor(
 }
 
 async function benchMemory(
-  { quick, data, progress, report }: EncoderBench,
+  { encodes, data, progress, report }: EncoderBench,
   encoders: EncoderPorts["encoders"],
   photos: readonly string[],
 ): Promise<void> {
-  const encodes = quick ? 10_000 : 50_000;
-  const samples: { readonly encodes: number; readonly megabytes: number }[] = [];
+  const samples: { readonly encodes: number; readonly megabytes: number; readonly live: number }[] =
+    [];
   // Photos came before, in the door's benchmark: what their batches need is allocated.
   const bus = createEndlessBus((at) =>
     toBinary(ProductChangeSchema, change(`product-${at}`, 1, { title: `shoe ${at}` })),
@@ -146,7 +146,12 @@ async function benchMemory(
     for (let done = step; done <= encodes; done += step) {
       await bus.reached(done);
       collect();
-      samples.push({ encodes: bus.answered(), megabytes: process.memoryUsage.rss() / MEGABYTE });
+      const { rss, heapUsed } = process.memoryUsage();
+      samples.push({
+        encodes: bus.answered(),
+        megabytes: rss / MEGABYTE,
+        live: heapUsed / MEGABYTE,
+      });
       if (done % (10 * step) === 0)
         progress(`memory: ${done} encodes, ${samples.at(-1)?.megabytes.toFixed(0)} MB`);
     }
@@ -165,6 +170,11 @@ async function benchMemory(
       encodes,
       first_mb: Math.round(steady[0]?.megabytes ?? 0),
       last_mb: Math.round(steady.at(-1)?.megabytes ?? 0),
+      least_mb: Math.round(Math.min(...steady.map(({ megabytes }) => megabytes))),
+      most_mb: Math.round(Math.max(...steady.map(({ megabytes }) => megabytes))),
+      // Of the main thread, after collection: what a leak of ours would show in.
+      live_heap_first_mb: Number(steady[0]?.live.toFixed(1)),
+      live_heap_last_mb: Number(steady.at(-1)?.live.toFixed(1)),
     },
   });
   report({

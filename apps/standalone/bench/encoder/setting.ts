@@ -16,6 +16,8 @@ export interface EncoderBench {
   /** Worker threads per encoder, and threads of the bare loop. */
   readonly workers: number;
   readonly quick: boolean;
+  /** Encodes over which memory is watched. */
+  readonly encodes: number;
   readonly progress: (line: string) => void;
   readonly report: Report;
 }
