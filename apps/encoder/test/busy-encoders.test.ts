@@ -16,8 +16,9 @@ import { afterAll, afterEach, describe, expect, test } from "@jest/globals";
 import { readEncoderConfig } from "../src/config.js";
 import { startEncoder } from "../src/encoder.module.js";
 import { dataUrl, pixel } from "./pictures.js";
+import { createUntil } from "@marquetry/runtime/test/until";
 
-const DEADLINE_MS = 60_000;
+const until = createUntil(60_000, 10);
 const closers: (() => Promise<void>)[] = [];
 
 afterEach(async () => {
@@ -107,14 +108,6 @@ function products(count: number): OutgoingRecord[] {
 }
 
 const ids = (count: number) => Array.from({ length: count }, (_, at) => `p${at}`).toSorted();
-
-async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + DEADLINE_MS;
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error(`after ${DEADLINE_MS} ms still not: ${what}`);
-    await new Promise((next) => setTimeout(next, 10));
-  }
-}
 
 describe.each(buses)("on %s", (_, url) => {
   test("a worker that dies mid-batch is replaced, and its batch is encoded once", async () => {

@@ -37,8 +37,9 @@ import { readEncoderConfig } from "../src/config.js";
 import type { Modality } from "../src/encode-products.js";
 import { startEncoder } from "../src/encoder.module.js";
 import { dataUrl, pixel } from "./pictures.js";
+import { createUntil } from "@marquetry/runtime/test/until";
 
-const DEADLINE_MS = 20_000;
+const until = createUntil(20_000, 5);
 const DEAD = deadLetterTopic(PRODUCT_CHANGES.name);
 const DEAD_AT_LAST = deadLetterTopic(PRODUCT_CHANGES_RETRY.name);
 const RED = { url: dataUrl(pixel(255, 0, 0)) };
@@ -107,14 +108,6 @@ async function start(bus: EventBus, variables: Record<string, string> = {}) {
       return Number(line?.split(" ").at(-1));
     },
   };
-}
-
-async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + DEADLINE_MS;
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error(`after ${DEADLINE_MS} ms still not: ${what}`);
-    await new Promise((next) => setTimeout(next, 5));
-  }
 }
 
 /** Everything that arrives in a topic, as it does. */

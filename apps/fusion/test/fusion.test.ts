@@ -4,8 +4,8 @@ import { once } from "node:events";
 import { afterEach, describe, expect, test } from "@jest/globals";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { DEAD_LETTER_HEADERS, deadLetterTopic } from "@marquetry/backends/event-bus";
-import type { ConsumedRecord, EventBus } from "@marquetry/backends/event-bus";
+import { DEAD_LETTER_HEADERS } from "@marquetry/backends/event-bus";
+import type { EventBus } from "@marquetry/backends/event-bus";
 import { openEventBus } from "@marquetry/backends/event-bus/open";
 import { productCollection } from "@marquetry/backends/vector-index";
 import type { VectorIndex } from "@marquetry/backends/vector-index";
@@ -20,11 +20,12 @@ import { startService } from "@marquetry/runtime/lifecycle";
 import { createLogger } from "@marquetry/runtime/logger";
 import { startFusion } from "../src/fusion.module.js";
 import type { FusionPorts } from "../src/fusion.module.js";
+import { deadLetters } from "@marquetry/backends/test/dead-letters";
+import { createUntil } from "@marquetry/runtime/test/until";
 
 const bundle = await zeroShotBundle({ text: { encoder: "words", dims: 4 } }, { dims: 4 });
 const collection = productCollection(bundle.id);
-const WAIT_MS_MAX = 10_000;
-const POLL_MS = 5;
+const until = createUntil(10_000, 5);
 
 interface Bench {
   readonly bus: EventBus;
@@ -126,33 +127,10 @@ async function publish(bus: EventBus, values: readonly (ProductEmbedded | Uint8A
   );
 }
 
-async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + WAIT_MS_MAX;
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error(`after ${WAIT_MS_MAX} ms still not: ${what}`);
-    await new Promise((next) => setTimeout(next, POLL_MS));
-  }
-}
-
 const untilIndexed = (index: VectorIndex, products: number): Promise<void> =>
   until(`${products} products are indexed`, async () => {
     return (await index.count(collection)) === products;
   });
-
-async function deadLetters(bus: EventBus, count: number): Promise<ConsumedRecord[]> {
-  const found: ConsumedRecord[] = [];
-  const consumer = await bus.consume({
-    topic: deadLetterTopic(PRODUCT_EMBEDDINGS.name),
-    group: "test",
-    handler: async (records) => {
-      found.push(...records);
-      return [];
-    },
-  });
-  closers.push(() => consumer.close());
-  await until(`${count} dead letters`, () => found.length >= count);
-  return found;
-}
 
 describe("fusion", () => {
   test("what cannot be used is dead-lettered with its cause; the rest of the batch is written", async () => {
@@ -168,7 +146,7 @@ describe("fusion", () => {
       embedded("c"),
     ]);
     await untilIndexed(index, 3);
-    const letters = await deadLetters(bus, 4);
+    const letters = await deadLetters(bus, PRODUCT_EMBEDDINGS.name, 4, until);
     expect(letters.map(({ headers }) => headers[DEAD_LETTER_HEADERS.cause])).toEqual([
       expect.stringMatching(/^expected marquetry\.events\.v1\.ProductEmbedded in binary/),
       `text is encoded by letters, bundle ${bundle.id} expects words`,
@@ -195,7 +173,7 @@ describe("fusion", () => {
     const { bus, index } = await startBench();
     await publish(bus, [embedded("a"), embedded("dear", { price: Infinity }), embedded("b")]);
     await untilIndexed(index, 2);
-    const [letter] = await deadLetters(bus, 1);
+    const [letter] = await deadLetters(bus, PRODUCT_EMBEDDINGS.name, 1, until);
     expect(letter?.headers[DEAD_LETTER_HEADERS.cause]).toMatch(/price/);
   });
 
@@ -211,7 +189,7 @@ describe("fusion", () => {
     outage.away = false;
     await untilIndexed(index, 2);
     await until("the service is ready again", async () => (await ready()) === 200);
-    expect(await deadLetters(bus, 1)).toHaveLength(1);
+    expect(await deadLetters(bus, PRODUCT_EMBEDDINGS.name, 1, until)).toHaveLength(1);
   });
 
   test("a new bundle reads the topic from its start into a collection of its own", async () => {

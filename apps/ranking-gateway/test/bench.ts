@@ -14,6 +14,7 @@ import { startService } from "@marquetry/runtime/lifecycle";
 import { readRankingGatewayConfig } from "../src/config.js";
 import { startRankingGateway } from "../src/ranking-gateway.module.js";
 import { createClient } from "./client.js";
+import { createUntil } from "@marquetry/runtime/test/until";
 
 /** Vectors are directions in a plane, so that similarities are cosines of angles. */
 export const PLANE: Bundle = await zeroShotBundle(
@@ -24,8 +25,7 @@ export const PLANE: Bundle = await zeroShotBundle(
 export const LONG_AGO = 0;
 /** Not available yet: as fresh as can be. */
 export const TOMORROW = Date.now() + 86_400_000;
-const WAIT_MS_MAX = 10_000;
-const POLL_MS = 5;
+export const until = createUntil(10_000, 5);
 
 /** What a test opened, closed in the reverse order even where the test fails. */
 const closers: (() => unknown)[] = [];
@@ -213,11 +213,3 @@ export function product(productId: string, given: ProductOptions = {}): Point {
 
 export const idsOf = (answer: { readonly items: readonly { readonly productId: string }[] }) =>
   answer.items.map(({ productId }) => productId);
-
-export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + WAIT_MS_MAX;
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error(`after ${WAIT_MS_MAX} ms still not: ${what}`);
-    await new Promise((next) => setTimeout(next, POLL_MS));
-  }
-}

@@ -5,7 +5,6 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { deadLetterTopic } from "@marquetry/backends/event-bus";
 import type { ConsumedRecord, EventBus } from "@marquetry/backends/event-bus";
 import { productCollection } from "@marquetry/backends/vector-index";
 import { Action, ClickstreamEventSchema } from "@marquetry/contracts/events/clickstream_pb";
@@ -14,9 +13,10 @@ import type { ProductChange } from "@marquetry/contracts/events/product_pb";
 import { CLICKSTREAM, PRODUCT_CHANGES } from "@marquetry/contracts/topics";
 import { startPlatform } from "../src/platform.js";
 import type { Platform, PlatformEnvironment, ServiceName } from "../src/platform.js";
+import { deadLetters as lettersOf } from "@marquetry/backends/test/dead-letters";
+import { createUntil } from "@marquetry/runtime/test/until";
 
-const WAIT_MS_MAX = 120_000;
-const POLL_MS = 10;
+export const until = createUntil(120_000, 10);
 
 /** Where a journey runs, under the name that its tests carry. */
 export type Deployment = readonly [name: string, servers: PlatformEnvironment];
@@ -128,20 +128,6 @@ export function interaction(
   });
 }
 
-/** Asks again until the answer is there; the bound makes a broken guarantee a failure, not a hang. */
-export async function until(
-  what: string,
-  holds: () => Promise<boolean>,
-  msMax = WAIT_MS_MAX,
-  pollMs = POLL_MS,
-): Promise<void> {
-  const deadline = Date.now() + msMax;
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error(`after ${msMax} ms still not: ${what}`);
-    await new Promise((next) => setTimeout(next, pollMs));
-  }
-}
-
 /** Resolves when the product is stored in this revision. */
 export async function untilIndexed(
   platform: Platform,
@@ -198,24 +184,10 @@ export async function metric(
 }
 
 /** Dead letters of a topic from its start, read until there are so many. */
-export async function deadLetters(
+export function deadLetters(
   bus: EventBus,
   topic: string,
   count: number,
 ): Promise<ConsumedRecord[]> {
-  const found: ConsumedRecord[] = [];
-  const consumer = await bus.consume({
-    topic: deadLetterTopic(topic),
-    group: `journey-${randomUUID()}`,
-    handler: async (records) => {
-      found.push(...records);
-      return [];
-    },
-  });
-  try {
-    await until(`${count} dead letters of ${topic}`, async () => found.length >= count);
-  } finally {
-    await consumer.close();
-  }
-  return found;
+  return lettersOf(bus, topic, count, until);
 }

@@ -5,8 +5,8 @@ import { once } from "node:events";
 import { afterEach, describe, expect, test } from "@jest/globals";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { DEAD_LETTER_HEADERS, deadLetterTopic } from "@marquetry/backends/event-bus";
-import type { ConsumedRecord, EventBus } from "@marquetry/backends/event-bus";
+import { DEAD_LETTER_HEADERS } from "@marquetry/backends/event-bus";
+import type { EventBus } from "@marquetry/backends/event-bus";
 import { openEventBus } from "@marquetry/backends/event-bus/open";
 import type { ProfileStore } from "@marquetry/backends/profile-store";
 import { openProfileStore } from "@marquetry/backends/profile-store/open";
@@ -20,11 +20,12 @@ import { MarquetryError } from "@marquetry/runtime/errors";
 import { startService } from "@marquetry/runtime/lifecycle";
 import { createLogger } from "@marquetry/runtime/logger";
 import { startUserProfile } from "../src/user-profile.module.js";
+import { deadLetters } from "@marquetry/backends/test/dead-letters";
+import { createUntil } from "@marquetry/runtime/test/until";
 
 const bundle = await zeroShotBundle({ text: { encoder: "words", dims: 3 } }, { dims: 3 });
 const NOW = Date.UTC(2026, 0, 1);
-const WAIT_MS_MAX = 10_000;
-const POLL_MS = 5;
+const until = createUntil(10_000, 5);
 
 /** What a test opened, closed in the reverse order even where the test fails. */
 const closers: (() => Promise<void>)[] = [];
@@ -112,34 +113,11 @@ async function publish(bus: EventBus, values: readonly (ClickstreamEvent | Uint8
   );
 }
 
-async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + WAIT_MS_MAX;
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error(`after ${WAIT_MS_MAX} ms still not: ${what}`);
-    await new Promise((next) => setTimeout(next, POLL_MS));
-  }
-}
-
 const untilHistory = (profiles: ProfileStore, userId: string, events: number): Promise<void> =>
   until(`${userId} has ${events} events`, async () => {
     const [profile] = await profiles.read([userId]);
     return profile?.history.length === events;
   });
-
-async function deadLetters(bus: EventBus, count: number): Promise<ConsumedRecord[]> {
-  const found: ConsumedRecord[] = [];
-  const consumer = await bus.consume({
-    topic: deadLetterTopic(CLICKSTREAM.name),
-    group: "test",
-    handler: async (records) => {
-      found.push(...records);
-      return [];
-    },
-  });
-  closers.push(() => consumer.close());
-  await until(`${count} dead letters`, () => found.length >= count);
-  return found;
-}
 
 describe("user-profile", () => {
   test("control characters and what is no event are dead-lettered; the rest of the batch counts", async () => {
@@ -154,7 +132,7 @@ describe("user-profile", () => {
       viewed(userId, "5"),
     ]);
     await untilHistory(profiles, userId, 2);
-    const letters = await deadLetters(bus, 4);
+    const letters = await deadLetters(bus, CLICKSTREAM.name, 4, until);
     expect(letters.map(({ headers }) => headers[DEAD_LETTER_HEADERS.cause])).toEqual([
       expect.stringMatching(/^user_id: /),
       expect.stringMatching(/^interaction\.product_id: /),
