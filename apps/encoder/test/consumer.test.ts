@@ -5,13 +5,6 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { DEAD_LETTER_HEADERS, deadLetterTopic } from "@marquetry/backends/event-bus";
 import type { ConsumedRecord, EventBus, OutgoingRecord } from "@marquetry/backends/event-bus";
 import { openEventBus } from "@marquetry/backends/event-bus/open";
-import { openEncoder } from "@marquetry/backends/inference";
-import type { Encoder } from "@marquetry/backends/inference";
-import {
-  removeFolders,
-  writeImageEncoder,
-  writeTextEncoder,
-} from "@marquetry/backends/inference/tiny-encoders";
 import { ProductChangeSchema, ProductEmbeddedSchema } from "@marquetry/contracts/events/product_pb";
 import type { ProductEmbedded, ProductSchema } from "@marquetry/contracts/events/product_pb";
 import {
@@ -23,31 +16,21 @@ import {
 import { MarquetryError } from "@marquetry/runtime/errors";
 import { startService } from "@marquetry/runtime/lifecycle";
 import { createLogger } from "@marquetry/runtime/logger";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
+import { afterEach, describe, expect, test } from "@jest/globals";
 import { readEncoderConfig } from "../src/config.js";
-import type { Modality } from "../src/encode-products.js";
 import { startEncoder } from "../src/encoder.module.js";
+import { openEncoders } from "./open-encoders.js";
 import { dataUrl, pixel } from "./pictures.js";
 
 const DEADLINE_MS = 20_000;
 const DEAD = deadLetterTopic(PRODUCT_CHANGES.name);
 const RED = { url: dataUrl(pixel(255, 0, 0)) };
 
-const encoders = new Map<Modality, Encoder>();
+const encoders = openEncoders();
 const closers: (() => Promise<void>)[] = [];
-
-beforeAll(async () => {
-  encoders.set("text", await openEncoder({ directory: await writeTextEncoder(), workers: 1 }));
-  encoders.set("image", await openEncoder({ directory: await writeImageEncoder(), workers: 1 }));
-});
 
 afterEach(async () => {
   for (const close of closers.splice(0).toReversed()) await close();
-});
-
-afterAll(async () => {
-  await Promise.all([...encoders.values()].map((encoder) => encoder.close()));
-  await removeFolders();
 });
 
 async function openBus(): Promise<EventBus> {

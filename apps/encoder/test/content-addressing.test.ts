@@ -4,13 +4,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { EmbeddingCache } from "@marquetry/backends/embedding-cache";
 import { openEmbeddingCache } from "@marquetry/backends/embedding-cache/open";
-import { openEncoder } from "@marquetry/backends/inference";
 import type { Encoder } from "@marquetry/backends/inference";
-import {
-  removeFolders,
-  writeImageEncoder,
-  writeTextEncoder,
-} from "@marquetry/backends/inference/tiny-encoders";
 import { FailureCause, ProductChangeSchema } from "@marquetry/contracts/events/product_pb";
 import type {
   EmbeddedProduct,
@@ -19,27 +13,18 @@ import type {
 } from "@marquetry/contracts/events/product_pb";
 import { createLogger } from "@marquetry/runtime/logger";
 import { createMetrics } from "@marquetry/runtime/telemetry";
-import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import { digestOf } from "../src/content.js";
 import { createEncodeProducts } from "../src/encode-products.js";
 import type { EncodeProductsParts, Modality } from "../src/encode-products.js";
 import { createEncoderEvents } from "../src/events.js";
 import { createMediaReader } from "../src/media/media-reader.js";
+import { openEncoders } from "./open-encoders.js";
 import { dataUrl, pixel } from "./pictures.js";
 
 const RED = pixel(255, 0, 0);
 const GREEN = pixel(0, 255, 0);
-const encoders = new Map<Modality, Encoder>();
-
-beforeAll(async () => {
-  encoders.set("text", await openEncoder({ directory: await writeTextEncoder(), workers: 1 }));
-  encoders.set("image", await openEncoder({ directory: await writeImageEncoder(), workers: 1 }));
-});
-
-afterAll(async () => {
-  await Promise.all([...encoders.values()].map((encoder) => encoder.close()));
-  await removeFolders();
-});
+const encoders = openEncoders();
 
 const media = createMediaReader({
   fileRoot: undefined,

@@ -2,13 +2,6 @@ import { create } from "@bufbuild/protobuf";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { openEmbeddingCache } from "@marquetry/backends/embedding-cache/open";
-import { openEncoder } from "@marquetry/backends/inference";
-import type { Encoder } from "@marquetry/backends/inference";
-import {
-  removeFolders,
-  writeImageEncoder,
-  writeTextEncoder,
-} from "@marquetry/backends/inference/tiny-encoders";
 import {
   Availability,
   FailureCause,
@@ -25,24 +18,14 @@ import { findProblem } from "@marquetry/contracts/validation";
 import { vectorFromBytes } from "@marquetry/model/vector";
 import { createLogger } from "@marquetry/runtime/logger";
 import { createMetrics } from "@marquetry/runtime/telemetry";
-import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import { createEncodeProducts } from "../src/encode-products.js";
-import type { Modality } from "../src/encode-products.js";
 import { createEncoderEvents } from "../src/events.js";
 import { createMediaReader } from "../src/media/media-reader.js";
+import { openEncoders } from "./open-encoders.js";
 import { dataUrl, pixel } from "./pictures.js";
 
-const encoders = new Map<Modality, Encoder>();
-
-beforeAll(async () => {
-  encoders.set("text", await openEncoder({ directory: await writeTextEncoder(), workers: 1 }));
-  encoders.set("image", await openEncoder({ directory: await writeImageEncoder(), workers: 1 }));
-});
-
-afterAll(async () => {
-  await Promise.all([...encoders.values()].map((encoder) => encoder.close()));
-  await removeFolders();
-});
+const encoders = openEncoders();
 
 /** The use-case with an empty cache, and what it read and encoded since it was made. */
 function setUp() {

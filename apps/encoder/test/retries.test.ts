@@ -10,13 +10,6 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { DEAD_LETTER_HEADERS, deadLetterTopic } from "@marquetry/backends/event-bus";
 import type { ConsumedRecord, EventBus, OutgoingRecord } from "@marquetry/backends/event-bus";
 import { openEventBus } from "@marquetry/backends/event-bus/open";
-import { openEncoder } from "@marquetry/backends/inference";
-import type { Encoder } from "@marquetry/backends/inference";
-import {
-  removeFolders,
-  writeImageEncoder,
-  writeTextEncoder,
-} from "@marquetry/backends/inference/tiny-encoders";
 import {
   FailureCause,
   ProductChangeSchema,
@@ -34,8 +27,8 @@ import { startService } from "@marquetry/runtime/lifecycle";
 import { createLogger } from "@marquetry/runtime/logger";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
 import { readEncoderConfig } from "../src/config.js";
-import type { Modality } from "../src/encode-products.js";
 import { startEncoder } from "../src/encoder.module.js";
+import { openEncoders } from "./open-encoders.js";
 import { dataUrl, pixel } from "./pictures.js";
 import { createUntil } from "@marquetry/runtime/test/until";
 
@@ -45,13 +38,11 @@ const DEAD_AT_LAST = deadLetterTopic(PRODUCT_CHANGES_RETRY.name);
 const RED = { url: dataUrl(pixel(255, 0, 0)) };
 const BROKEN = { url: "data:,abc" };
 
-const encoders = new Map<Modality, Encoder>();
+const encoders = openEncoders();
 const closers: (() => Promise<void>)[] = [];
 let media: string;
 
 beforeAll(async () => {
-  encoders.set("text", await openEncoder({ directory: await writeTextEncoder(), workers: 1 }));
-  encoders.set("image", await openEncoder({ directory: await writeImageEncoder(), workers: 1 }));
   media = await mkdtemp(join(tmpdir(), "marquetry-media-"));
 });
 
@@ -60,8 +51,6 @@ afterEach(async () => {
 });
 
 afterAll(async () => {
-  await Promise.all([...encoders.values()].map((encoder) => encoder.close()));
-  await removeFolders();
   await rm(media, { recursive: true });
 });
 

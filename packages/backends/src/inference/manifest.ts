@@ -150,7 +150,6 @@ export type TextManifest = z.infer<typeof textManifest>;
 export type ImageManifest = z.infer<typeof imageManifest>;
 export type FramesManifest = z.infer<typeof framesManifest>;
 export type ClipManifest = z.infer<typeof clipManifest>;
-export type VideoManifest = FramesManifest | ClipManifest;
 /** An encoder with a graph of its own. */
 export type GraphManifest = TextManifest | ImageManifest | ClipManifest;
 

@@ -1,0 +1,23 @@
+import { openEncoder } from "@marquetry/backends/inference";
+import type { Encoder } from "@marquetry/backends/inference";
+import {
+  removeFolders,
+  writeImageEncoder,
+  writeTextEncoder,
+} from "@marquetry/backends/inference/tiny-encoders";
+import { afterAll, beforeAll } from "@jest/globals";
+import type { Modality } from "../src/encode-products.js";
+
+/** Small real encoders of text and pictures, open while the calling file's tests run. */
+export function openEncoders(): Map<Modality, Encoder> {
+  const encoders = new Map<Modality, Encoder>();
+  beforeAll(async () => {
+    encoders.set("text", await openEncoder({ directory: await writeTextEncoder(), workers: 1 }));
+    encoders.set("image", await openEncoder({ directory: await writeImageEncoder(), workers: 1 }));
+  });
+  afterAll(async () => {
+    await Promise.all([...encoders.values()].map((encoder) => encoder.close()));
+    await removeFolders();
+  });
+  return encoders;
+}
