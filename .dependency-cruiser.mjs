@@ -64,10 +64,10 @@ export default {
       to: { path: "node_modules/(@grpc/|grpc-health-check)" },
     },
     {
-      name: "of-backends-inference-alone-imports-maths",
-      comment: "Pooling a clip's frames; docs/adr/0007-video.md.",
+      name: "of-backends-inference-and-bundle-alone-import-maths",
+      comment: "Pooling a clip's frames (docs/adr/0007-video.md); a bundle's files from disk.",
       severity: "error",
-      from: { path: "^packages/backends/src/(?!inference/)", pathNot: TESTS },
+      from: { path: "^packages/backends/src/(?!inference/|bundle/)", pathNot: TESTS },
       to: { path: "^packages/model/" },
     },
     {

@@ -1,6 +1,6 @@
 /** The encoders in use: which, and whether they fit the bundle, one another and this machine. */
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { loadBundle } from "@marquetry/backends/bundle/load";
 import {
   checkVideoDecoder,
   listEncoders,
@@ -8,7 +8,6 @@ import {
   spaceMistakes,
 } from "@marquetry/backends/inference";
 import type { Encoder } from "@marquetry/backends/inference";
-import { openBundle } from "@marquetry/model/bundle";
 import type { EncoderReference } from "@marquetry/model/bundle";
 import { DEFAULT_ENCODERS } from "@marquetry/model/zero-shot";
 import { ConfigError } from "@marquetry/runtime/config";
@@ -63,7 +62,7 @@ async function referencesOf(
 ): Promise<Readonly<Record<string, EncoderReference>> | undefined> {
   const { BUNDLE_DIR: directory } = config;
   if (directory === undefined) return undefined;
-  return (await openBundle((name) => readFile(join(directory, name)))).encoders;
+  return (await loadBundle(directory)).encoders;
 }
 
 function fallbackOf(modality: Modality, references: object | undefined): string | undefined {

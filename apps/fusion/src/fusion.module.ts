@@ -1,17 +1,14 @@
 import "reflect-metadata";
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { Module } from "@nestjs/common";
 import type { DynamicModule } from "@nestjs/common";
 import { NestFactory } from "@nestjs/core";
+import { bundleAt } from "@marquetry/backends/bundle/load";
 import type { EventBus } from "@marquetry/backends/event-bus";
 import { openEventBus } from "@marquetry/backends/event-bus/open";
 import type { VectorIndex } from "@marquetry/backends/vector-index";
 import { openVectorIndex } from "@marquetry/backends/vector-index/open";
 import { TOPICS } from "@marquetry/contracts/topics";
 import type { Bundle } from "@marquetry/model/bundle";
-import { openBundle } from "@marquetry/model/bundle";
-import { defaultBundle } from "@marquetry/model/zero-shot";
 import type { ServiceContext } from "@marquetry/runtime/lifecycle";
 import type { FusionConfig } from "./config.js";
 import { createFusionEvents } from "./events.js";
@@ -47,11 +44,7 @@ export async function openFusionPorts(
   config: FusionConfig,
   { closers, logger }: ServiceContext,
 ): Promise<FusionPorts> {
-  const { BUNDLE_DIR: directory } = config;
-  const bundle =
-    directory === undefined
-      ? await defaultBundle()
-      : await openBundle((name) => readFile(join(directory, name)));
+  const bundle = await bundleAt(config.BUNDLE_DIR);
   const bus = openEventBus(config.EVENT_BUS_URL, { clientId: "marquetry-fusion", logger });
   closers.add("event bus", () => bus.close());
   const index = openVectorIndex(config.VECTOR_INDEX_URL, { apiKey: config.VECTOR_INDEX_API_KEY });

@@ -1,16 +1,13 @@
 import "reflect-metadata";
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { Module } from "@nestjs/common";
 import type { DynamicModule } from "@nestjs/common";
 import { NestFactory } from "@nestjs/core";
+import { bundleAt } from "@marquetry/backends/bundle/load";
 import type { ProfileStore } from "@marquetry/backends/profile-store";
 import { openProfileStore } from "@marquetry/backends/profile-store/open";
 import type { VectorIndex } from "@marquetry/backends/vector-index";
 import { openVectorIndex } from "@marquetry/backends/vector-index/open";
-import { openBundle } from "@marquetry/model/bundle";
 import type { Bundle } from "@marquetry/model/bundle";
-import { defaultBundle } from "@marquetry/model/zero-shot";
 import type { ServiceContext } from "@marquetry/runtime/lifecycle";
 import { createFindCandidates } from "./candidates.js";
 import { createCatalogue } from "./catalogue.js";
@@ -73,11 +70,7 @@ export async function openRankingGatewayPorts(
   config: RankingGatewayConfig,
   { closers }: ServiceContext,
 ): Promise<RankingGatewayPorts> {
-  const { BUNDLE_DIR: directory } = config;
-  const bundle =
-    directory === undefined
-      ? await defaultBundle()
-      : await openBundle((name) => readFile(join(directory, name)));
+  const bundle = await bundleAt(config.BUNDLE_DIR);
   const index = openVectorIndex(config.VECTOR_INDEX_URL, { apiKey: config.VECTOR_INDEX_API_KEY });
   closers.add("vector index", () => index.close());
   const profiles = openProfileStore(config.PROFILE_STORE_URL, {

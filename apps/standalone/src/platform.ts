@@ -1,7 +1,6 @@
 /** All four services in one process. With `memory:` backends nothing else is needed; with URLs the
  * same services run on real servers. */
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { bundleAt } from "@marquetry/backends/bundle/load";
 import type { EventBus } from "@marquetry/backends/event-bus";
 import { openEventBus } from "@marquetry/backends/event-bus/open";
 import type { ProfileStore } from "@marquetry/backends/profile-store";
@@ -13,7 +12,6 @@ import type { EncoderPorts } from "@marquetry/encoder/app";
 import { readEncoderConfig } from "@marquetry/encoder/config";
 import { startFusion } from "@marquetry/fusion/app";
 import { readFusionConfig } from "@marquetry/fusion/config";
-import { openBundle } from "@marquetry/model/bundle";
 import type { Bundle, EncoderReference } from "@marquetry/model/bundle";
 import { zeroShotBundle } from "@marquetry/model/zero-shot";
 import { startRankingGateway } from "@marquetry/ranking-gateway/app";
@@ -102,11 +100,9 @@ export async function startPlatform({
       userProfileConfig,
       async (config, { closers, logger }) => {
         const encoders = await openEncoders(encoderConfig, { closers });
-        const directory = config.BUNDLE_DIR;
-        const opened =
-          directory === undefined
-            ? await zeroShotBundle(referencesOf(encoders))
-            : await openBundle((name) => readFile(join(directory, name)));
+        const opened = await bundleAt(config.BUNDLE_DIR, () =>
+          zeroShotBundle(referencesOf(encoders)),
+        );
         const bundle = { ...opened, id: bundleId ?? opened.id };
         const bus = openEventBus(config.EVENT_BUS_URL, {
           clientId: "marquetry-standalone",

@@ -1,9 +1,8 @@
 import "reflect-metadata";
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { Module } from "@nestjs/common";
 import type { DynamicModule } from "@nestjs/common";
 import { NestFactory } from "@nestjs/core";
+import { bundleAt } from "@marquetry/backends/bundle/load";
 import type { EventBus } from "@marquetry/backends/event-bus";
 import { openEventBus } from "@marquetry/backends/event-bus/open";
 import type { ProfileStore } from "@marquetry/backends/profile-store";
@@ -12,9 +11,7 @@ import { productCollection } from "@marquetry/backends/vector-index";
 import type { VectorIndex } from "@marquetry/backends/vector-index";
 import { openVectorIndex } from "@marquetry/backends/vector-index/open";
 import { TOPICS } from "@marquetry/contracts/topics";
-import { openBundle } from "@marquetry/model/bundle";
 import type { Bundle } from "@marquetry/model/bundle";
-import { defaultBundle } from "@marquetry/model/zero-shot";
 import type { ServiceContext } from "@marquetry/runtime/lifecycle";
 import { ClickstreamConsumer } from "./clickstream.consumer.js";
 import type { UserProfileConfig } from "./config.js";
@@ -57,11 +54,7 @@ export async function openUserProfilePorts(
   config: UserProfileConfig,
   { closers, logger }: ServiceContext,
 ): Promise<UserProfilePorts> {
-  const { BUNDLE_DIR: directory } = config;
-  const bundle =
-    directory === undefined
-      ? await defaultBundle()
-      : await openBundle((name) => readFile(join(directory, name)));
+  const bundle = await bundleAt(config.BUNDLE_DIR);
   const bus = openEventBus(config.EVENT_BUS_URL, { clientId: "marquetry-user-profile", logger });
   closers.add("event bus", () => bus.close());
   const index = openVectorIndex(config.VECTOR_INDEX_URL, { apiKey: config.VECTOR_INDEX_API_KEY });

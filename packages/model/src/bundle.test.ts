@@ -184,6 +184,73 @@ describe("a bundle that was written and read", () => {
   });
 });
 
+describe("a bundle with golden vectors", () => {
+  const fusion: FusionModel = {
+    strategy: "weighted-sum",
+    modalities: weighted,
+    normaliseOutput: true,
+  };
+  const vectors = { text: randomVector(uniform, 6), image: randomVector(uniform, 4) };
+  const behaviours = ["view", "view"].map((action, i) => ({
+    vector: randomVector(uniform, 4),
+    action,
+    occurredAtMs: i,
+  }));
+  const golden = {
+    products: [
+      { name: "whole", vectors, fused: fuse(fusion, vectors)! },
+      {
+        name: "a picture",
+        vectors: { image: vectors.image },
+        fused: fuse(fusion, { image: vectors.image })!,
+      },
+    ],
+    histories: [{ name: "two", behaviours, interest: pool(interests[0]!, behaviours)! }],
+  };
+  const bundle: Bundle = { ...plain, fusion, golden };
+
+  /** The bundle with one number of a tensor changed, and the digest that then is right. */
+  async function decodeWith(name: string, change: number): Promise<Bundle> {
+    const { manifest, weights } = await encodeBundle(bundle);
+    const tensors = new Map(decodeSafetensors(weights));
+    const { shape, data } = tensors.get(name)!;
+    tensors.set(name, { shape, data: data.map((x, i) => (i === 0 ? x + change : x)) });
+    const file = encodeSafetensors(tensors);
+    const parsed = JSON.parse(manifest);
+    parsed.weights = { bytes: file.length, sha256: await sha256Hex(file) };
+    return decodeBundle(JSON.stringify(parsed), file);
+  }
+
+  test("gives them back as they were written", async () => {
+    const back = (await roundtrip(bundle)).golden!;
+    expect(back.products.map(({ name }) => name)).toEqual(["whole", "a picture"]);
+    expect(Array.from(back.products[1]!.fused)).toEqual(Array.from(golden.products[1]!.fused));
+    expect(back.histories[0]!.behaviours[1]).toEqual(behaviours[1]);
+  });
+
+  test("is refused where a weight is another, though the digest is right", async () => {
+    await expect(decodeWith("fusion.modalities.0.projection", 1)).rejects.toThrow(
+      /golden product "whole": this build gives another vector .* apart by 0\.\d+/,
+    );
+  });
+
+  test("is refused where a product or a history comes out more than 1e-5 away", async () => {
+    await expect(decodeWith("golden.products.1.fused", 2e-5)).rejects.toThrow(
+      'golden product "a picture"',
+    );
+    await expect(decodeWith("golden.histories.0.interest", 2e-5)).rejects.toThrow(
+      'golden history "two"',
+    );
+    await expect(decodeWith("golden.products.1.fused", 5e-6)).resolves.toBeDefined();
+  });
+
+  test("is refused where a golden vector has another length", async () => {
+    const short = { ...golden.products[0]!, fused: golden.products[0]!.fused.subarray(1) };
+    const changed = { ...bundle, golden: { ...golden, products: [short] } };
+    await expect(encodeBundle(changed)).rejects.toThrow("expected 3 elements, got 4");
+  });
+});
+
 describe("a bundle is refused", () => {
   test("where one bit of the weights is another", async () => {
     const { manifest, weights } = await encodeBundle(plain);

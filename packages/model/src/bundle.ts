@@ -6,6 +6,8 @@
 import { sha256Hex } from "./digest.js";
 import { assertFusionModel, fusedDims } from "./fusion.js";
 import type { AttentionScorer, FusionModality, FusionModel } from "./fusion.js";
+import { assertGoldenVectors } from "./golden.js";
+import type { GoldenHistory, GoldenProduct, GoldenVectors } from "./golden.js";
 import { assertInterestModel } from "./interests.js";
 import type { ActionEffect, InterestModel } from "./interests.js";
 import {
@@ -42,6 +44,8 @@ export interface Bundle {
   readonly interests: InterestModel;
   readonly similarity: SimilarityModel;
   readonly ranking: RankingModel;
+  /** What the trainer computed; whoever reads the bundle computes it again. */
+  readonly golden?: GoldenVectors;
 }
 
 /** Which encoder makes a modality's vectors, and how long these are. */
@@ -72,8 +76,10 @@ export const BUNDLE_FILES = { manifest: "manifest.json", weights: "weights.safet
 
 const FORMAT = "marquetry-bundle-1";
 const NAME = /^[a-z0-9][a-z0-9.-]*$/;
+const GOLDEN_NAME = /^.{1,300}$/;
 const SECTIONS = ["encoders", "fusion", "interests", "similarity", "ranking"] as const;
-const FIELDS = ["format", "id", "createdBy", "weights", ...SECTIONS];
+const OPTIONAL_SECTIONS = ["golden"] as const;
+const FIELDS = ["format", "id", "createdBy", "weights", ...SECTIONS, ...OPTIONAL_SECTIONS];
 
 /**
  * Writes a bundle. Equal bundles give equal bytes, whatever the order of their keys; the result is
@@ -82,7 +88,11 @@ const FIELDS = ["format", "id", "createdBy", "weights", ...SECTIONS];
  */
 export async function encodeBundle(bundle: Bundle): Promise<EncodedBundle> {
   const tensors = new Map<string, Tensor>();
-  const sections = SECTIONS.map((name) => [name, describe(bundle[name], name, tensors)]);
+  const present = OPTIONAL_SECTIONS.filter((name) => bundle[name] !== undefined);
+  const sections = [...SECTIONS, ...present].map((name) => [
+    name,
+    describe(bundle[name], name, tensors),
+  ]);
   const weights = encodeSafetensors(tensors);
   const manifest = {
     format: FORMAT,
@@ -98,7 +108,8 @@ export async function encodeBundle(bundle: Bundle): Promise<EncodedBundle> {
 
 /**
  * Reads a bundle and checks all of it: the digest of the weights, the presence and type of every
- * field, the shape of every tensor, and that the parts fit together.
+ * field, the shape of every tensor, that the parts fit together, and that the golden vectors come
+ * out as the trainer had them.
  * @throws TypeError or RangeError that names the field and says what was expected
  */
 export async function decodeBundle(manifest: string, weights: Uint8Array): Promise<Bundle> {
@@ -114,11 +125,13 @@ export async function decodeBundle(manifest: string, weights: Uint8Array): Promi
     interests: readInterests(objectOf(fields, "interests"), tensors),
     similarity: readSimilarity(objectOf(fields, "similarity"), tensors),
     ranking: readRanking(objectOf(fields, "ranking")),
+    ...optional(fields, "golden", (f, name) => readGolden(objectOf(f, name), tensors)),
   };
   for (const name of tensors.tensors.keys()) {
     if (!tensors.used.has(name)) throw new RangeError(`weights: nothing refers to tensor ${name}`);
   }
   assertFits(bundle);
+  if (bundle.golden !== undefined) assertGoldenVectors(bundle.golden, bundle);
   return bundle;
 }
 
@@ -376,6 +389,35 @@ function readRanking(fields: Fields): RankingModel {
     freshnessHalfLifeMs: positiveOf(fields, "freshnessHalfLifeMs"),
     popularityHalfLifeMs: positiveOf(fields, "popularityHalfLifeMs"),
     actionWeights: recordOf(fields, "actionWeights", numberOf),
+  };
+}
+
+function readGolden(fields: Fields, source: TensorSource): GoldenVectors {
+  allowOnly(fields, ["products", "histories"]);
+  return {
+    products: listOf(fields, "products").map((item): GoldenProduct => {
+      allowOnly(item, ["name", "vectors", "fused"]);
+      return {
+        name: textOf(item, "name", GOLDEN_NAME),
+        vectors: recordOf(item, "vectors", (f, modality) => readVector(f, modality, source)),
+        fused: readVector(item, "fused", source),
+      };
+    }),
+    histories: listOf(fields, "histories").map((item): GoldenHistory => {
+      allowOnly(item, ["name", "behaviours", "interest"]);
+      return {
+        name: textOf(item, "name", GOLDEN_NAME),
+        behaviours: listOf(item, "behaviours").map((behaviour) => {
+          allowOnly(behaviour, ["vector", "action", "occurredAtMs"]);
+          return {
+            vector: readVector(behaviour, "vector", source),
+            action: textOf(behaviour, "action", NAME),
+            occurredAtMs: numberOf(behaviour, "occurredAtMs"),
+          };
+        }),
+        interest: readVector(item, "interest", source),
+      };
+    }),
   };
 }
 

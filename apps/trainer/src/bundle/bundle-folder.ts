@@ -1,7 +1,8 @@
 /** A trained bundle on disk: what services load, and what is published once. */
 import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { BUNDLE_FILES, openBundle } from "@marquetry/model/bundle";
+import { loadBundle } from "@marquetry/backends/bundle/load";
+import { BUNDLE_FILES } from "@marquetry/model/bundle";
 import type { Bundle } from "@marquetry/model/bundle";
 import { sha256Hex } from "@marquetry/model/digest";
 import { matrix } from "@marquetry/model/matrix";
@@ -94,7 +95,7 @@ export async function readBundleFolder(
   directory: string,
   itemIds: readonly string[],
 ): Promise<BundleFolder> {
-  const bundle = await openBundle((name) => readFile(join(directory, name)));
+  const bundle = await loadBundle(directory);
   const file = join(directory, FILES.index);
   const index = indexSchema.parse(JSON.parse(await readFile(file, "utf8")));
   if (index.bundle !== bundle.id) {

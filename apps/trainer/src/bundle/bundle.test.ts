@@ -31,7 +31,12 @@ const prepared: Prepared = {
     name: "tiny",
     itemIds,
     ordered: true,
-    splits: { train: [], valid: [], test: [], testHistory: "train" },
+    splits: {
+      train: [Int32Array.of(3, 4, 5), Int32Array.of(0, 3)],
+      valid: [],
+      test: [],
+      testHistory: "train",
+    },
     features: {},
     texts: {},
   },
@@ -69,6 +74,21 @@ describe("a trained bundle", () => {
     const served = (bundle.ranking.weights.popularity * Math.log1p(7)) / Math.log1p(ITEMS - 1);
     expect(served).toBeCloseTo(0.04 * Math.log1p(7), 12);
     expect(bundle.interests).toMatchObject({ rankDecay: 0.6 });
+  });
+
+  test("carries golden vectors: trained products, one modality short, cold ones, histories", async () => {
+    const { golden } = (await train()).bundle;
+    expect(golden!.products.map(({ name }) => name)).toEqual([
+      "p3",
+      "p4",
+      "p3 without text",
+      "p3 without image",
+      "p3 without behaviour",
+      "p0, cold",
+      "p1, cold",
+    ]);
+    expect(Array.from(golden!.products[0]!.fused)).toEqual(Array.from(rowOf(vectors, 3)));
+    expect(golden!.histories.map(({ name }) => name)).toEqual(["p3, p4, p5"]);
   });
 
   test("equal training gives an equal bundle", async () => {

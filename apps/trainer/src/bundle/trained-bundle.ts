@@ -13,6 +13,7 @@ import type { RankingSettings } from "../recipe/learn.js";
 import type { Prepared } from "../recipe/prepare.js";
 import { express } from "./express.js";
 import type { BehaviourModality } from "./express.js";
+import { goldenVectors } from "./golden.js";
 
 export const BEHAVIOUR_MODALITY = "behaviour";
 
@@ -22,6 +23,9 @@ export interface TrainedBundle {
   /** To be published as modality vectors beside those of the encoders. */
   readonly behaviour: BehaviourModality;
 }
+
+/** How a behaviour of a dataset without behaviour types is told to the model. */
+export const DATASET_ACTION = "view";
 
 /** How far fused vectors may be from the trained ones, by element. */
 const TOLERANCE = 1e-5;
@@ -89,9 +93,19 @@ export async function trainedBundle(
       weights: { similarity: 1, popularity: servedPopularity(ranking, counts), freshness: 0 },
     },
   };
-  const { manifest } = await encodeBundle(draft);
+  const golden = goldenVectors({
+    fusion: draft.fusion,
+    vectors,
+    itemIds: dataset.itemIds,
+    known: (item) => counts[item]! > 0,
+    vectorsOf: modalityVectors(features, behaviour),
+    histories: dataset.splits.train,
+    decay: ranking.decay,
+    action: DATASET_ACTION,
+  });
+  const { manifest } = await encodeBundle({ ...draft, golden });
   const whole = await sha256Hex(new TextEncoder().encode(manifest));
-  const bundle = { ...draft, id: `${dataset.name}-${whole.slice(0, 8)}` };
+  const bundle = { ...draft, golden, id: `${dataset.name}-${whole.slice(0, 8)}` };
   const encoded = await encodeBundle(bundle);
   await assertSameVectors(encoded, prepared, vectors, behaviour);
   return { bundle, encoded, behaviour };

@@ -7,14 +7,11 @@ import type { Matrix } from "@marquetry/model/matrix";
 import { popularityScore } from "@marquetry/model/ranking";
 import { MarquetryError } from "@marquetry/runtime/errors";
 import type { BundleFolder } from "../bundle/bundle-folder.js";
-import { modalityVectors } from "../bundle/trained-bundle.js";
+import { DATASET_ACTION, modalityVectors } from "../bundle/trained-bundle.js";
 import { product } from "../linear-algebra/gemm.js";
 import { rowOf } from "../linear-algebra/rows.js";
 import type { ScorerFor } from "./choose.js";
 import { addPrior } from "./pooled.js";
-
-/** How a behaviour of a dataset without behaviour types is told to the model. */
-const ACTION = "view";
 
 /**
  * score = w_s u'v + w_p popularity, with products fused and histories pooled by packages/model.
@@ -61,7 +58,7 @@ function interestOf(
     interests,
     Array.from(history, (item, t) => ({
       vector: rowOf(vectors, item),
-      action: ACTION,
+      action: DATASET_ACTION,
       occurredAtMs: t,
     })),
   );
