@@ -9,4 +9,11 @@ export const GOALS: readonly Goal[] = [
   { ...tiktok, figure: "ndcg@20", atLeast: 0.0503 },
   { ...scientific, figure: "recall@10", atLeast: 0.13 },
   { ...scientific, figure: "ndcg@10", atLeast: 0.0649 },
+  {
+    ...scientific,
+    method: "10% cold, imputed, cold targets",
+    rule: "masked",
+    figure: "recall@10",
+    atLeast: 0.1089,
+  },
 ];
