@@ -13,7 +13,7 @@ import type { NamedFigure, Row } from "./evaluation/report.js";
 import { CURVE_SOURCES } from "./recipe/curve-sources.js";
 import { costLines, dataLines, protocolLines } from "./recipe/described.js";
 import { prepare } from "./recipe/prepare.js";
-import { ROW_SOURCES, rowContext } from "./recipe/row-sources.js";
+import { coldSource, ROW_SOURCES, rowContext } from "./recipe/row-sources.js";
 
 const HELP = `npm run evaluate -- --dataset DIR [OPTIONS]
 
@@ -30,6 +30,8 @@ part is found, beside popularity and other methods.
   --curves A,B    only these of ${CURVE_SOURCES.map(({ name }) => name).join(", ")};
                   all of them with --report, none without
   --report DIR    writes DATASET.md with all of it, and a plot for each curve
+  --cold SHARE    instead of all that: that share of products (such as 0.1) taken out of training
+                  and histories, and how well they are found; trains once per seed
   --text ID       encoder of texts, all-minilm-l6-v2-int8 unless told
   --json          one JSON line per figure and nothing else on stdout
   --help          this text
@@ -53,6 +55,7 @@ export async function runEvaluate(args: readonly string[], output: CommandOutput
       rows: { type: "string" },
       curves: { type: "string" },
       report: { type: "string" },
+      cold: { type: "string" },
       text: { type: "string", default: DEFAULT_TEXT_ENCODER },
       json: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
@@ -60,9 +63,12 @@ export async function runEvaluate(args: readonly string[], output: CommandOutput
   });
   if (values.help) return void output.stdout.write(HELP);
   if (values.dataset === undefined) throw new MarquetryError("invalid", "--dataset is missing");
-  const sources = chosen("--rows", ROW_SOURCES, values.rows && `popularity,${values.rows}`);
+  const cold = values.cold === undefined ? undefined : shareOf("--cold", values.cold);
+  const sources = cold
+    ? [coldSource(cold)]
+    : chosen("--rows", ROW_SOURCES, values.rows && `popularity,${values.rows}`);
   const curveSources =
-    values.curves === undefined && values.report === undefined
+    cold !== undefined || (values.curves === undefined && values.report === undefined)
       ? []
       : chosen("--curves", CURVE_SOURCES, values.curves);
   const report = (line: string): void => void output.stderr.write(`${line}\n`);
@@ -86,7 +92,7 @@ export async function runEvaluate(args: readonly string[], output: CommandOutput
     for (const figure of more) output.stdout.write(`${JSON.stringify(figure)}\n`);
   };
   for (const source of sources) {
-    for await (const row of source.rows(context)) {
+    for await (const row of await source.rows(context)) {
       rows.push(row);
       add(`${row.method}, ${row.rule}`, rowFigures(name, row, GOALS));
     }
@@ -130,6 +136,15 @@ function chosen<Source extends { readonly name: string }>(
   if (unknown === undefined) return sources.filter(({ name }) => names.has(name));
   const known = sources.map(({ name }) => name).join(", ");
   throw new MarquetryError("invalid", `${option}: expected some of ${known}, got "${unknown}"`);
+}
+
+function shareOf(option: string, value: string): number {
+  const share = Number(value);
+  if (share > 0 && share < 1) return share;
+  throw new MarquetryError(
+    "invalid",
+    `${option}: expected a share between 0 and 1, got "${value}"`,
+  );
 }
 
 export function countOf(option: string, value: string): number {

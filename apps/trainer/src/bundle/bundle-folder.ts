@@ -2,7 +2,7 @@
 import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { loadBundle } from "@marquetry/backends/bundle/load";
-import { BUNDLE_FILES } from "@marquetry/model/bundle";
+import { BEHAVIOUR_MODALITY, BUNDLE_FILES } from "@marquetry/model/bundle";
 import type { Bundle } from "@marquetry/model/bundle";
 import { sha256Hex } from "@marquetry/model/digest";
 import { matrix } from "@marquetry/model/matrix";
@@ -12,7 +12,6 @@ import { z } from "zod";
 import { badInput } from "../dataset/bad-input.js";
 import type { BehaviourModality } from "./express.js";
 import type { TrainedBundle } from "./trained-bundle.js";
-import { BEHAVIOUR_MODALITY } from "./trained-bundle.js";
 
 /** Beside the bundle's own files. */
 const FILES = {

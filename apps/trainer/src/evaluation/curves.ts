@@ -1,5 +1,6 @@
 /** A figure along something that is varied: how many modalities, behaviours or products are missing. */
 import type { Mean } from "./figures.js";
+import type { Row } from "./report.js";
 
 export interface Curve {
   /** Part of file names and of figures' names. */
@@ -13,6 +14,8 @@ export interface Curve {
   /** Recall and NDCG are at this cutoff. */
   readonly k: number;
   readonly series: readonly CurveSeries[];
+  /** The rows that the points are of, where there are some. */
+  readonly rows?: readonly Row[];
   /** What the curve says about a goal. */
   readonly verdict?: string;
 }

@@ -135,8 +135,10 @@ describe("pooling", () => {
     pooledVector(vectors, history, 0.7).forEach((x, j) => expect(x).toBeCloseTo(interest[j]!, 6));
   });
 
-  test("the prior is added to every row", () => {
-    const prior = popularityPrior(Float64Array.of(0, Math.E - 1), 0.5);
-    expect(Array.from(addPrior(matrix(2, 2), prior).data)).toEqual([0, 0.5, 0, 0.5]);
+  test("the prior is added to every row, and is that of the median for what is less popular", () => {
+    const prior = popularityPrior(Float64Array.of(0, 1, Math.E - 1, Math.E ** 2 - 1), 0.5);
+    expect(Array.from(addPrior(matrix(2, 4), prior).data)).toEqual(
+      [1, 1, 1, 2, 1, 1, 1, 2].map((x) => x / 2),
+    );
   });
 });

@@ -15,5 +15,9 @@ export const GOALS: readonly Goal[] = [
   { figure: "amazon-scientific/full/unmasked/ndcg@10", atLeast: 0.0649, aim: 0.0753 },
   { figure: "amazon-scientific/re-ranked/unmasked/recall@10", atLeast: 0.1528, aim: 0.16 },
   { figure: "amazon-scientific/re-ranked/unmasked/ndcg@10", atLeast: 0.1065, aim: 0.112 },
-  { figure: "amazon-scientific/cold-products/imputed/10/recall@10", atLeast: 0.1089, aim: 0.12 },
+  {
+    figure: "amazon-scientific/10% cold, imputed, cold targets/masked/recall@10",
+    atLeast: 0.1089,
+    aim: 0.12,
+  },
 ];

@@ -172,15 +172,17 @@ function drawn(series: PlotSeries, index: number, x: Scale, y: Scale, joined: bo
           `<polyline points="${path}" fill="none" stroke="${colour}" stroke-width="2" stroke-dasharray="${dash}"/>`,
         ]
       : []),
-    ...places.flatMap(({ at, value, top, bottom, error }) => [
-      ...(error > 0
-        ? [
-            `<path d="M${fixed(at)} ${fixed(top)}V${fixed(bottom)}M${fixed(at - 3)} ${fixed(top)}h6M${fixed(at - 3)} ${fixed(bottom)}h6" stroke="${colour}" fill="none"/>`,
-          ]
-        : []),
-      mark(index, at, value, colour),
-    ]),
+    ...places
+      .filter(({ error }) => error > 0)
+      .map(({ at, top, bottom }) => errorBar(at, top, bottom, colour)),
+    ...places.map(({ at, value }) => mark(index, at, value, colour)),
   ];
+}
+
+function errorBar(x: number, top: number, bottom: number, colour: string): string {
+  const left = fixed(x - 3);
+  const path = `M${fixed(x)} ${fixed(top)}V${fixed(bottom)}M${left} ${fixed(top)}h6M${left} ${fixed(bottom)}h6`;
+  return `<path d="${path}" stroke="${colour}" fill="none"/>`;
 }
 
 /** Circle, square, triangle, diamond in turn. */

@@ -101,7 +101,9 @@ function publishedTable({ cutoff, protocol, source, rows }: PublishedTable): str
 
 function curveSection(dataset: string, curve: Curve): string[] {
   const { title, protocol, series, xs, xLabel, k, verdict } = curve;
-  const lines = xs.map((x, i) => [String(x), ...series.map(({ points }) => pointCell(points[i]))]);
+  const lines = xs.map((x, i) =>
+    [String(x)].concat(series.map(({ points }) => pointCell(points[i]))),
+  );
   return [
     `## ${title}`,
     "",

@@ -56,7 +56,8 @@ export function rowFigures(dataset: string, row: Row, goals: readonly Goal[]): N
 }
 
 export function curveFigures(dataset: string, curve: Curve, goals: readonly Goal[]): NamedFigure[] {
-  return curve.series.flatMap(({ name: series, points }) =>
+  const ofRows = (curve.rows ?? []).flatMap((row) => rowFigures(dataset, row, goals));
+  const ofPoints = curve.series.flatMap(({ name: series, points }) =>
     points.flatMap((point, i) => {
       if (point === undefined) return [];
       const { recall, ndcg, seeds, seedDeviation } = point;
@@ -77,6 +78,7 @@ export function curveFigures(dataset: string, curve: Curve, goals: readonly Goal
       );
     }),
   );
+  return [...ofPoints, ...ofRows];
 }
 
 function against(

@@ -9,13 +9,15 @@ import {
   popularityScorer,
 } from "../evaluation/baselines.js";
 import { choose, figuresOf } from "../evaluation/choose.js";
+import { coldProductFigures, withColdProducts } from "../evaluation/cold-products.js";
+import type { FiguresAt } from "../evaluation/figures.js";
 import type { ScorerFor } from "../evaluation/choose.js";
 import { addPrior, popularityPrior } from "../evaluation/pooled.js";
 import type { Row, RuleName } from "../evaluation/report.js";
 import { servedScorer } from "../evaluation/served.js";
 import type { RankingRules } from "../evaluation/top-lists.js";
 import { besideRows, normaliseRows } from "../linear-algebra/rows.js";
-import { behaviourOf, chooseRanking, closedForm, rankingOf } from "./learn.js";
+import { behaviourOf, chooseRanking, closedForm, learnVectors, rankingOf } from "./learn.js";
 import type { RankingSettings } from "./learn.js";
 import type { Prepared } from "./prepare.js";
 
@@ -120,6 +122,45 @@ export function* bundleRows(prepared: Prepared, folder: BundleFolder): Generator
     yield rowOf(prepared, folder.bundle.id, rule, "as in the bundle", scorerFor);
   }
 }
+
+/**
+ * Cold products: two rows per method and rule, over the users whose target is cold and over all.
+ * Each seed has its own cold products and its own training.
+ * @param share of the products that are cold
+ */
+export async function coldRows(
+  prepared: Prepared,
+  share: number,
+  seeds: number,
+  report: (line: string) => void,
+): Promise<Row[]> {
+  const rows = new Map<string, ColdRow>();
+  for (let seed = 1; seed <= seeds; seed += 1) {
+    const coldProducts = withColdProducts(prepared, share, seed);
+    const vectors = learnVectors(coldProducts.prepared, { seed, report });
+    for (const rule of plainRulesOf(prepared)) {
+      const ranking = chooseRanking(coldProducts.prepared, vectors, RULES[rule]);
+      const figures = await coldProductFigures(coldProducts, vectors, ranking, RULES[rule]);
+      for (const { method, ...parts } of figures) {
+        for (const [part, runs] of Object.entries(parts)) {
+          const name = `${100 * share}% cold, ${method}, ${COLD_PARTS[part as keyof typeof parts]}`;
+          const row = rows.get(`${name} ${rule}`) ?? { method: name, rule, runs: [], chosen: [] };
+          rows.set(`${name} ${rule}`, row);
+          row.runs.push(runs);
+          row.chosen.push(described(ranking));
+        }
+      }
+    }
+  }
+  return [...rows.values()];
+}
+
+interface ColdRow extends Row {
+  readonly runs: (readonly FiguresAt[])[];
+  readonly chosen: string[];
+}
+
+const COLD_PARTS = { cold: "cold targets", overall: "all targets" } as const;
 
 /** @param decay fixed; chosen on the validation part where absent */
 export function vectorRow(

@@ -6,6 +6,7 @@ import { learnVectors } from "./learn.js";
 import {
   behaviourOnlyRows,
   bundleRows,
+  coldRows,
   concatenationRows,
   contentRows,
   easeRows,
@@ -22,6 +23,8 @@ export interface RowContext {
   /** The learned vectors, one matrix per seed; trained when first asked for, none where there are
    * to be no seeds. */
   readonly learned: () => readonly Matrix[];
+  readonly seeds: number;
+  readonly report: (line: string) => void;
   /** CPU seconds of each training so far. */
   readonly trainingCpuSeconds: readonly number[];
 }
@@ -30,7 +33,9 @@ export interface RowSource {
   /** What `--rows` calls it. */
   readonly name: string;
   /** Nothing where the source does not apply. */
-  readonly rows: (context: RowContext) => Iterable<Row> | AsyncIterable<Row>;
+  readonly rows: (
+    context: RowContext,
+  ) => Iterable<Row> | AsyncIterable<Row> | Promise<readonly Row[]>;
 }
 
 export const ROW_SOURCES: readonly RowSource[] = [
@@ -50,6 +55,14 @@ export const ROW_SOURCES: readonly RowSource[] = [
       learned().length === 0 ? [] : learnedRows(prepared, learned()),
   },
 ];
+
+/** Instead of the others: with some products taken out of all that is known. */
+export function coldSource(share: number): RowSource {
+  return {
+    name: "cold",
+    rows: ({ prepared, seeds, report }) => coldRows(prepared, share, seeds, report),
+  };
+}
 
 export interface RowContextOptions {
   readonly bundle: BundleFolder | undefined;
@@ -74,5 +87,5 @@ export function rowContext(
     runs ??= Array.from({ length: seeds }, (_, i) => learn(i + 1));
     return runs;
   };
-  return { prepared, bundle, learned, trainingCpuSeconds };
+  return { prepared, bundle, learned, seeds, report, trainingCpuSeconds };
 }
