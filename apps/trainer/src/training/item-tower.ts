@@ -1,9 +1,11 @@
 /**
  * Products to vectors. With h_m = x_m W_m of a given modality and h_Z = z_i of the free table:
- * e_m = g_m + h_m'w, a = softmax_m(e_m) over the present modalities, v = norm(sum_m a_m h_m).
+ * e_m = g_m + h_m'w, a = softmax_m(e_m) over the present modalities, s = sum_m a_m h_m,
+ * v = norm(s), or norm(s + share * G s) where the shape has a graph.
  */
 import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
+import { csrTimesDense } from "../linear-algebra/csr.js";
 import { product } from "../linear-algebra/gemm.js";
 import { BEHAVIOUR, nameOf } from "./parameters.js";
 import type { Parameters, TowerShape } from "./parameters.js";
@@ -67,8 +69,18 @@ export function forwardItems(
   weigh(parts, parameters);
   const sum = matrix(items, dims);
   for (const { projected, weights } of parts) addScaledRows(sum, projected, weights);
-  const fused = normalised(sum);
+  const fused = normalised(withNeighbours(shape, sum));
   return { vectors: fused.rows, parts, fused };
+}
+
+/** s + share * G s; s itself where there is no graph. */
+function withNeighbours({ graph }: TowerShape, s: Matrix): Matrix {
+  if (graph === undefined) return s;
+  const result = csrTimesDense(graph.neighbours, s);
+  for (let i = 0; i < s.data.length; i += 1) {
+    result.data[i] = s.data[i]! + graph.share * result.data[i]!;
+  }
+  return result;
 }
 
 /** a_m = softmax over the present modalities; zeros where none is. */
@@ -104,7 +116,8 @@ export function backwardItems(
   vectorGradient: Matrix,
   gradients: Parameters,
 ): void {
-  const bySum = backwardNormalise(vectorGradient, fused);
+  // The graph is symmetric: its derivative is the graph itself.
+  const bySum = withNeighbours(shape, backwardNormalise(vectorGradient, fused));
   const byParts = backwardWeights(parts, parameters, bySum, gradients);
   for (const [m, { name }] of parts.entries()) {
     const target = name === BEHAVIOUR ? nameOf.table : nameOf.projection(name);

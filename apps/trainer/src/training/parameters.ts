@@ -2,6 +2,7 @@
 import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
 import { mulberry32, nearNormal } from "@marquetry/model/random";
+import type { Csr } from "../linear-algebra/csr.js";
 
 /** One learned array per name; gradients have the same names and lengths. */
 export type Parameters = Readonly<Record<string, Float32Array>>;
@@ -16,6 +17,12 @@ export interface TowerShape {
   readonly content: Readonly<Record<string, Matrix>>;
   /** By product, 1 where somebody had it in training; the others have no row of the table. */
   readonly known: Uint8Array;
+  /** Where given, a product takes a share of its neighbours: s_i + share * sum_j G_ij s_j. */
+  readonly graph?: {
+    /** G, symmetric, shape [items, items]. */
+    readonly neighbours: Csr;
+    readonly share: number;
+  };
 }
 
 /** The free table of one vector per product; a modality like the others. */

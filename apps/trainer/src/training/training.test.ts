@@ -2,6 +2,7 @@ import { describe, expect, test } from "@jest/globals";
 import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
 import { mulberry32, randomVector } from "@marquetry/model/random";
+import { csrOf } from "../linear-algebra/csr.js";
 import { normaliseRows, rowOf } from "../linear-algebra/rows.js";
 import { createAdam } from "./adam.js";
 import { epochBatches, exampleCount } from "./examples.js";
@@ -45,8 +46,21 @@ const settings = {
   targetShares: Float64Array.of(0.05, 0.3, 0.1, 0.15, 0.2, 0.05, 0.15),
 };
 
-describe("gradients", () => {
-  const { shape, parameters } = randomTower();
+/** Products 0 and 1, 1 and 4, 5 and 6 are neighbours. */
+const neighbours = csrOf(
+  ITEMS,
+  [[1], [0, 4], [], [], [1], [6], [5]].map((columns, i) =>
+    columns.map((column) => ({ column, value: 0.2 + 0.1 * Math.abs(i - column) })),
+  ),
+);
+
+describe.each([
+  ["without a graph", undefined],
+  ["with a graph", { neighbours, share: 0.7 }],
+])("gradients %s", (_, graph) => {
+  const tower = randomTower();
+  const { parameters } = tower;
+  const shape = { ...tower.shape, ...(graph && { graph }) };
   const presence = fullPresence(shape);
   presence[BEHAVIOUR]![1] = 0;
   const lossAt = (): number => lossAndGradients(shape, parameters, presence, batch, settings).loss;
@@ -85,6 +99,24 @@ describe("item tower", () => {
     expect(weights[0]! + weights[2]!).toBeCloseTo(1, 12);
     const length = rowOf(vectors, 2).reduce((sum, x) => sum + x * x, 0);
     expect(length).toBeCloseTo(1, 5);
+  });
+});
+
+describe("neighbours", () => {
+  test("a product takes a share of theirs: v = norm(s + share * G s)", () => {
+    const { shape, parameters } = randomTower();
+    const alone = forwardItems(shape, parameters, fullPresence(shape));
+    const graph = { neighbours, share: 0.7 };
+    const { vectors } = forwardItems({ ...shape, graph }, parameters, fullPresence(shape));
+    const lengths = alone.fused.lengths;
+    const expected = rowOf(alone.vectors, 5).map(
+      (x, j) => lengths[5]! * x + 0.7 * 0.3 * lengths[6]! * rowOf(alone.vectors, 6)[j]!,
+    );
+    const length = Math.sqrt(expected.reduce((sum, x) => sum + x * x, 0));
+    for (const [j, x] of expected.entries()) {
+      expect(rowOf(vectors, 5)[j]).toBeCloseTo(x / length, 6);
+    }
+    expect(Array.from(rowOf(vectors, 3))).toEqual(Array.from(rowOf(alone.vectors, 3)));
   });
 });
 
