@@ -9,6 +9,7 @@ import { besideRows, normaliseRows } from "../linear-algebra/rows.js";
 import { principalDirections } from "../linear-algebra/whitening.js";
 import { productGraph } from "../representation/product-graph.js";
 import { behaviourRows } from "../representation/behaviour.js";
+import { BEHAVIOUR } from "../training/parameters.js";
 import type { TowerShape } from "../training/parameters.js";
 import { trainEpochs } from "../training/train.js";
 import type { TrainSettings } from "../training/train.js";
@@ -35,7 +36,7 @@ const ORDERED: Omit<TrainSettings, "seed"> = {
   rate: 5e-4,
   projectionRate: 5e-4,
   recencyRate: 1e-3,
-  tableDropout: 0.1,
+  dropout: { [BEHAVIOUR]: 0.1 },
   tableScale: 0.1,
   decay: 0.65,
 };
@@ -49,7 +50,7 @@ const UNORDERED: Omit<TrainSettings, "seed"> = {
   rate: 3e-3,
   projectionRate: 1e-3,
   recencyRate: 0,
-  tableDropout: 0.3,
+  dropout: { [BEHAVIOUR]: 0.3 },
   tableScale: 1,
   decay: 1,
 };
@@ -100,7 +101,7 @@ export function behaviourOf(train: readonly Int32Array[], items: number): Matrix
 function shapeOf({ dataset, content, counts }: Prepared, dims: number): TowerShape {
   const items = dataset.itemIds.length;
   const known = Uint8Array.from(counts, (count) => (count > 0 ? 1 : 0));
-  const shape = { items, dims, content, known };
+  const shape = { items, dims, content, known, scorer: "linear" } as const;
   if (dataset.ordered) return shape;
   const neighbours = productGraph(dataset.splits.train, items, content);
   return { ...shape, graph: { neighbours, share: NEIGHBOUR_SHARE } };
