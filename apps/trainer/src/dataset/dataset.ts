@@ -31,6 +31,9 @@ export interface Question {
   readonly histories: readonly Int32Array[];
   /** By user; users without targets are not asked. */
   readonly targets: readonly Int32Array[];
+  /** By user, what counts as the user's own; `histories` where absent. Users without it are not
+   * asked. */
+  readonly own?: readonly Int32Array[];
 }
 
 export function questionOf(splits: Splits, part: "valid" | "test"): Question {
