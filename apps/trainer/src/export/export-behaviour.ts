@@ -22,6 +22,9 @@ export interface ExportParts extends BehaviourFiles {
   readonly bus: EventBus;
   readonly index: VectorIndex;
   readonly report: (line: string) => void;
+  /** Products in memory at a time, besides the bundle's own vectors and their content; 256 unless
+   * told. */
+  readonly pagePoints?: number;
 }
 
 /** Products by what became of them. */
@@ -36,7 +39,6 @@ export interface ExportCounts {
   readonly unknown: number;
 }
 
-/** Products in memory at a time, besides the bundle's own vectors and their content. */
 const PAGE_POINTS = 256;
 
 /**
@@ -86,13 +88,17 @@ export async function exportBehaviour(parts: ExportParts): Promise<ExportCounts>
   return { trained: found.length, imputed, bare, unknown: products.length - found.length };
 }
 
-async function* pagesOf({ bundle, index }: ExportParts): AsyncGenerator<readonly Point[]> {
+async function* pagesOf({
+  bundle,
+  index,
+  pagePoints = PAGE_POINTS,
+}: ExportParts): AsyncGenerator<readonly Point[]> {
   const vectors = Object.keys(bundle.encoders).filter((name) => name !== BEHAVIOUR_MODALITY);
   const collection = productCollection(bundle.id);
   let after: string | undefined;
   do {
     const page = await index.page(collection, {
-      limit: PAGE_POINTS,
+      limit: pagePoints,
       vectors,
       ...(after !== undefined && { after }),
     });
