@@ -96,10 +96,12 @@ export const BEHAVIOUR = "behaviour";
  *   their revisions; between two attempts they need not.
  */
 export function embeddingKey({ productId, state }: ProductEmbedded, attempt: number): string {
-  const { modalities, embeddings } =
-    state.case === "embedded" ? state.value : { modalities: [], embeddings: [] };
+  const said = state.case === "embedded" ? state.value : undefined;
+  const modalities = said?.modalities ?? [];
   const parts = [productId, ...(modalities.length === 0 ? [] : [modalities.toSorted().join("+")])];
-  for (const { modality, encoder } of embeddings) if (modality === BEHAVIOUR) parts.push(encoder);
+  for (const { modality, encoder } of said?.embeddings ?? []) {
+    if (modality === BEHAVIOUR && modalities.length > 0) parts.push(encoder);
+  }
   if (attempt > 0) parts.push(`retry ${attempt}`);
   return parts.join(KEY_SEPARATOR);
 }
