@@ -6,6 +6,7 @@ import { BEHAVIOUR_MODALITY, BUNDLE_FILES } from "@marquetry/model/bundle";
 import type { Bundle, EncoderReference } from "@marquetry/model/bundle";
 import { sha256Hex } from "@marquetry/model/digest";
 import { matrix } from "@marquetry/model/matrix";
+import type { Matrix } from "@marquetry/model/matrix";
 import { decodeSafetensors, encodeSafetensors } from "@marquetry/model/safetensors";
 import { MarquetryError } from "@marquetry/runtime/errors";
 import { z } from "zod";
@@ -103,6 +104,14 @@ export async function writeBundleFolder(
   }
 }
 
+/** The behaviour vectors of a folder, by product id. */
+export interface BehaviourFiles {
+  readonly bundle: Bundle;
+  readonly products: readonly string[];
+  /** One row of length 1 per product. */
+  readonly vectors: Matrix;
+}
+
 export interface BundleFolder {
   readonly bundle: Bundle;
   /** Numbers are those of `itemIds`. */
@@ -133,14 +142,11 @@ export function assertFits(
 }
 
 /**
- * Reads a trained bundle against a dataset's products.
- * @throws MarquetryError `corrupt` for a wrong digest, `invalid` for a product that is not known; as
+ * Reads a trained bundle with its behaviour vectors.
+ * @throws MarquetryError `corrupt` for a wrong digest, `invalid` for vectors of another bundle; as
  *   `openBundle`
  */
-export async function readBundleFolder(
-  directory: string,
-  itemIds: readonly string[],
-): Promise<BundleFolder> {
+export async function readBehaviourFiles(directory: string): Promise<BehaviourFiles> {
   const bundle = await loadBundle(directory);
   const file = join(directory, FILES.index);
   const index = indexSchema.parse(JSON.parse(await readFile(file, "utf8")));
@@ -158,8 +164,22 @@ export async function readBundleFolder(
     throw new MarquetryError("corrupt", message);
   }
   const { shape, data } = decodeSafetensors(bytes).get("vectors")!;
+  const vectors = matrix(shape[0]!, shape[1]!, data);
+  return { bundle, products: index.products, vectors };
+}
+
+/**
+ * Reads a trained bundle against a dataset's products.
+ * @throws MarquetryError `invalid` for a product that is not known; as `readBehaviourFiles`
+ */
+export async function readBundleFolder(
+  directory: string,
+  itemIds: readonly string[],
+): Promise<BundleFolder> {
+  const { bundle, products, vectors } = await readBehaviourFiles(directory);
+  const file = join(directory, FILES.index);
   const numberOf = new Map(itemIds.map((id, i) => [id, i]));
-  const items = Int32Array.from(index.products, (id) => {
+  const items = Int32Array.from(products, (id) => {
     const item = numberOf.get(id);
     if (item !== undefined) return item;
     throw badInput(file, undefined, `expected products of the dataset, got "${id}"`);
@@ -167,6 +187,6 @@ export async function readBundleFolder(
   const { projection } = bundle.fusion.modalities.find(({ name }) => name === BEHAVIOUR_MODALITY)!;
   return {
     bundle,
-    behaviour: { items, vectors: matrix(shape[0]!, shape[1]!, data), projection: projection! },
+    behaviour: { items, vectors, projection: projection! },
   };
 }

@@ -60,25 +60,35 @@ async function encode(directory: string) {
   return encodeImages(images!["image"]!, { encoderDirectory, cacheDirectory, report: () => {} });
 }
 
-testWithEncoder("pictures are encoded, once; a product without one has a row of zeros", async () => {
-  await using folder = await temporaryFolder(
-    shop({ "a.png": png(255, 0, 0), "c.png": png(0, 0, 255) }),
-  );
-  const { encoder, vectors } = await encode(folder.directory);
-  expect(encoder).toBe("efficientnet-lite0");
-  const [a, b, c] = [0, 1, 2].map((item) => rowOf(vectors, item));
-  expect(b!.every((x) => x === 0)).toBe(true);
-  expect(a!.some((x) => x !== 0)).toBe(true);
-  expect(Array.from(a!)).not.toEqual(Array.from(c!));
-  expect(Array.from((await encode(folder.directory)).vectors.data)).toEqual(Array.from(vectors.data));
-}, 30_000);
+testWithEncoder(
+  "pictures are encoded, once; a product without one has a row of zeros",
+  async () => {
+    await using folder = await temporaryFolder(
+      shop({ "a.png": png(255, 0, 0), "c.png": png(0, 0, 255) }),
+    );
+    const { encoder, vectors } = await encode(folder.directory);
+    expect(encoder).toBe("efficientnet-lite0");
+    const [a, b, c] = [0, 1, 2].map((item) => rowOf(vectors, item));
+    expect(b!.every((x) => x === 0)).toBe(true);
+    expect(a!.some((x) => x !== 0)).toBe(true);
+    expect(Array.from(a!)).not.toEqual(Array.from(c!));
+    expect(Array.from((await encode(folder.directory)).vectors.data)).toEqual(
+      Array.from(vectors.data),
+    );
+  },
+  30_000,
+);
 
-testWithEncoder("what is no picture is named by table and row", async () => {
-  await using folder = await temporaryFolder(shop({ "a.png": png(9, 9, 9), "b.png": "words" }));
-  await expect(encode(folder.directory)).rejects.toThrow(
-    /pictures\.tsv, row 3: expected a picture in .*b\.png/,
-  );
-}, 30_000);
+testWithEncoder(
+  "what is no picture is named by table and row",
+  async () => {
+    await using folder = await temporaryFolder(shop({ "a.png": png(9, 9, 9), "b.png": "words" }));
+    await expect(encode(folder.directory)).rejects.toThrow(
+      /pictures\.tsv, row 3: expected a picture in .*b\.png/,
+    );
+  },
+  30_000,
+);
 
 test("a picture that is not in the folder is named by table and row", async () => {
   const { "pictures.tsv": pictures, ...files } = shop({ "a.png": png(9, 9, 9) });

@@ -94,7 +94,9 @@ describe("splits made of events", () => {
     for (const user of [0, 1]) {
       const whole = [...`${train[user]}${valid[user]}${tests[user]}`].sort().join("");
       expect(whole).toBe("abcde");
-      expect([train[user], valid[user], tests[user]].map((part) => part!.length)).toEqual([3, 1, 1]);
+      expect([train[user], valid[user], tests[user]].map((part) => part!.length)).toEqual([
+        3, 1, 1,
+      ]);
     }
     expect(parts(await read(events))).toEqual(parts(await read(events)));
     const others = await Promise.all(
@@ -122,10 +124,7 @@ function purchases(): string {
   const rows = ["u", "v"].flatMap((user) =>
     NAMES.map((item, i) => `${item} | ${user === "u" && i === 1 ? "purchase" : "view"} | ${user}`),
   );
-  return table(
-    "item | behaviour | user | timestamp",
-    ...rows.map((row, i) => `${row} | ${i}`),
-  );
+  return table("item | behaviour | user | timestamp", ...rows.map((row, i) => `${row} | ${i}`));
 }
 
 describe("products of events", () => {
@@ -135,7 +134,10 @@ describe("products of events", () => {
       "items.tsv": table(items[0]!, ...items.slice(1)),
       "sound.npy": npy(5, 2, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]),
     };
-    const more = { items: "items.tsv", modalities: { sound: { layout: "npy", file: "sound.npy" } } };
+    const more = {
+      items: "items.tsv",
+      modalities: { sound: { layout: "npy", file: "sound.npy" } },
+    };
     const dataset = await read(shop({ kind: "leave-one-out" }, others, more));
     expect(dataset.itemIds).toEqual(["e", "d", "c", "b", "a"]);
     expect(parts(dataset)[0]).toEqual(["abc", "edc"]);

@@ -7,7 +7,10 @@ import type { RankingRules, Scorer } from "../evaluation/top-lists.js";
 import { product } from "../linear-algebra/gemm.js";
 import { besideRows, normaliseRows } from "../linear-algebra/rows.js";
 import { principalDirections } from "../linear-algebra/whitening.js";
+import { productGraph } from "../representation/product-graph.js";
 import { behaviourRows } from "../representation/behaviour.js";
+import { BEHAVIOUR } from "../training/parameters.js";
+import type { TowerShape } from "../training/parameters.js";
 import { trainEpochs } from "../training/train.js";
 import type { TrainSettings } from "../training/train.js";
 import type { Prepared } from "./prepare.js";
@@ -33,7 +36,7 @@ const ORDERED: Omit<TrainSettings, "seed"> = {
   rate: 5e-4,
   projectionRate: 5e-4,
   recencyRate: 1e-3,
-  tableDropout: 0.1,
+  dropout: { [BEHAVIOUR]: 0.1 },
   tableScale: 0.1,
   decay: 0.65,
 };
@@ -41,20 +44,21 @@ const ORDERED_DIMS = 256;
 
 /** Sets without order and weak content: the table learns fast and overfits soon. */
 const UNORDERED: Omit<TrainSettings, "seed"> = {
-  examples: { ordered: false, perUserMax: 20, batchRows: 1024 },
+  examples: { ordered: false, perUserMax: 20, batchRows: 512 },
   epochs: 6,
   temperature: 0.15,
   rate: 3e-3,
   projectionRate: 1e-3,
   recencyRate: 0,
-  tableDropout: 0.3,
-  tableScale: 0.1,
+  dropout: { [BEHAVIOUR]: 0.3 },
+  tableScale: 1,
   decay: 1,
 };
 const UNORDERED_DIMS = 128;
+const NEIGHBOUR_SHARE = 0.5;
 
 /** Models of different seeds that are put together: each finds its own way through the noise. */
-const MEMBERS = { ordered: 2, unordered: 5 } as const;
+const MEMBERS = { ordered: 2, unordered: 3 } as const;
 const SERVED_DIMS = 256;
 
 export interface LearnOptions {
@@ -73,8 +77,9 @@ export function learnVectors(prepared: Prepared, options: LearnOptions): Matrix 
   const [settings, dims, members] = ordered
     ? [ORDERED, ORDERED_DIMS, MEMBERS.ordered]
     : [UNORDERED, UNORDERED_DIMS, MEMBERS.unordered];
+  const shape = shapeOf(prepared, dims);
   const learned = Array.from({ length: members }, (_, member) =>
-    bestEpoch(prepared, dims, { ...settings, seed: 100 * options.seed + member }, options),
+    bestEpoch(prepared, shape, { ...settings, seed: 100 * options.seed + member }, options),
   );
   const parts = ordered ? [closedForm(prepared), ...learned] : learned;
   const together = besideRows(...parts);
@@ -92,19 +97,23 @@ export function behaviourOf(train: readonly Int32Array[], items: number): Matrix
   return behaviourRows(train, items, BEHAVIOUR_RANK, SVD_SEED);
 }
 
+/** Where histories have no order and content is weak, neighbours help; elsewhere they were not tried. */
+function shapeOf({ dataset, content, counts }: Prepared, dims: number): TowerShape {
+  const items = dataset.itemIds.length;
+  const known = Uint8Array.from(counts, (count) => (count > 0 ? 1 : 0));
+  const shape = { items, dims, content, known, scorer: "linear" } as const;
+  if (dataset.ordered) return shape;
+  const neighbours = productGraph(dataset.splits.train, items, content);
+  return { ...shape, graph: { neighbours, share: NEIGHBOUR_SHARE } };
+}
+
 function bestEpoch(
   prepared: Prepared,
-  dims: number,
+  shape: TowerShape,
   settings: TrainSettings,
   { report }: LearnOptions,
 ): Matrix {
-  const { dataset, content, counts } = prepared;
-  const shape = {
-    items: dataset.itemIds.length,
-    dims,
-    content,
-    known: Uint8Array.from(counts, (count) => (count > 0 ? 1 : 0)),
-  };
+  const { dataset, counts } = prepared;
   let best: { vectors: Matrix; ndcg: number } | undefined;
   for (const { epoch, loss, decay, vectors } of trainEpochs(
     shape,

@@ -2,12 +2,7 @@
 import type { Matrix } from "@marquetry/model/matrix";
 import type { BundleFolder } from "../bundle/bundle-folder.js";
 import { questionOf } from "../dataset/dataset.js";
-import {
-  coOccurrence,
-  easeScorer,
-  itemKnnScorer,
-  popularityScorer,
-} from "../evaluation/baselines.js";
+import { easeScorer, itemKnnScorer, popularityScorer } from "../evaluation/baselines.js";
 import { choose, figuresOf } from "../evaluation/choose.js";
 import { coldProductFigures, withColdProducts } from "../evaluation/cold-products.js";
 import type { FiguresAt } from "../evaluation/figures.js";
@@ -17,6 +12,7 @@ import type { Row, RuleName } from "../evaluation/report.js";
 import { servedScorer } from "../evaluation/served.js";
 import type { RankingRules } from "../evaluation/top-lists.js";
 import { besideRows, normaliseRows } from "../linear-algebra/rows.js";
+import { coOccurrence } from "../representation/co-occurrence.js";
 import { behaviourOf, chooseRanking, closedForm, learnVectors, rankingOf } from "./learn.js";
 import type { RankingSettings } from "./learn.js";
 import type { Prepared } from "./prepare.js";
