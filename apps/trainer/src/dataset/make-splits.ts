@@ -35,7 +35,7 @@ type Cut = Readonly<Record<Part, readonly Event[]>>;
 /** @param byUser oldest first */
 export function makeSplits(byUser: readonly (readonly Event[])[], rule: SplitRule): MadeSplits {
   const cut = cutterOf(byUser, rule);
-  const cuts = byUser.map((events, user) => cut(events, user));
+  const cuts = byUser.map((events) => cut(events));
   const part = (name: Part): Int32Array[] =>
     cuts.map((each) => Int32Array.from(each[name], ({ item }) => item));
   return {
@@ -52,26 +52,19 @@ export function makeSplits(byUser: readonly (readonly Event[])[], rule: SplitRul
 function cutterOf(
   byUser: readonly (readonly Event[])[],
   rule: SplitRule,
-): (events: readonly Event[], user: number) => Cut {
-  switch (rule.kind) {
-    case "random": {
-      const uniform = mulberry32(rule.seed);
-      return (events) => cutAt(shuffled(firstOfEach(events), uniform), rule.ratios);
-    }
-    case "leave-one-out":
-      return lastTwo;
-    case "per-user-time":
-      return (events) => cutAt(events, rule.ratios);
-    case "global-time": {
-      const { validFrom, testFrom } =
-        "ratios" in rule ? cutTimes(byUser.flat(), rule.ratios) : rule;
-      return (events) => ({
-        train: events.filter(({ at }) => at < validFrom),
-        valid: events.filter(({ at }) => at >= validFrom && at < testFrom),
-        test: events.filter(({ at }) => at >= testFrom),
-      });
-    }
+): (events: readonly Event[]) => Cut {
+  if (rule.kind === "leave-one-out") return lastTwo;
+  if (rule.kind === "per-user-time") return (events) => cutAt(events, rule.ratios);
+  if (rule.kind === "random") {
+    const uniform = mulberry32(rule.seed);
+    return (events) => cutAt(shuffled(firstOfEach(events), uniform), rule.ratios);
   }
+  const { validFrom, testFrom } = "ratios" in rule ? cutTimes(byUser.flat(), rule.ratios) : rule;
+  return (events) => ({
+    train: events.filter(({ at }) => at < validFrom),
+    valid: events.filter(({ at }) => at >= validFrom && at < testFrom),
+    test: events.filter(({ at }) => at >= testFrom),
+  });
 }
 
 /** Valid and test are rounded; the rest trains. */

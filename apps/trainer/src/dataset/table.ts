@@ -44,8 +44,8 @@ export async function readNamedTable(
 ): Promise<{ readonly header: readonly string[]; readonly rows: readonly TableRow[] }> {
   const [first = ""] = (await readText(file)).split("\n", 1);
   const header = first.replace(/\r$/, "").split("\t");
-  const allowed = [...columns.required, ...columns.optional];
-  const wrong = header.find((name, i) => !allowed.includes(name) || header.indexOf(name) !== i);
+  const allowed = new Set([...columns.required, ...columns.optional]);
+  const wrong = header.find((name, i) => !allowed.has(name) || header.indexOf(name) !== i);
   if (wrong !== undefined || columns.required.some((name) => !header.includes(name))) {
     const optional = columns.optional.map((name) => ` and perhaps "${name}"`).join("");
     throw badInput(
