@@ -1,9 +1,9 @@
 /** A trained bundle on disk: what services load, and what is published once. */
-import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { loadBundle } from "@marquetry/backends/bundle/load";
 import { BEHAVIOUR_MODALITY, BUNDLE_FILES } from "@marquetry/model/bundle";
-import type { Bundle } from "@marquetry/model/bundle";
+import type { Bundle, EncoderReference } from "@marquetry/model/bundle";
 import { sha256Hex } from "@marquetry/model/digest";
 import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
@@ -43,6 +43,29 @@ export async function assertNothingAt(directory: string): Promise<void> {
   );
 }
 
+/** Between the bundle's name and the number of the process that writes it. */
+const PARTIAL = ".partial-";
+
+/** What processes left that were killed while they wrote this bundle. It has no manifest, which comes
+ * last, so that nothing loads it; but it takes room. */
+async function removeLeftOver(directory: string): Promise<void> {
+  const parent = dirname(directory);
+  const prefix = `${basename(directory)}${PARTIAL}`;
+  const names = await readdir(parent).catch(() => []);
+  for (const name of names.filter((each) => each.startsWith(prefix))) {
+    if (runs(Number(name.slice(prefix.length)))) continue;
+    await rm(join(parent, name), { recursive: true, force: true });
+  }
+}
+
+function runs(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
 /**
  * Writes all files beside the place and renames at the end, so that there is a whole bundle or none.
  * @param report what people want to know: data, settings, figures
@@ -54,6 +77,7 @@ export async function writeBundleFolder(
   report: unknown,
 ): Promise<void> {
   await assertNothingAt(directory);
+  await removeLeftOver(directory);
   const { vectors, items } = behaviour;
   const tensors = encodeSafetensors(
     new Map([["vectors", { shape: [vectors.rows, vectors.cols], data: vectors.data }]]),
@@ -64,7 +88,7 @@ export async function writeBundleFolder(
     sha256: await sha256Hex(tensors),
     products: Array.from(items, (item) => itemIds[item]!),
   };
-  const partial = `${directory}.partial-${process.pid}`;
+  const partial = `${directory}${PARTIAL}${process.pid}`;
   try {
     await mkdir(dirname(directory), { recursive: true });
     await mkdir(partial);
@@ -92,6 +116,29 @@ export interface BundleFolder {
   readonly bundle: Bundle;
   /** Numbers are those of `itemIds`. */
   readonly behaviour: BehaviourModality;
+}
+
+/**
+ * Refuses a bundle that wants vectors which the given encoders do not make.
+ * @param encoders those of the dataset, by modality
+ * @throws MarquetryError `invalid` that names the manifest, the modality and both sides
+ */
+export function assertFits(
+  directory: string,
+  { encoders: wanted }: Bundle,
+  encoders: Readonly<Record<string, EncoderReference>>,
+): void {
+  for (const [modality, { encoder, dims }] of Object.entries(wanted)) {
+    if (modality === BEHAVIOUR_MODALITY) continue;
+    const given = encoders[modality];
+    if (given?.encoder === encoder && given.dims === dims) continue;
+    const found = given === undefined ? "none" : `${given.encoder} with ${given.dims} dimensions`;
+    throw badInput(
+      join(directory, BUNDLE_FILES.manifest),
+      undefined,
+      `modality ${modality}: expected ${encoder} with ${dims} dimensions of the dataset, got ${found}`,
+    );
+  }
 }
 
 /**

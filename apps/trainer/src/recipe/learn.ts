@@ -10,7 +10,8 @@ import { principalDirections } from "../linear-algebra/whitening.js";
 import { productGraph } from "../representation/product-graph.js";
 import { behaviourRows } from "../representation/behaviour.js";
 import { BEHAVIOUR } from "../training/parameters.js";
-import type { TowerShape } from "../training/parameters.js";
+import type { Parameters, TowerShape } from "../training/parameters.js";
+import type { ScorerKind } from "../training/scorer.js";
 import { trainEpochs } from "../training/train.js";
 import type { TrainSettings } from "../training/train.js";
 import type { Prepared } from "./prepare.js";
@@ -78,13 +79,46 @@ export function learnVectors(prepared: Prepared, options: LearnOptions): Matrix 
     ? [ORDERED, ORDERED_DIMS, MEMBERS.ordered]
     : [UNORDERED, UNORDERED_DIMS, MEMBERS.unordered];
   const shape = shapeOf(prepared, dims);
-  const learned = Array.from({ length: members }, (_, member) =>
-    bestEpoch(prepared, shape, { ...settings, seed: 100 * options.seed + member }, options),
+  const learned = Array.from(
+    { length: members },
+    (_, member) =>
+      bestEpoch(prepared, shape, { ...settings, seed: 100 * options.seed + member }, options)
+        .vectors,
   );
   const parts = ordered ? [closedForm(prepared), ...learned] : learned;
   const together = besideRows(...parts);
   const directions = principalDirections(together, SERVED_DIMS);
   return normaliseRows(product(together, directions, { transposeB: true }));
+}
+
+export interface FusionOptions extends LearnOptions {
+  /** `fixed`: every modality counts the same, as far as it is present. */
+  readonly weights: "attention" | "fixed";
+  /** Of the attention; linear unless given. */
+  readonly scorer?: ScorerKind;
+  /** By modality, the chance that a product lacks it in a step. */
+  readonly dropout?: Readonly<Record<string, number>>;
+}
+
+/** One training run at its best epoch. */
+export interface LearnedFusion {
+  readonly shape: TowerShape;
+  readonly parameters: Parameters;
+  /** With every modality that each product has; rows of length 1. */
+  readonly vectors: Matrix;
+}
+
+/** Fusion by one model of one seed, without neighbours: every product by its own modalities. */
+export function learnFusion(prepared: Prepared, options: FusionOptions): LearnedFusion {
+  const { ordered } = prepared.dataset;
+  const [settings, dims] = ordered ? [ORDERED, ORDERED_DIMS] : [UNORDERED, UNORDERED_DIMS];
+  const { scorer = "linear", dropout = settings.dropout, weights, seed } = options;
+  const { graph: _, ...shape } = { ...shapeOf(prepared, dims), scorer };
+  const fixedWeights = weights === "fixed";
+  return {
+    shape,
+    ...bestEpoch(prepared, shape, { ...settings, dropout, fixedWeights, seed }, options),
+  };
 }
 
 /** A: content and behaviour beside one another, no training. */
@@ -97,7 +131,7 @@ export function behaviourOf(train: readonly Int32Array[], items: number): Matrix
   return behaviourRows(train, items, BEHAVIOUR_RANK, SVD_SEED);
 }
 
-/** Where histories have no order and content is weak, neighbours help; elsewhere they were not tried. */
+/** Neighbours where content is weak and histories are sets; they were not tried elsewhere. */
 function shapeOf({ dataset, content, counts }: Prepared, dims: number): TowerShape {
   const items = dataset.itemIds.length;
   const known = Uint8Array.from(counts, (count) => (count > 0 ? 1 : 0));
@@ -112,10 +146,10 @@ function bestEpoch(
   shape: TowerShape,
   settings: TrainSettings,
   { report }: LearnOptions,
-): Matrix {
+): Pick<LearnedFusion, "parameters" | "vectors"> {
   const { dataset, counts } = prepared;
-  let best: { vectors: Matrix; ndcg: number } | undefined;
-  for (const { epoch, loss, decay, vectors } of trainEpochs(
+  let best: (Pick<LearnedFusion, "parameters" | "vectors"> & { ndcg: number }) | undefined;
+  for (const { epoch, loss, decay, vectors, parameters } of trainEpochs(
     shape,
     dataset.splits.train,
     settings,
@@ -128,10 +162,12 @@ function bestEpoch(
       `${dataset.name}, seed ${settings.seed}: epoch ${epoch} of ${settings.epochs}, ` +
         `loss ${loss.toFixed(4)}, decay ${decay.toFixed(3)}, validation NDCG ${validNdcg.toFixed(4)}`,
     );
-    if (best === undefined || validNdcg > best.ndcg) best = { vectors, ndcg: validNdcg };
+    if (best === undefined || validNdcg > best.ndcg) {
+      best = { vectors, parameters: structuredClone(parameters), ndcg: validNdcg };
+    }
   }
   if (best === undefined) throw new RangeError("training: no epoch");
-  return best.vectors;
+  return best;
 }
 
 /** A scorer by the pooled vectors for any settings and histories. */

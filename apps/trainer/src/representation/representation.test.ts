@@ -17,6 +17,13 @@ describe("content", () => {
     expect(whitening.weight.cols).toBe(6);
     for (let i = 0; i < 40; i += 1) expect(length(rowOf(rows, i))).toBeCloseTo(1, 5);
   });
+
+  test("a product without the modality stays zero and changes no other product", () => {
+    const vectors = matrix(40, 6, randomVector(mulberry32(1), 240));
+    const more = matrix(41, 6, Float32Array.of(...vectors.data, 0, 0, 0, 0, 0, 0));
+    const without = prepareContent(vectors, 3).rows.data;
+    expect(Array.from(prepareContent(more, 3).rows.data)).toEqual([...without, 0, 0, 0]);
+  });
 });
 
 describe("behaviour", () => {

@@ -83,3 +83,8 @@ export function zerosLike(parameters: Parameters): Parameters {
     Object.entries(parameters).map(([name, values]) => [name, new Float32Array(values.length)]),
   );
 }
+
+/** Whether it decides how much a modality counts, not what it says. */
+export function isWeight(name: string): boolean {
+  return name.endsWith(".gate") || name.startsWith("scorer.");
+}

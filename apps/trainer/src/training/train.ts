@@ -9,7 +9,7 @@ import { inBatchLoss } from "./in-batch-loss.js";
 import type { LossSettings } from "./in-batch-loss.js";
 import { backwardItems, forwardItems, fullPresence } from "./item-tower.js";
 import type { Presence } from "./item-tower.js";
-import { nameOf, startParameters, zerosLike } from "./parameters.js";
+import { isWeight, nameOf, startParameters, zerosLike } from "./parameters.js";
 import type { Parameters, TowerShape } from "./parameters.js";
 
 export interface TrainSettings {
@@ -22,6 +22,8 @@ export interface TrainSettings {
   readonly recencyRate: number;
   /** By modality, the chance that a product lacks it in a step; 0 unless named. */
   readonly dropout: Readonly<Record<string, number>>;
+  /** Whether gates and scorer stay where they begin: every present modality counts the same. */
+  readonly fixedWeights?: boolean;
   readonly tableScale: number;
   /** Weight per newer behaviour at the start, in (0, 1]. */
   readonly decay: number;
@@ -98,6 +100,7 @@ export function lossAndGradients(
 function ratesOf(parameters: Parameters, settings: TrainSettings): Record<string, number> {
   return Object.fromEntries(
     Object.keys(parameters).map((name) => {
+      if (settings.fixedWeights === true && isWeight(name)) return [name, 0];
       if (name.endsWith(".projection")) return [name, settings.projectionRate];
       if (name === nameOf.recency) {
         return [name, settings.examples.ordered ? settings.recencyRate : 0];
