@@ -5,6 +5,7 @@ import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { defaultModelsDirectory, fetchEncoders } from "@marquetry/infra/models";
+import { DEFAULT_ENCODERS } from "@marquetry/model/zero-shot";
 import { describeError } from "@marquetry/runtime/errors";
 import { ENCODER_PARTS } from "./encoder/parts.js";
 import { createReport, environmentOf } from "./figures.js";
@@ -31,7 +32,8 @@ Measures and prints figures with their goals. Progress goes to stderr.
   --dataset DIR  as for npm run train
   --bundle DIR   what npm run train wrote for it
   --users N      1,000 unless told
-  --text ID      encoder of texts, all-minilm-l6-v2-int8 unless told
+  --text ID, --image ID
+                 encoders of texts and pictures, the defaults of npm run models unless told
   --event-bus-url, --vector-index-url, --profile-store-url
                  all three: on real servers rather than in process
 
@@ -53,7 +55,8 @@ async function main(): Promise<number> {
       dataset: { type: "string" },
       bundle: { type: "string" },
       users: { type: "string", default: "1000" },
-      text: { type: "string", default: "all-minilm-l6-v2-int8" },
+      text: { type: "string", default: DEFAULT_ENCODERS.text.encoder },
+      image: { type: "string", default: DEFAULT_ENCODERS.image.encoder },
       "event-bus-url": { type: "string" },
       "vector-index-url": { type: "string" },
       "profile-store-url": { type: "string" },
@@ -67,7 +70,7 @@ async function main(): Promise<number> {
   const [name = "", ...others] = positionals;
   const progress = (line: string): void => void process.stderr.write(`${line}\n`);
   if (name === "parity" && others.length === 0) {
-    const { dataset, bundle, text: textEncoder } = options;
+    const { dataset, bundle, text: textEncoder, image: imageEncoder } = options;
     const users = Number(options.users);
     const urls = [
       ["EVENT_BUS_URL", options["event-bus-url"]],
@@ -81,7 +84,8 @@ async function main(): Promise<number> {
     }
     const report = createReport(options.json, environmentOf([]));
     const servers = Object.fromEntries(urls);
-    await benchParity({ dataset, bundle, users, textEncoder, servers, progress, report });
+    const encoders = { textEncoder, imageEncoder };
+    await benchParity({ dataset, bundle, users, ...encoders, servers, progress, report });
     return 0;
   }
   const workers = Number(options.workers);

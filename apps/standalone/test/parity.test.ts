@@ -25,6 +25,7 @@ const directory = dataDirectory("tiktok-diffmm");
     const prepared = await prepare(directory!, {
       ...readTrainerConfig(),
       textEncoder: "none",
+      imageEncoder: "none",
       report: () => {},
     });
     // Small, and in closed form: nothing here depends on how the vectors were learned.

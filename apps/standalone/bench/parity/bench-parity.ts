@@ -15,6 +15,7 @@ export interface ParityBenchOptions {
   readonly bundle: string;
   readonly users: number;
   readonly textEncoder: string;
+  readonly imageEncoder: string;
   /** The real servers, all three URLs; in process without. */
   readonly servers: PlatformEnvironment;
   readonly progress: (line: string) => void;
@@ -22,10 +23,11 @@ export interface ParityBenchOptions {
 }
 
 export async function benchParity(options: ParityBenchOptions): Promise<void> {
-  const { dataset, users, textEncoder, servers, progress, report } = options;
+  const { dataset, users, textEncoder, imageEncoder, servers, progress, report } = options;
   const prepared = await prepare(dataset, {
     ...readTrainerConfig(),
     textEncoder,
+    imageEncoder,
     report: progress,
   });
   const folder = await readBundleFolder(options.bundle, prepared.dataset.itemIds);

@@ -40,10 +40,20 @@ export function withColdProducts(prepared: Prepared, share: number, seed: number
   for (const item of order.slice(0, Math.round(share * items))) cold[item] = 1;
   const train = dataset.splits.train.map((list) => list.filter((item) => cold[item] === 0));
   const counts = countItems(train, items);
+  const behaviours = dataset.behaviours && {
+    ...dataset.behaviours,
+    train: dataset.behaviours.train.map((types, user) =>
+      types.filter((_, place) => cold[dataset.splits.train[user]![place]!] === 0),
+    ),
+  };
   return {
     prepared: {
       ...prepared,
-      dataset: { ...dataset, splits: { ...dataset.splits, train } },
+      dataset: {
+        ...dataset,
+        splits: { ...dataset.splits, train },
+        ...(behaviours && { behaviours }),
+      },
       counts,
     },
     cold,
