@@ -4,18 +4,21 @@ import { sha256Hex } from "@marquetry/model/digest";
 import { MarquetryError } from "@marquetry/runtime/errors";
 import { assertNothingAt, writeBundleFolder } from "./bundle/bundle-folder.js";
 import { trainedBundle } from "./bundle/trained-bundle.js";
-import { readTrainerConfig } from "./config.js";
+import { readSystemConfig, readTrainerConfig } from "./config.js";
 import type { Dataset } from "./dataset/dataset.js";
 import { countOf, DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER } from "./evaluate.command.js";
 import type { CommandOutput } from "./evaluate.command.js";
 import { chooseRanking, learnVectors } from "./recipe/learn.js";
 import { RULES, rulesOf, vectorRow } from "./recipe/methods.js";
 import { prepare } from "./recipe/prepare.js";
+import { prepareFromSystem } from "./system/open-system.js";
+import type { SystemOptions } from "./system/open-system.js";
 
 const HELP = `npm run train -- --dataset DIR --out DIR [OPTIONS]
+npm run train -- --from-system --out DIR [OPTIONS]
 
-Learns one vector per product from the dataset's training part, chooses on its validation part, and
-writes a bundle: manifest.json and weights.safetensors for the services, behaviour.json and
+Learns one vector per product from the dataset's training part, or from what the running system has,
+chooses on the validation part, and writes a bundle: manifest.json and weights.safetensors for the services, behaviour.json and
 behaviour.safetensors to be published as modality vectors, report.json with the figures.
 
   --dataset DIR   as for evaluate
@@ -23,14 +26,30 @@ behaviour.safetensors to be published as modality vectors, report.json with the 
   --seed N        1 unless told; the same seed gives the same bundle
   --text ID       encoder of texts, all-minilm-l6-v2-int8 unless told
   --image ID      encoder of pictures, efficientnet-lite0 unless told
+
+From the running system: products and their vectors from the index, interactions from the clickstream
+topic from its start to its end now; the last product of a user is the test, the last but one the
+validation.
+  --bundle DIR             what fusion runs with; the zero-shot bundle unless told
+  --name NAME              what the new bundle's id starts with, shop unless told
+  --event-bus-url URL      kafka://host:port; EVENT_BUS_URL unless told
+  --vector-index-url URL   http://host:port; VECTOR_INDEX_URL unless told (VECTOR_INDEX_API_KEY too)
+
   --help          this text
 `;
+
+const NAME = /^[a-z0-9][a-z0-9-]{0,40}$/;
 
 export async function runTrain(args: readonly string[], output: CommandOutput): Promise<void> {
   const { values } = parseArgs({
     args: [...args],
     options: {
       dataset: { type: "string" },
+      "from-system": { type: "boolean", default: false },
+      bundle: { type: "string" },
+      name: { type: "string", default: "shop" },
+      "event-bus-url": { type: "string" },
+      "vector-index-url": { type: "string" },
       out: { type: "string" },
       seed: { type: "string", default: "1" },
       text: { type: "string", default: DEFAULT_TEXT_ENCODER },
@@ -39,23 +58,28 @@ export async function runTrain(args: readonly string[], output: CommandOutput): 
     },
   });
   if (values.help) return void output.stdout.write(HELP);
-  const { dataset: folder, out } = values;
-  if (folder === undefined || out === undefined) {
-    throw new MarquetryError("invalid", "--dataset and --out are both needed");
+  const { dataset: folder, "from-system": fromSystem, out } = values;
+  if (out === undefined || fromSystem === (folder !== undefined)) {
+    const message = "--out and one of --dataset and --from-system are both needed";
+    throw new MarquetryError("invalid", message);
   }
   const seed = countOf("--seed", values.seed);
   await assertNothingAt(out);
   const report = (line: string): void => void output.stderr.write(`${line}\n`);
-  const prepared = await prepare(folder, {
-    ...readTrainerConfig(),
-    textEncoder: values.text,
-    imageEncoder: values.image,
-    report,
-  });
+  const prepared =
+    folder === undefined
+      ? await prepareFromSystem({ ...systemOptions(values), report })
+      : await prepare(folder, {
+          ...readTrainerConfig(),
+          textEncoder: values.text,
+          imageEncoder: values.image,
+          report,
+        });
   const vectors = learnVectors(prepared, { seed, report });
   const rule = rulesOf(prepared)[0]!;
   const ranking = chooseRanking(prepared, vectors, RULES[rule]);
-  const createdBy = `train --dataset ${basename(resolve(folder))} --seed ${seed}`;
+  const source = folder === undefined ? "--from-system" : `--dataset ${basename(resolve(folder))}`;
+  const createdBy = `train ${source} --seed ${seed}`;
   const trained = await trainedBundle(prepared, vectors, ranking, createdBy);
   await writeBundleFolder(out, trained, prepared.dataset.itemIds, {
     createdBy,
@@ -64,6 +88,24 @@ export async function runTrain(args: readonly string[], output: CommandOutput): 
     test: rulesOf(prepared).map((name) => vectorRow(prepared, "full", name, [vectors])),
   });
   output.stdout.write(`${trained.bundle.id}\t${out}\n`);
+}
+
+interface SystemValues {
+  readonly bundle?: string | undefined;
+  readonly name: string;
+  readonly "event-bus-url"?: string | undefined;
+  readonly "vector-index-url"?: string | undefined;
+}
+
+function systemOptions(values: SystemValues): Omit<SystemOptions, "report"> {
+  if (!NAME.test(values.name)) {
+    throw new MarquetryError("invalid", `--name: expected ${NAME}, got "${values.name}"`);
+  }
+  const config = readSystemConfig({
+    EVENT_BUS_URL: values["event-bus-url"],
+    VECTOR_INDEX_URL: values["vector-index-url"],
+  });
+  return { ...config, bundleDirectory: values.bundle, name: values.name };
 }
 
 /** Of the interactions, whatever files they came in. */
