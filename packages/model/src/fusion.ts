@@ -140,8 +140,9 @@ export function fusedDims(model: FusionModel): number {
 
 /** Names of the modalities that take part in `fuse`, sorted. @throws as `fuse` */
 export function presentModalities(model: FusionModel, vectors: ModalityVectors): string[] {
-  return presentParts(model, vectors)
-    .map((part) => part.name)
+  return model.modalities
+    .filter((modality) => presentVector(modality, vectors) !== undefined)
+    .map(({ name }) => name)
     .sort();
 }
 
@@ -178,14 +179,9 @@ interface Part {
 function presentParts(model: FusionModel, vectors: ModalityVectors): Part[] {
   const parts: Part[] = [];
   for (const [index, modality] of model.modalities.entries()) {
-    const { name, dims, projection } = modality;
-    const vector = Object.hasOwn(vectors, name) ? vectors[name] : undefined;
+    const vector = presentVector(modality, vectors);
     if (vector === undefined) continue;
-    if (vector.length !== dims) {
-      throw new RangeError(`${name}: expected ${dims} dimensions, got ${vector.length}`);
-    }
-    assertFinite(vector, name);
-    if (norm(vector) === 0) continue;
+    const { name, projection } = modality;
     const ready = whitened(modality, normalise(vector));
     parts.push({ name, index, vector: projection ? matVec(projection, ready) : ready });
   }
@@ -201,6 +197,20 @@ function whitened({ whitening }: FusionModality, unit: Float32Array): Float32Arr
     unit.map((x, j) => x - centre[j]!),
   );
   return norm(white) === 0 ? white : normalise(white);
+}
+
+/** Undefined for an absent or zero vector. */
+function presentVector(
+  { name, dims }: FusionModality,
+  vectors: ModalityVectors,
+): Float32Array | undefined {
+  const vector = Object.hasOwn(vectors, name) ? vectors[name] : undefined;
+  if (vector === undefined) return undefined;
+  if (vector.length !== dims) {
+    throw new RangeError(`${name}: expected ${dims} dimensions, got ${vector.length}`);
+  }
+  assertFinite(vector, name);
+  return norm(vector) === 0 ? undefined : vector;
 }
 
 function concatenate(model: ConcatenationFusion, parts: readonly Part[]): Float32Array {
