@@ -2,8 +2,9 @@
  * Fusion: the vectors of a product's modalities become one vector.
  *
  * Every strategy first takes each modality to the common space: v_m is L2-normalised, so that
- * encoders of different scales meet on equal terms, then projected by P_m where the model has a
- * P_m. Only the modalities that a product has take part; an absent one is left out of sums,
+ * encoders of different scales meet on equal terms, whitened and normalised again where the model
+ * says so (an encoder's vectors crowd into a narrow cone), then projected by P_m where the model has
+ * a P_m. In the formulas v_m stands for the vector before the projection. Only the modalities that a product has take part; an absent one is left out of sums,
  * softmax and divisors (masked), never replaced by zeros that would pull the result down. A zero
  * vector has no direction and counts as absent; so do modalities that the model does not name.
  */
@@ -19,8 +20,17 @@ export interface FusionModality {
   readonly name: string;
   /** Length of the encoder's vector. */
   readonly dims: number;
-  /** P_m, shape [d, dims]; the identity where absent. */
+  /** v_m becomes norm(W (v_m / |v_m| - c)), of k dimensions. */
+  readonly whitening?: ModalityWhitening;
+  /** P_m, shape [d, k or dims]; the identity where absent. */
   readonly projection?: Matrix;
+}
+
+export interface ModalityWhitening {
+  /** c, shape [dims]. */
+  readonly centre: Float32Array;
+  /** W, shape [k, dims]. */
+  readonly weight: Matrix;
 }
 
 export interface WeightedModality extends FusionModality {
@@ -153,8 +163,8 @@ export function attentionWeights(
 }
 
 /** Length of P_m v_m. */
-export function projectedDims(modality: FusionModality): number {
-  return modality.projection?.rows ?? modality.dims;
+export function projectedDims({ projection, whitening, dims }: FusionModality): number {
+  return projection?.rows ?? whitening?.weight.rows ?? dims;
 }
 
 /** One present modality, in the common space. */
@@ -172,10 +182,21 @@ function presentParts(model: FusionModel, vectors: ModalityVectors): Part[] {
     const vector = presentVector(modality, vectors);
     if (vector === undefined) continue;
     const { name, projection } = modality;
-    const unit = normalise(vector);
-    parts.push({ name, index, vector: projection ? matVec(projection, unit) : unit });
+    const ready = whitened(modality, normalise(vector));
+    parts.push({ name, index, vector: projection ? matVec(projection, ready) : ready });
   }
   return parts;
+}
+
+/** A vector that is the centre itself has no direction: it stays zero. */
+function whitened({ whitening }: FusionModality, unit: Float32Array): Float32Array {
+  if (whitening === undefined) return unit;
+  const { centre, weight } = whitening;
+  const white = matVec(
+    weight,
+    unit.map((x, j) => x - centre[j]!),
+  );
+  return norm(white) === 0 ? white : normalise(white);
 }
 
 /** Undefined for an absent or zero vector. */
@@ -293,7 +314,7 @@ export function assertFusionModel(model: FusionModel): void {
   if (model.strategy === "self-attention") assertSelfAttention(model, dims);
 }
 
-function assertModality({ name, dims, projection }: FusionModality): void {
+function assertModality({ name, dims, whitening, projection }: FusionModality): void {
   if (!/^[a-z][a-z0-9-]{0,30}$/.test(name)) {
     throw new RangeError(`fusion.modalities: ${JSON.stringify(name)} is no name of a modality`);
   }
@@ -301,9 +322,14 @@ function assertModality({ name, dims, projection }: FusionModality): void {
   if (!Number.isSafeInteger(dims) || dims < 1) {
     throw new RangeError(`${path}.dims: expected a positive integer, got ${dims}`);
   }
+  if (whitening !== undefined) {
+    assertDims(`${path}.whitening.centre`, whitening.centre.length, dims);
+    assertMatrix(whitening.weight, `${path}.whitening.weight`);
+    assertDims(`${path}.whitening.weight`, whitening.weight.cols, dims);
+  }
   if (projection === undefined) return;
   assertMatrix(projection, `${path}.projection`);
-  assertDims(`${path}.projection`, projection.cols, dims);
+  assertDims(`${path}.projection`, projection.cols, whitening?.weight.rows ?? dims);
 }
 
 function assertScorer({ scorer, query }: AttentionFusion, dims: number): void {
