@@ -122,14 +122,16 @@ describe.each(deployments())("training from the running system on %s", (_, serve
   test("reads each behaviour once, in order of time, without erased users and dislikes", () => {
     const { dataset } = prepared;
     const { train, valid, test: last } = dataset.splits;
-    const lists = train.map((list, user) => [...list, ...valid[user]!, ...last[user]!]);
-    const named = lists.map((list) => list.map((item) => dataset.itemIds[item]));
+    const lists = train.map((list, user) => [list, valid[user]!, last[user]!]);
+    const named = lists.map((parts) =>
+      parts.flatMap((list) => Array.from(list, (item) => dataset.itemIds[item]!)),
+    );
     const expected = Map.groupBy(clicks().toReversed(), ({ userId }) => userId);
     const want = [...expected.keys()].sort().map((userId) => {
       const own = expected.get(userId)!.map(({ event }) => {
         return event.case === "interaction" ? event.value.productId : "";
       });
-      return userId === "user-1" ? [...own, "product-55"] : own;
+      return userId === "user-1" ? own.concat("product-55") : own;
     });
     expect(named).toEqual(want);
     expect(last.every((list) => list.length === 1)).toBe(true);

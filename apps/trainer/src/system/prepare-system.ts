@@ -11,6 +11,7 @@ import { countItems } from "../dataset/dataset.js";
 import type { Event } from "../dataset/events.js";
 import { makeSplits } from "../dataset/make-splits.js";
 import { rowOf } from "../linear-algebra/rows.js";
+import type { Whitening } from "../linear-algebra/whitening.js";
 import type { Prepared } from "../recipe/prepare.js";
 import { prepareContent } from "../representation/content.js";
 import { POSITIVE_ACTIONS, readClicks } from "./read-clicks.js";
@@ -58,9 +59,12 @@ export async function prepareSystem(parts: SystemParts): Promise<Prepared> {
   }
   const encoders: Record<string, EncoderReference> = {};
   const content: Record<string, Matrix> = {};
+  const whitenings: Record<string, Whitening> = {};
   for (const [modality, vectors] of Object.entries(features)) {
     encoders[modality] = bundle.encoders[modality]!;
-    content[modality] = prepareContent(vectors, DIRECTIONS).rows;
+    const { rows, whitening } = prepareContent(vectors, DIRECTIONS);
+    content[modality] = rows;
+    whitenings[modality] = whitening;
   }
   const dataset = {
     name,
@@ -71,7 +75,8 @@ export async function prepareSystem(parts: SystemParts): Promise<Prepared> {
     features: {},
     texts: {},
   };
-  return { dataset, features, encoders, content, counts: countItems(splits.train, itemIds.length) };
+  const counts = countItems(splits.train, itemIds.length);
+  return { dataset, features, encoders, content, whitenings, counts };
 }
 
 interface Catalogue {
