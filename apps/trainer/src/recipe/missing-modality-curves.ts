@@ -36,7 +36,8 @@ interface Handling {
   }[];
 }
 
-interface Trained extends LearnedFusion {
+interface Trained {
+  readonly fusion: LearnedFusion;
   readonly presence: Presence;
   readonly ranking: RankingSettings;
 }
@@ -76,14 +77,14 @@ function handlingsOf(
 ): Handling[] {
   const train = (way: FusionWay): Trained[] =>
     fusions(way).map((fusion) => ({
-      ...fusion,
+      fusion,
       presence: fullPresence(fusion.shape),
       ranking: chooseRanking(prepared, fusion.vectors, CURVE_RULES),
     }));
   const attention = train({ weights: "attention", dropout: true });
   const masked = (name: string, models: readonly Trained[]): Handling => ({
     name,
-    runs: models.map(({ shape, parameters, presence, ranking }) => ({
+    runs: models.map(({ fusion: { shape, parameters }, presence, ranking }) => ({
       ranking,
       vectors: (removed) => maskedVectors(shape, parameters, presence, removed),
     })),
@@ -96,7 +97,7 @@ function handlingsOf(
     masked(NAMES.fixedDropout, train({ weights: "fixed", dropout: true })),
     {
       name: NAMES.zeros,
-      runs: attention.map(({ shape, parameters, presence, ranking }) => ({
+      runs: attention.map(({ fusion: { shape, parameters }, presence, ranking }) => ({
         ranking,
         vectors: (removed) => zeroFilledVectors(shape, parameters, presence, removed, zeros),
       })),
