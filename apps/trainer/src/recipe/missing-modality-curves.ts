@@ -13,7 +13,7 @@ import {
 } from "../evaluation/missing.js";
 import type { Removed } from "../evaluation/missing.js";
 import { besideRows, normaliseRows, rowOf } from "../linear-algebra/rows.js";
-import { prepareContent, whiteningOfZero } from "../representation/content.js";
+import { whiteningOfZero } from "../representation/content.js";
 import { fullPresence } from "../training/item-tower.js";
 import type { Presence } from "../training/item-tower.js";
 import { BEHAVIOUR } from "../training/parameters.js";
@@ -134,12 +134,9 @@ function contentAlone({ content }: Prepared): (removed: Removed) => Matrix {
   };
 }
 
-function zerosOf({ features, content }: Prepared): Record<string, Float32Array> {
+function zerosOf({ whitenings }: Prepared): Record<string, Float32Array> {
   return Object.fromEntries(
-    Object.entries(content).map(([name, { cols }]) => [
-      name,
-      whiteningOfZero(prepareContent(features[name]!, cols).whitening),
-    ]),
+    Object.entries(whitenings).map(([name, whitening]) => [name, whiteningOfZero(whitening)]),
   );
 }
 
