@@ -1,8 +1,11 @@
 /** Training: epochs of steps, with a look at the validation figure after each. */
 import { mulberry32 } from "@marquetry/model/random";
+import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
 import { countItems } from "../dataset/dataset.js";
 import { createAdam } from "./adam.js";
+import { alignmentLoss } from "./alignment-loss.js";
+import type { AlignmentSettings } from "./alignment-loss.js";
 import { epochBatches } from "./examples.js";
 import type { Batch, ExampleRules } from "./examples.js";
 import { inBatchLoss } from "./in-batch-loss.js";
@@ -22,6 +25,8 @@ export interface TrainSettings {
   readonly recencyRate: number;
   /** By modality, the chance that a product lacks it in a step; 0 unless named. */
   readonly dropout: Readonly<Record<string, number>>;
+  /** Beside the in-batch softmax; none unless given. */
+  readonly alignment?: AlignmentSettings;
   /** Whether gates and scorer stay where they begin: every present modality counts the same. */
   readonly fixedWeights?: boolean;
   readonly tableScale: number;
@@ -58,9 +63,10 @@ export function* trainEpochs(
     beta1: 0.9,
     beta2: 0.99,
   });
-  const loss: LossSettings = {
+  const loss: LossSettings & { alignment?: AlignmentSettings } = {
     temperature: settings.temperature,
     targetShares: targetShares(train, shape.items),
+    ...(settings.alignment && { alignment: settings.alignment }),
   };
   const everything = fullPresence(shape);
   const uniform = mulberry32(settings.seed + 1);
@@ -86,15 +92,23 @@ export function lossAndGradients(
   parameters: Parameters,
   presence: Presence,
   batch: Batch,
-  settings: LossSettings,
+  settings: LossSettings & { readonly alignment?: AlignmentSettings },
 ): { readonly loss: number; readonly gradients: Parameters } {
   const items = forwardItems(shape, parameters, presence);
   const recency = parameters[nameOf.recency]![0]!;
   const result = inBatchLoss(items.vectors, recency, batch, settings);
   const gradients = zerosLike(parameters);
   gradients[nameOf.recency]![0] = result.recencyGradient;
-  backwardItems(shape, parameters, items, result.vectorGradient, gradients);
-  return { loss: result.loss, gradients };
+  const { alignment } = settings;
+  if (alignment === undefined || alignment.weight === 0) {
+    backwardItems(shape, parameters, items, result.vectorGradient, gradients);
+    return { loss: result.loss, gradients };
+  }
+  const byParts = items.parts.map(() => matrix(shape.items, shape.dims));
+  const products = [...new Set(batch.targets)];
+  const aligned = alignmentLoss(items.parts, products, alignment, byParts);
+  backwardItems(shape, parameters, items, result.vectorGradient, gradients, byParts);
+  return { loss: result.loss + alignment.weight * aligned, gradients };
 }
 
 function ratesOf(parameters: Parameters, settings: TrainSettings): Record<string, number> {
