@@ -3,7 +3,8 @@ import { mulberry32 } from "@marquetry/model/random";
 import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
 import { countItems } from "../dataset/dataset.js";
-import { createAdam } from "./adam.js";
+import { createAdam, startAdam } from "./adam.js";
+import type { AdamState } from "./adam.js";
 import { alignmentLoss } from "./alignment-loss.js";
 import type { AlignmentSettings } from "./alignment-loss.js";
 import { epochBatches } from "./examples.js";
@@ -35,6 +36,14 @@ export interface TrainSettings {
   readonly seed: number;
 }
 
+/** All that the next epoch depends on, besides data and settings. Live: it changes with every step. */
+export interface TrainingState {
+  /** Epochs done. */
+  epoch: number;
+  readonly parameters: Parameters;
+  readonly adam: AdamState;
+}
+
 export interface EpochReport {
   readonly epoch: number;
   /** Mean over the epoch's steps. */
@@ -43,37 +52,37 @@ export interface EpochReport {
   readonly decay: number;
   /** With every modality present. */
   readonly vectors: Matrix;
-  /** Live: they change with the next step. */
-  readonly parameters: Parameters;
+  readonly state: TrainingState;
 }
 
-/** Yields after every epoch; the consumer decides what to keep and when to stop. */
+/**
+ * Yields after every epoch; the consumer decides what to keep and when to stop.
+ * @param state where to go on, of the same shape, data and settings: the epochs that are left are
+ *   then the same to the bit; a new start unless given
+ */
 export function* trainEpochs(
   shape: TowerShape,
   train: readonly Int32Array[],
   settings: TrainSettings,
+  state: TrainingState = startState(shape, settings),
 ): Generator<EpochReport> {
-  const parameters = startParameters(shape, {
-    seed: settings.seed,
-    tableScale: settings.tableScale,
-    recency: Math.log(settings.decay),
-  });
-  const step = createAdam(parameters, {
-    rates: ratesOf(parameters, settings),
-    beta1: 0.9,
-    beta2: 0.99,
-  });
+  const { parameters } = state;
+  const rates = ratesOf(parameters, settings);
+  const step = createAdam(parameters, { rates, beta1: 0.9, beta2: 0.99 }, state.adam);
   const loss: LossSettings & { alignment?: AlignmentSettings } = {
     temperature: settings.temperature,
     targetShares: targetShares(train, shape.items),
     ...(settings.alignment && { alignment: settings.alignment }),
   };
   const everything = fullPresence(shape);
-  const uniform = mulberry32(settings.seed + 1);
-  for (let epoch = 1; epoch <= settings.epochs; epoch += 1) {
+  while (state.epoch < settings.epochs) {
+    state.epoch += 1;
+    const seed = 1_000 * settings.seed + state.epoch;
+    // Of its own for every epoch, so that a run can go on after any.
+    const uniform = mulberry32(seed + DROPOUT_SEED);
     let sum = 0;
     let steps = 0;
-    for (const batch of epochBatches(train, settings.examples, 1_000 * settings.seed + epoch)) {
+    for (const batch of epochBatches(train, settings.examples, seed)) {
       const presence = dropModalities(everything, settings.dropout, uniform);
       const result = lossAndGradients(shape, parameters, presence, batch, loss);
       step(result.gradients);
@@ -82,8 +91,15 @@ export function* trainEpochs(
     }
     const { vectors } = forwardItems(shape, parameters, everything);
     const decay = Math.exp(parameters[nameOf.recency]![0]!);
-    yield { epoch, loss: sum / steps, decay, vectors, parameters };
+    yield { epoch: state.epoch, loss: sum / steps, decay, vectors, state };
   }
+}
+
+const DROPOUT_SEED = 1_000_000_007;
+
+function startState(shape: TowerShape, { seed, tableScale, decay }: TrainSettings): TrainingState {
+  const parameters = startParameters(shape, { seed, tableScale, recency: Math.log(decay) });
+  return { epoch: 0, parameters, adam: startAdam(parameters) };
 }
 
 /** One forward and backward pass. */
