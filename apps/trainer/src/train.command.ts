@@ -15,6 +15,7 @@ import { chooseRanking, learnFusion, learnVectors } from "./recipe/learn.js";
 import type { LearnOptions } from "./recipe/learn.js";
 import { RULES, rulesOf, vectorRow } from "./recipe/methods.js";
 import { prepare } from "./recipe/prepare.js";
+import { openCheckpoint } from "./training/checkpoint.js";
 import type { Prepared } from "./recipe/prepare.js";
 import { prepareFromSystem } from "./system/open-system.js";
 import type { SystemOptions } from "./system/open-system.js";
@@ -37,6 +38,7 @@ services, behaviour.json and behaviour.safetensors for npm run export, report.js
   --fusion KIND   combined (unless told): several models, closed forms and neighbours, expressed as
                   a weighted sum; or attention: one model, whose learned weights the services use
   --scorer KIND   of the attention: linear (unless told), bilinear or tanh
+  --checkpoint DIR  keeps what is learned there after every epoch, and goes on from it
 
 From the running system: products and their vectors from the index, interactions from the clickstream
 topic from its start to its end now; the last product of a user is the test, the last but one the
@@ -65,6 +67,7 @@ export async function runTrain(args: readonly string[], output: CommandOutput): 
       seed: { type: "string", default: "1" },
       text: { type: "string", default: DEFAULT_TEXT_ENCODER },
       image: { type: "string", default: DEFAULT_IMAGE_ENCODER },
+      checkpoint: { type: "string" },
       fusion: { type: "string", default: "combined" },
       scorer: { type: "string", default: "linear" },
       help: { type: "boolean", default: false },
@@ -90,7 +93,17 @@ export async function runTrain(args: readonly string[], output: CommandOutput): 
           imageEncoder: values.image,
           report,
         });
-  const { vectors, served } = learn(prepared, { seed, report, fusion, scorer });
+  const data = await fingerprint(prepared.dataset);
+  const { checkpoint } = values;
+  const { vectors, served } = learn(prepared, {
+    seed,
+    report,
+    fusion,
+    scorer,
+    ...(checkpoint !== undefined && {
+      checkpoints: (name, settings) => openCheckpoint(checkpoint, name, { data, settings }),
+    }),
+  });
   const rule = rulesOf(prepared)[0]!;
   const ranking = chooseRanking(prepared, vectors, RULES[rule]);
   const kind = fusion === "attention" ? ` --fusion attention --scorer ${scorer}` : "";
@@ -99,7 +112,7 @@ export async function runTrain(args: readonly string[], output: CommandOutput): 
   const trained = await trainedBundle(prepared, vectors, ranking, createdBy, served);
   await writeBundleFolder(out, trained, prepared.dataset.itemIds, {
     createdBy,
-    interactionsSha256: await fingerprint(prepared.dataset),
+    interactionsSha256: data,
     ranking,
     test: rulesOf(prepared).map((name) => vectorRow(prepared, "full", name, [vectors])),
   });
