@@ -1,6 +1,8 @@
 /** What a sequence model learns, and how it is named. */
 import { mulberry32, nearNormal } from "@marquetry/model/random";
 import type { Parameters } from "../training/parameters.js";
+import { identityGain } from "./identity.js";
+import type { Identity } from "./identity.js";
 
 export interface SequenceShape {
   /** d, the length of a product's vector; a multiple of `heads`. */
@@ -12,9 +14,13 @@ export interface SequenceShape {
   readonly historyMax: number;
   /** Weight of a behaviour per newer one in the vector that the block starts from, in (0, 1]. */
   readonly decay: number;
+  /** Room for telling products apart; none where absent. */
+  readonly identity?: Identity;
 }
 
 export const nameOf = {
+  /** g, shape [d]. */
+  gain: "base.gain",
   /** Before attention and before the feed-forward layer, shape [d] each. */
   scale: (layer: 1 | 2): string => `norm${layer}.scale`,
   shift: (layer: 1 | 2): string => `norm${layer}.shift`,
@@ -48,6 +54,7 @@ export function startSequence(shape: SequenceShape, seed: number): Parameters {
     Float32Array.from({ length: rows * cols }, () => nearNormal(uniform) / Math.sqrt(rows));
   const ones = (): Float32Array => new Float32Array(dims).fill(1);
   return {
+    [nameOf.gain]: identityGain(dims, shape.identity),
     [nameOf.scale(1)]: ones(),
     [nameOf.shift(1)]: new Float32Array(dims),
     [nameOf.query]: normal(dims, dims),

@@ -2,7 +2,7 @@
  * A causal transformer of one block over the behaviours of one user, oldest first. With x_t the
  * product's vector at place t and N_1, N_2 layer normalisations:
  *
- *   b_t = norm(sum_{s in (t - L, t]} decay^(t - s) x_s)
+ *   b_t = norm(g * sum_{s in (t - L, t]} decay^(t - s) x_s), element by element
  *   h_t = b_t + attention(N_1(x))_t W_o
  *   u_t = norm(h_t + max(0, N_2(h_t) W_1 + b_1) W_2 + b_2)
  *
@@ -40,6 +40,8 @@ export interface SequenceForward {
   /** u, one row of length 1 per place. */
   readonly interests: Matrix;
   /** For `backwardSequence`. */
+  /** The sum in b_t. */
+  readonly pooled: Matrix;
   readonly base: Normalised;
   readonly first: LayerNorm & { readonly mask: Float32Array | undefined };
   readonly attention: AttentionForward & { readonly input: AttentionInput };
@@ -56,7 +58,8 @@ export function forwardSequence(
   starts: Starts,
   { chance, uniform }: Dropout,
 ): SequenceForward {
-  const base = normalised(pooledPrefixes(shape, x, starts));
+  const pooled = pooledPrefixes(shape, x, starts);
+  const base = normalised(scaledColumns(pooled, parameters[nameOf.gain]!));
   const norm1 = layerNorm(x, parameters[nameOf.scale(1)]!, parameters[nameOf.shift(1)]!);
   const first = { ...norm1, mask: dropout(norm1.rows, chance, uniform) };
   const input = {
@@ -81,7 +84,7 @@ export function forwardSequence(
   addToRows(sum, parameters[nameOf.feedOutBias]!);
   addTo(sum.data, h.data);
   const last = normalised(sum);
-  return { interests: last.rows, base, first, attention, second, hidden, sum: last };
+  return { interests: last.rows, pooled, base, first, attention, second, hidden, sum: last };
 }
 
 /**
@@ -96,7 +99,7 @@ export function backwardSequence(
   gradient: Matrix,
   gradients: Parameters,
 ): Matrix {
-  const { base, first, attention, sum } = forward;
+  const { pooled, base, first, attention, sum } = forward;
   const bySum = backwardNormalise(gradient, sum);
   const byH = backwardFeed(shape, parameters, forward, bySum, gradients);
   addTo(byH.data, bySum.data);
@@ -118,7 +121,10 @@ export function backwardSequence(
     gradients[nameOf.scale(1)]!,
     gradients[nameOf.shift(1)]!,
   );
-  addPooledGradient(shape, byX, backwardNormalise(byH, base), attention.input.starts);
+  const byBase = backwardNormalise(byH, base);
+  addColumnSums(gradients[nameOf.gain]!, elementProduct(byBase, pooled));
+  const byPooled = scaledColumns(byBase, parameters[nameOf.gain]!);
+  addPooledGradient(shape, byX, byPooled, attention.input.starts);
   return byX;
 }
 
@@ -183,6 +189,22 @@ function forEachPair(
       for (let s = Math.max(starts[i]!, t - historyMax + 1); s <= t; s += 1) visit(t, s);
     }
   }
+}
+
+function scaledColumns(m: Matrix, gain: Float32Array): Matrix {
+  return matrix(
+    m.rows,
+    m.cols,
+    m.data.map((x, i) => x * gain[i % m.cols]!),
+  );
+}
+
+function elementProduct(a: Matrix, b: Matrix): Matrix {
+  return matrix(
+    a.rows,
+    a.cols,
+    a.data.map((x, i) => x * b.data[i]!),
+  );
 }
 
 function square({ dims }: SequenceShape, values: Float32Array): Matrix {
