@@ -67,7 +67,7 @@ export function createRank(bundle: Bundle, findCandidates: FindCandidates): Rank
     toSimilarity: (candidate: Candidate) => number,
     popularity: Popularity,
   ): Promise<RankedProduct[]> {
-    const { weights, freshnessHalfLifeMs } = bundle.ranking;
+    const { weights, freshnessHalfLifeMs, popularityFloor = 0 } = bundle.ranking;
     const now = Date.now();
     const [popularities, top] = await Promise.all([
       popularity.of(found.map(({ product }) => product.productId)),
@@ -79,7 +79,10 @@ export function createRank(bundle: Bundle, findCandidates: FindCandidates): Rank
       const { score: total, parts } = composeScore(
         {
           similarity: toSimilarity(candidate),
-          popularity: popularityScore(popularities[at] ?? 0, popularityMax),
+          popularity: Math.max(
+            popularityScore(popularities[at] ?? 0, popularityMax),
+            popularityFloor,
+          ),
           freshness: freshness(now - product.availableFromMs, freshnessHalfLifeMs),
         },
         weights,

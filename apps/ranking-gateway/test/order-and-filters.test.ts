@@ -101,6 +101,17 @@ describe("the order", () => {
     expect(answer.items[0]!.score).toBeCloseTo(0.1 / 2, 4);
   });
 
+  test("a product that nobody had is granted the bundle's floor of popularity, and no less popular one less", async () => {
+    const plain = weighing({ popularity: 1, freshness: 0 });
+    const bundle = { ...plain, ranking: { ...plain.ranking, popularityFloor: 0.5 } };
+    const { client, put, putPopularity } = await startBench({ bundle });
+    await put(product("hit"), product("new"), product("rare"));
+    await putPopularity({ hit: 15, rare: 1 });
+    const { items } = await client.recommend({ userId: "nobody" });
+    expect(items.map(({ productId }) => productId)).toEqual(["hit", "new", "rare"]);
+    expect(items.map(({ score }) => score)).toEqual([1, 0.5, 0.5]);
+  });
+
   const LEARNED: Record<string, SimilarityModel> = {
     "two-tower": {
       kind: "two-tower",

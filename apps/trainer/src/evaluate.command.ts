@@ -1,12 +1,19 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { MarquetryError } from "@marquetry/runtime/errors";
-import { readBundleFolder } from "./bundle/bundle-folder.js";
+import { assertFits, readBundleFolder } from "./bundle/bundle-folder.js";
 import { readTrainerConfig } from "./config.js";
+import { mainCutoff } from "./evaluation/choose.js";
+import type { Curve } from "./evaluation/curves.js";
 import { GOALS } from "./evaluation/goals.js";
-import { jsonLines, markdown } from "./evaluation/report.js";
-import type { Row } from "./evaluation/report.js";
-import { baselineRows, bundleRows, closedFormRows, learnedRows } from "./recipe/methods.js";
+import { qualityReportFiles } from "./evaluation/quality-report.js";
+import { curveFigures, rowFigures, rowTables } from "./evaluation/report.js";
+import type { NamedFigure, Row } from "./evaluation/report.js";
+import { CURVE_SOURCES } from "./recipe/curve-sources.js";
+import { costLines, dataLines, protocolLines } from "./recipe/described.js";
 import { prepare } from "./recipe/prepare.js";
+import { coldSource, ROW_SOURCES, rowContext } from "./recipe/row-sources.js";
 
 const HELP = `npm run evaluate -- --dataset DIR [OPTIONS]
 
@@ -18,8 +25,15 @@ part is found, beside popularity and other methods.
   --seeds N       runs of the learned model, 3 unless told; 0 leaves it out
   --bundle DIR    a bundle that npm run train wrote, ranked by the services' own functions; then the
                   learned model is not trained again unless --seeds is given
-  --ease          EASE too, which takes a matrix of products by products (four bytes each, thrice)
+  --rows A,B      only these of ${ROW_SOURCES.map(({ name }) => name).join(", ")};
+                  popularity is always among them
+  --curves A,B    only these of ${CURVE_SOURCES.map(({ name }) => name).join(", ")};
+                  all of them with --report, none without
+  --report DIR    writes DATASET.md with all of it, and a plot for each curve
+  --cold SHARE    instead of all that: that share of products (such as 0.1) taken out of training
+                  and histories, and how well they are found; trains once per seed
   --text ID       encoder of texts, all-minilm-l6-v2-int8 unless told
+  --image ID      encoder of pictures, efficientnet-lite0 unless told
   --json          one JSON line per figure and nothing else on stdout
   --help          this text
 `;
@@ -31,6 +45,7 @@ export interface CommandOutput {
 }
 
 export const DEFAULT_TEXT_ENCODER = "all-minilm-l6-v2-int8";
+export const DEFAULT_IMAGE_ENCODER = "efficientnet-lite0";
 
 export async function runEvaluate(args: readonly string[], output: CommandOutput): Promise<void> {
   const { values } = parseArgs({
@@ -39,18 +54,31 @@ export async function runEvaluate(args: readonly string[], output: CommandOutput
       dataset: { type: "string" },
       bundle: { type: "string" },
       seeds: { type: "string" },
-      ease: { type: "boolean", default: false },
+      rows: { type: "string" },
+      curves: { type: "string" },
+      report: { type: "string" },
+      cold: { type: "string" },
       text: { type: "string", default: DEFAULT_TEXT_ENCODER },
+      image: { type: "string", default: DEFAULT_IMAGE_ENCODER },
       json: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
   if (values.help) return void output.stdout.write(HELP);
   if (values.dataset === undefined) throw new MarquetryError("invalid", "--dataset is missing");
+  const cold = values.cold === undefined ? undefined : shareOf("--cold", values.cold);
+  const sources = cold
+    ? [coldSource(cold)]
+    : chosen("--rows", ROW_SOURCES, values.rows && `popularity,${values.rows}`);
+  const curveSources =
+    cold !== undefined || (values.curves === undefined && values.report === undefined)
+      ? []
+      : chosen("--curves", CURVE_SOURCES, values.curves);
   const report = (line: string): void => void output.stderr.write(`${line}\n`);
   const prepared = await prepare(values.dataset, {
     ...readTrainerConfig(),
     textEncoder: values.text,
+    imageEncoder: values.image,
     report,
   });
   const { name } = prepared.dataset;
@@ -58,20 +86,70 @@ export async function runEvaluate(args: readonly string[], output: CommandOutput
     values.bundle === undefined
       ? undefined
       : await readBundleFolder(values.bundle, prepared.dataset.itemIds);
-  const rows: Row[] = [];
-  const add = (row: Row): void => {
-    rows.push(row);
-    report(`${name}: ${row.method}, ${row.rule}`);
-    if (values.json) {
-      for (const line of jsonLines(name, row, GOALS)) output.stdout.write(`${line}\n`);
-    }
-  };
-  for (const row of baselineRows(prepared, values.ease)) add(row);
-  for (const row of closedFormRows(prepared)) add(row);
-  if (folder !== undefined) for (const row of bundleRows(prepared, folder)) add(row);
+  if (folder !== undefined) assertFits(values.bundle!, folder.bundle, prepared.encoders);
   const seeds = countOf("--seeds", values.seeds ?? (folder === undefined ? "3" : "0"));
-  if (seeds > 0) for (const row of learnedRows(prepared, seeds, report)) add(row);
-  if (!values.json) output.stdout.write(markdown(name, rows));
+  const context = rowContext(prepared, { bundle: folder, seeds, report });
+  const [rows, curves, figures]: [Row[], Curve[], NamedFigure[]] = [[], [], []];
+  const add = (what: string, more: readonly NamedFigure[]): void => {
+    figures.push(...more);
+    report(`${name}: ${what}`);
+    if (!values.json) return;
+    for (const figure of more) output.stdout.write(`${JSON.stringify(figure)}\n`);
+  };
+  for (const source of sources) {
+    for await (const row of await source.rows(context)) {
+      rows.push(row);
+      add(`${row.method}, ${row.rule}`, rowFigures(name, row, GOALS));
+    }
+  }
+  for (const source of curveSources) {
+    const curve = await source.curve(context);
+    if (curve === undefined) continue;
+    curves.push(curve);
+    add(curve.title, curveFigures(name, curve, GOALS));
+  }
+  const cutoff = mainCutoff(prepared.dataset);
+  if (!values.json) {
+    output.stdout.write(`## ${name}, test part\n\n${rowTables(rows, cutoff).join("\n")}`);
+  }
+  if (values.report === undefined) return;
+  const files = qualityReportFiles({
+    dataset: name,
+    command: ["npm run evaluate --", ...args].join(" "),
+    data: dataLines(prepared),
+    protocol: protocolLines(prepared),
+    mainCutoff: cutoff,
+    rows,
+    curves,
+    figures,
+    goals: GOALS,
+    cost: costLines(context),
+  });
+  await mkdir(values.report, { recursive: true });
+  for (const [file, content] of files) await writeFile(join(values.report, file), content);
+}
+
+/** All where none are named. @throws MarquetryError `invalid` for a name that there is not */
+function chosen<Source extends { readonly name: string }>(
+  option: string,
+  sources: readonly Source[],
+  list: string | undefined,
+): readonly Source[] {
+  if (list === undefined) return sources;
+  const names = new Set(list.split(","));
+  const unknown = [...names].find((name) => !sources.some((source) => source.name === name));
+  if (unknown === undefined) return sources.filter(({ name }) => names.has(name));
+  const known = sources.map(({ name }) => name).join(", ");
+  throw new MarquetryError("invalid", `${option}: expected some of ${known}, got "${unknown}"`);
+}
+
+function shareOf(option: string, value: string): number {
+  const share = Number(value);
+  if (share > 0 && share < 1) return share;
+  throw new MarquetryError(
+    "invalid",
+    `${option}: expected a share between 0 and 1, got "${value}"`,
+  );
 }
 
 export function countOf(option: string, value: string): number {

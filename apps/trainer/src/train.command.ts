@@ -6,7 +6,7 @@ import { assertNothingAt, writeBundleFolder } from "./bundle/bundle-folder.js";
 import { trainedBundle } from "./bundle/trained-bundle.js";
 import { readTrainerConfig } from "./config.js";
 import type { Dataset } from "./dataset/dataset.js";
-import { countOf, DEFAULT_TEXT_ENCODER } from "./evaluate.command.js";
+import { countOf, DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER } from "./evaluate.command.js";
 import type { CommandOutput } from "./evaluate.command.js";
 import { chooseRanking, learnVectors } from "./recipe/learn.js";
 import { RULES, rulesOf, vectorRow } from "./recipe/methods.js";
@@ -22,6 +22,7 @@ behaviour.safetensors to be published as modality vectors, report.json with the 
   --out DIR       where the bundle goes; nothing may be there yet
   --seed N        1 unless told; the same seed gives the same bundle
   --text ID       encoder of texts, all-minilm-l6-v2-int8 unless told
+  --image ID      encoder of pictures, efficientnet-lite0 unless told
   --help          this text
 `;
 
@@ -33,6 +34,7 @@ export async function runTrain(args: readonly string[], output: CommandOutput): 
       out: { type: "string" },
       seed: { type: "string", default: "1" },
       text: { type: "string", default: DEFAULT_TEXT_ENCODER },
+      image: { type: "string", default: DEFAULT_IMAGE_ENCODER },
       help: { type: "boolean", default: false },
     },
   });
@@ -47,6 +49,7 @@ export async function runTrain(args: readonly string[], output: CommandOutput): 
   const prepared = await prepare(folder, {
     ...readTrainerConfig(),
     textEncoder: values.text,
+    imageEncoder: values.image,
     report,
   });
   const vectors = learnVectors(prepared, { seed, report });

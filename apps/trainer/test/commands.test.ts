@@ -79,6 +79,23 @@ describe("train and evaluate", () => {
     );
   }, 60_000);
 
+  test("a report has the rows and curves that were asked for, always with popularity", async () => {
+    await using data = await temporaryFolder(plantedFiles());
+    const report = join(data.directory, "quality");
+    const output = captured();
+    const asked = ["--rows", "content", "--curves", "cold-users", "--seeds", "0"];
+    await runEvaluate(["--dataset", data.directory, ...asked, "--report", report], output);
+    const name = (await readdir(report)).find((file) => file.endsWith(".md"));
+    const text = await readFile(join(report, name!), "utf8");
+    expect(text.match(/^\| (popularity|content only|full) \|/gm)).toEqual([
+      "| popularity |",
+      "| content only |",
+    ]);
+    const plot = /\(([^)]+-cold-users\.svg)\)/.exec(text)![1]!;
+    expect(await readFile(join(report, plot), "utf8")).toContain("</svg>");
+    expect(text).toContain(`--rows content --curves cold-users --seeds 0 --report ${report}`);
+  });
+
   test("a mistake in the data ends training before it starts, and leaves nothing behind", async () => {
     await using data = await temporaryFolder({
       ...pairFiles(),
@@ -98,6 +115,9 @@ describe("train and evaluate", () => {
     expect(output.out()).toContain("npm run evaluate -- --dataset DIR");
     expect(output.out()).toContain("npm run train -- --dataset DIR --out DIR");
     await expect(runEvaluate([], output)).rejects.toThrow("--dataset is missing");
+    await expect(runEvaluate(["--dataset", "x", "--rows", "fulll"], output)).rejects.toThrow(
+      /--rows: expected some of popularity, .*got "fulll"/,
+    );
     await expect(runTrain(["--dataset", "x"], output)).rejects.toThrow("both needed");
   });
 });

@@ -290,6 +290,7 @@ describe("a bundle is refused", () => {
     ["ranking.weights.popularity", (m) => (m.ranking.weights.popularity = null)],
     ["ranking.freshnessHalfLifeMs: expected a", (m) => (m.ranking.freshnessHalfLifeMs = 0)],
     ["ranking.actionWeights.view", (m) => (m.ranking.actionWeights.view = "1")],
+    ["ranking.popularityFloor: expected 0 to 1", (m) => (m.ranking.popularityFloor = 1.5)],
     ["weights.sha256", (m) => (m.weights.sha256 = "abc")],
   ])("naming the field: %s", async (message, change) => {
     await expect(decodeChanged(change)).rejects.toThrow(message);

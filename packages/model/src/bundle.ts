@@ -22,6 +22,7 @@ import {
   pathOf,
   positiveOf,
   recordOf,
+  shareOf,
   textOf,
 } from "./manifest-fields.js";
 import type { Fields } from "./manifest-fields.js";
@@ -62,6 +63,9 @@ export interface RankingModel {
   readonly popularityHalfLifeMs: number;
   /** What a behaviour adds to its product's popularity, by action; may be negative. */
   readonly actionWeights: Readonly<Record<string, number>>;
+  /** The least popularity score of any product, in [0, 1]; 0 unless given. So much is granted to a
+   * product that nobody had yet, which would otherwise stand behind everything. */
+  readonly popularityFloor?: number;
 }
 
 export interface EncodedBundle {
@@ -70,6 +74,9 @@ export interface EncodedBundle {
   /** Safetensors bytes. */
   readonly weights: Uint8Array;
 }
+
+/** The modality that a trainer makes of what people did, and no encoder of the content. */
+export const BEHAVIOUR_MODALITY = "behaviour";
 
 export const BUNDLE_ID = /^[a-z0-9][a-z0-9.-]{0,62}$/;
 export const BUNDLE_FILES = { manifest: "manifest.json", weights: "weights.safetensors" } as const;
@@ -378,7 +385,8 @@ function readScore(record: Fields, modality: string, source: TensorSource): Moda
 }
 
 function readRanking(fields: Fields): RankingModel {
-  allowOnly(fields, ["weights", "freshnessHalfLifeMs", "popularityHalfLifeMs", "actionWeights"]);
+  const own = ["freshnessHalfLifeMs", "popularityHalfLifeMs", "actionWeights", "popularityFloor"];
+  allowOnly(fields, ["weights", ...own]);
   const weights = objectOf(fields, "weights", ["similarity", "popularity", "freshness"]);
   return {
     weights: {
@@ -389,6 +397,7 @@ function readRanking(fields: Fields): RankingModel {
     freshnessHalfLifeMs: positiveOf(fields, "freshnessHalfLifeMs"),
     popularityHalfLifeMs: positiveOf(fields, "popularityHalfLifeMs"),
     actionWeights: recordOf(fields, "actionWeights", numberOf),
+    ...optional(fields, "popularityFloor", shareOf),
   };
 }
 

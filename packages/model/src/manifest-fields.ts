@@ -97,6 +97,13 @@ export function numberOf(fields: Fields, name: string): number {
   throw new TypeError(`${pathOf(fields, name)}: expected a number`);
 }
 
+/** @throws TypeError where the field is no number, RangeError where it is not in [0, 1] */
+export function shareOf(fields: Fields, name: string): number {
+  const value = numberOf(fields, name);
+  if (value >= 0 && value <= 1) return value;
+  throw new RangeError(`${pathOf(fields, name)}: expected 0 to 1, got ${value}`);
+}
+
 /** @throws TypeError where the field is no number, RangeError where it is not above 0 */
 export function positiveOf(fields: Fields, name: string): number {
   const value = numberOf(fields, name);

@@ -1,21 +1,21 @@
 /** The learned model as a bundle, and proof that the bundle is the learned model. */
-import { decodeBundle, encodeBundle } from "@marquetry/model/bundle";
+import { BEHAVIOUR_MODALITY, decodeBundle, encodeBundle } from "@marquetry/model/bundle";
 import type { Bundle, EncodedBundle } from "@marquetry/model/bundle";
 import { sha256Hex } from "@marquetry/model/digest";
 import { fuse } from "@marquetry/model/fusion";
 import type { ModalityVectors } from "@marquetry/model/fusion";
 import type { Matrix } from "@marquetry/model/matrix";
+import { popularityScore } from "@marquetry/model/ranking";
 import { vectorToBytes } from "@marquetry/model/vector";
 import { zeroShotBundle } from "@marquetry/model/zero-shot";
 import { MarquetryError } from "@marquetry/runtime/errors";
 import { rowOf } from "../linear-algebra/rows.js";
 import type { RankingSettings } from "../recipe/learn.js";
+import { popularityFloor } from "../evaluation/pooled.js";
 import type { Prepared } from "../recipe/prepare.js";
 import { express } from "./express.js";
 import type { BehaviourModality } from "./express.js";
 import { goldenVectors } from "./golden.js";
-
-export const BEHAVIOUR_MODALITY = "behaviour";
 
 export interface TrainedBundle {
   readonly bundle: Bundle;
@@ -91,6 +91,7 @@ export async function trainedBundle(
     ranking: {
       ...untrained,
       weights: { similarity: 1, popularity: servedPopularity(ranking, counts), freshness: 0 },
+      popularityFloor: popularityScore(popularityFloor(counts), largestOf(counts)),
     },
   };
   const golden = goldenVectors({
@@ -113,7 +114,11 @@ export async function trainedBundle(
 
 /** Services divide log(1 + popularity) by that of the most popular product. */
 function servedPopularity({ popularity }: RankingSettings, counts: Float64Array): number {
-  return popularity * Math.log1p(counts.reduce((a, b) => Math.max(a, b), 0));
+  return popularity * Math.log1p(largestOf(counts));
+}
+
+function largestOf(counts: Float64Array): number {
+  return counts.reduce((a, b) => Math.max(a, b), 0);
 }
 
 /** What a service would have of each product. */

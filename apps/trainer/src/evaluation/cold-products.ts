@@ -1,22 +1,35 @@
 /** Cold products: how well products are found that nobody had when the model was trained. */
+import { BEHAVIOUR_MODALITY } from "@marquetry/model/bundle";
+import { fuse } from "@marquetry/model/fusion";
+import type { FusionModel } from "@marquetry/model/fusion";
+import { matrix } from "@marquetry/model/matrix";
+import type { Matrix } from "@marquetry/model/matrix";
 import { mulberry32 } from "@marquetry/model/random";
+import type { BehaviourModality } from "../bundle/express.js";
+import { modalityVectors, trainedBundle } from "../bundle/trained-bundle.js";
 import { countItems } from "../dataset/dataset.js";
+import type { Question, Splits } from "../dataset/dataset.js";
+import { rowOf } from "../linear-algebra/rows.js";
+import type { RankingSettings } from "../recipe/learn.js";
 import type { Prepared } from "../recipe/prepare.js";
+import { contentOf, createImpute } from "../representation/imputation.js";
+import { CUTOFFS, figuresAt } from "./figures.js";
+import type { FiguresAt } from "./figures.js";
+import { pooledScorer, popularityPrior } from "./pooled.js";
+import { topLists } from "./top-lists.js";
+import type { RankingRules } from "./top-lists.js";
 
 /** The data as if some products were new. */
 export interface ColdProducts {
-  /**
-   * The training part and every history without the cold products; targets are whole. A user whose
-   * validation product is cold has no validation target in his test history.
-   */
+  /** The training part without the cold products; targets are whole. */
   readonly prepared: Prepared;
   /** By product, 1 where it is cold. */
   readonly cold: Uint8Array;
 }
 
 /**
- * Takes products out of all that is known before the question: from training and from histories, not
- * from the targets.
+ * Takes products out of all that is known before a question is asked: out of training and, where
+ * cold products are measured, out of histories; not out of the targets.
  * @param share of all products, in (0, 1)
  */
 export function withColdProducts(prepared: Prepared, share: number, seed: number): ColdProducts {
@@ -37,4 +50,97 @@ export function withColdProducts(prepared: Prepared, share: number, seed: number
     },
     cold,
   };
+}
+
+/** How products without behaviour get their vector: not at all (they are never shown), as fusion
+ * guesses it from content alone, or with an imputed behaviour. */
+export type ColdMethod = "nothing" | "content" | "imputed";
+export const COLD_METHODS: readonly ColdMethod[] = ["nothing", "content", "imputed"];
+
+export interface ColdFigures {
+  readonly method: ColdMethod;
+  /** Over the users whose target is a cold product. */
+  readonly cold: readonly FiguresAt[];
+  /** Over all users. */
+  readonly overall: readonly FiguresAt[];
+}
+
+/**
+ * Figures on the test part, as the bundle would serve it.
+ * @param vectors trained on `coldProducts.prepared`, one row of length 1 per product
+ * @param ranking chosen on its validation part
+ */
+export async function coldProductFigures(
+  { prepared, cold }: ColdProducts,
+  vectors: Matrix,
+  ranking: RankingSettings,
+  rules: RankingRules,
+): Promise<ColdFigures[]> {
+  const { bundle, behaviour } = await trainedBundle(prepared, vectors, ranking, "cold products");
+  const question = coldQuestion(prepared.dataset.splits, cold);
+  const targets = question.targets.map((list) => list.filter((item) => cold[item] === 1));
+  const { counts } = prepared;
+  const users = prepared.dataset.splits.train.length;
+  return COLD_METHODS.map((method) => {
+    const shown = withColdVectors(prepared, vectors, bundle.fusion, behaviour, method);
+    const prior = popularityPrior(counts, ranking.popularity);
+    if (method === "nothing") counts.forEach((count, i) => count === 0 && (prior[i] = -Infinity));
+    const scorer = pooledScorer({
+      vectors: shown,
+      histories: question.histories,
+      decay: ranking.decay,
+      prior,
+    });
+    const at = (asked: Question): FiguresAt[] => {
+      const lists = topLists(asked, scorer, rules);
+      return CUTOFFS.map((k) => figuresAt(k, lists, asked.targets, counts, users));
+    };
+    return { method, cold: at({ ...question, targets }), overall: at(question) };
+  });
+}
+
+/** The test part without cold products in what is known of a user. */
+function coldQuestion({ train, valid, test, testHistory }: Splits, cold: Uint8Array): Question {
+  const warm = (list: Int32Array): Int32Array => list.filter((item) => cold[item] === 0);
+  const histories =
+    testHistory === "train"
+      ? train
+      : train.map((list, user) => Int32Array.of(...list, ...warm(valid[user]!)));
+  return { histories, targets: test };
+}
+
+/** The trained vectors; of products without behaviour those of the method, zero where it has none. */
+function withColdVectors(
+  { features, counts }: Prepared,
+  vectors: Matrix,
+  fusion: FusionModel,
+  behaviour: BehaviourModality,
+  method: ColdMethod,
+): Matrix {
+  const shown = matrix(vectors.rows, vectors.cols, vectors.data.slice());
+  const vectorsOf = modalityVectors(features, behaviour);
+  const contentRows = (items: ArrayLike<number>): Matrix => {
+    const rows = matrix(items.length, vectors.cols);
+    for (let i = 0; i < items.length; i += 1) {
+      const content = contentOf(fusion, vectorsOf(items[i]!));
+      if (content !== undefined) rowOf(rows, i).set(content);
+    }
+    return rows;
+  };
+  const coldItems = Array.from(counts.keys()).filter((item) => counts[item] === 0);
+  if (coldItems.length === 0) return shown;
+  const impute = createImpute({
+    content: contentRows(behaviour.items),
+    behaviour: behaviour.vectors,
+  });
+  const imputed = method === "imputed" ? impute(contentRows(coldItems)) : undefined;
+  for (const [i, item] of coldItems.entries()) {
+    const own = imputed && { [BEHAVIOUR_MODALITY]: rowOf(imputed, i) };
+    const fused =
+      method === "nothing" ? undefined : fuse(fusion, Object.assign({}, vectorsOf(item), own));
+    const row = rowOf(shown, item);
+    if (fused === undefined) row.fill(0);
+    else row.set(fused);
+  }
+  return shown;
 }

@@ -5,7 +5,8 @@ import { pool } from "@marquetry/model/interests";
 import { mulberry32, randomVector } from "@marquetry/model/random";
 import { countItems } from "../dataset/dataset.js";
 import { normaliseRows, rowOf } from "../linear-algebra/rows.js";
-import { coOccurrence, easeScorer, itemKnnScorer, popularityScorer } from "./baselines.js";
+import { easeScorer, itemKnnScorer, popularityScorer } from "./baselines.js";
+import { coOccurrence } from "../representation/co-occurrence.js";
 import { deviationOf, figuresAt, giniOf, meanOf } from "./figures.js";
 import { addPrior, pooledVector, popularityPrior } from "./pooled.js";
 import { askedUsers, best, topLists } from "./top-lists.js";
@@ -135,8 +136,10 @@ describe("pooling", () => {
     pooledVector(vectors, history, 0.7).forEach((x, j) => expect(x).toBeCloseTo(interest[j]!, 6));
   });
 
-  test("the prior is added to every row", () => {
-    const prior = popularityPrior(Float64Array.of(0, Math.E - 1), 0.5);
-    expect(Array.from(addPrior(matrix(2, 2), prior).data)).toEqual([0, 0.5, 0, 0.5]);
+  test("the prior is added to every row, and is that of the median for what is less popular", () => {
+    const prior = popularityPrior(Float64Array.of(0, 1, Math.E - 1, Math.E ** 2 - 1), 0.5);
+    expect(Array.from(addPrior(matrix(2, 4), prior).data)).toEqual(
+      [1, 1, 1, 2, 1, 1, 1, 2].map((x) => x / 2),
+    );
   });
 });

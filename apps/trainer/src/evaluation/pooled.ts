@@ -48,7 +48,14 @@ export function addPrior(scores: Matrix, prior: Float64Array): Matrix {
   return scores;
 }
 
-/** weight * log(1 + count). */
+/** weight * log(1 + count), with no count below `popularityFloor`. */
 export function popularityPrior(counts: Float64Array, weight: number): Float64Array {
-  return counts.map((count) => weight * Math.log1p(count));
+  const floor = popularityFloor(counts);
+  return counts.map((count) => weight * Math.log1p(Math.max(count, floor)));
+}
+
+/** The median of products that somebody had: what a cold product may well come to. */
+export function popularityFloor(counts: Float64Array): number {
+  const rising = counts.filter((count) => count > 0).toSorted();
+  return rising[Math.floor(rising.length / 2)] ?? 0;
 }

@@ -1,6 +1,8 @@
-/** What `evaluate` prints. */
+/** Figures by name, and the table that `evaluate` prints. */
+import type { Curve } from "./curves.js";
 import { deviationOf, meanOf } from "./figures.js";
 import type { FiguresAt } from "./figures.js";
+import type { Goal } from "./goals.js";
 
 /** One method under one rule on the test part. */
 export interface Row {
@@ -10,104 +12,156 @@ export interface Row {
   readonly runs: readonly (readonly FiguresAt[])[];
   /** What was chosen on the validation part, per run. */
   readonly chosen: readonly string[];
+  /** What this row does that published models do not, beside its rule. */
+  readonly beyondPublished?: string;
 }
 
 /** `masked`: own history left out; `unmasked`: as published sequential tables are, presumably;
  * `own-penalty`: own products pushed down by a constant, which published models do not do. */
 export type RuleName = "masked" | "unmasked" | "own-penalty";
 
-export interface Goal {
-  readonly dataset: string;
-  readonly method: string;
-  readonly rule: RuleName;
-  readonly figure: string;
-  readonly atLeast: number;
+/** One figure with all that must stand beside it. */
+export interface NamedFigure {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: "share" | "bit";
+  readonly goal: number | null;
+  readonly holds: boolean | null;
+  readonly context: {
+    readonly part: "test";
+    readonly seeds: number;
+    readonly seedDeviation: number;
+    /** Over users. */
+    readonly standardError: number | null;
+    readonly chosenOnValidation: readonly string[];
+  };
 }
 
 const FIGURES = ["recall", "ndcg", "coverage", "gini", "novelty"] as const;
 
-/** One JSON line per figure. */
-export function jsonLines(dataset: string, row: Row, goals: readonly Goal[]): string[] {
+export function rowFigures(dataset: string, row: Row, goals: readonly Goal[]): NamedFigure[] {
   return row.runs[0]!.flatMap(({ k }, at) =>
     FIGURES.map((figure) => {
       const values = row.runs.map((run) => valueOf(run[at]!, figure));
-      const value = meanOf(values).value;
-      const name = `${figure}@${k}`;
-      const goal = goals.find(
-        (g) =>
-          g.dataset === dataset &&
-          g.method === row.method &&
-          g.rule === row.rule &&
-          g.figure === name,
-      )?.atLeast;
-      return JSON.stringify({
-        name: `${dataset}/${row.method}/${row.rule}/${name}`,
-        value,
-        unit: figure === "novelty" ? "bit" : "share",
-        goal: goal ?? null,
-        holds: goal === undefined ? null : value >= goal,
-        context: {
-          part: "test",
-          seeds: values.length,
-          seedDeviation: deviationOf(values),
-          standardError: standardErrorOf(row.runs[0]![at]!, figure),
-          chosenOnValidation: row.chosen,
-        },
+      const name = `${dataset}/${row.method}/${row.rule}/${figure}@${k}`;
+      return against(goals, name, meanOf(values).value, figure === "novelty" ? "bit" : "share", {
+        part: "test",
+        seeds: values.length,
+        seedDeviation: deviationOf(values),
+        standardError: meanErrorOf(row, at, figure),
+        chosenOnValidation: row.chosen,
       });
     }),
   );
 }
 
-/** A Markdown table; the standard error over users of the first run stands behind each figure. */
-export function markdown(dataset: string, rows: readonly Row[]): string {
-  const cutoffs = rows[0]?.runs[0]?.map(({ k }) => k) ?? [];
-  const heads = cutoffs.map((k) => `R@${k} / N@${k}`);
-  const lines = rows.map((row) => {
-    const cells = cutoffs.map((_, at) => {
-      const recalls = row.runs.map((run) => run[at]!.recall.value);
-      const gains = row.runs.map((run) => run[at]!.ndcg.value);
-      return `${spread(recalls)} / ${spread(gains)}`;
-    });
-    const first = row.runs[0]![0]!;
-    return [
-      row.method,
-      row.rule,
-      ...cells,
-      first.recall.standardError.toFixed(4),
-      first.coverage.toFixed(2),
-      first.gini.toFixed(2),
-      first.novelty.toFixed(1),
-      row.chosen[0]!,
-    ];
-  });
-  const k = cutoffs[0];
-  const head = [
-    "method",
-    "rule",
-    ...heads,
-    `SE of R@${k}`,
-    `coverage@${k}`,
-    "Gini",
-    "novelty",
-    "chosen",
-  ];
-  return [
-    `## ${dataset}, test part`,
-    "",
-    ...[head, head.map(() => "---"), ...lines].map((cells) => `| ${cells.join(" | ")} |`),
-    "",
-  ].join("\n");
+export function curveFigures(dataset: string, curve: Curve, goals: readonly Goal[]): NamedFigure[] {
+  const ofRows = (curve.rows ?? []).flatMap((row) => rowFigures(dataset, row, goals));
+  const ofPoints = curve.series.flatMap(({ name: series, points }) =>
+    points.flatMap((point, i) => {
+      if (point === undefined) return [];
+      const { recall, ndcg, seeds, seedDeviation } = point;
+      return Object.entries({ recall, ...(ndcg && { ndcg }) }).map(([figure, mean]) =>
+        against(
+          goals,
+          `${dataset}/${curve.name}/${series}/${curve.xs[i]}/${figure}@${curve.k}`,
+          mean.value,
+          "share",
+          {
+            part: "test",
+            seeds,
+            seedDeviation: figure === "recall" ? seedDeviation : 0,
+            standardError: mean.standardError,
+            chosenOnValidation: [curve.protocol],
+          },
+        ),
+      );
+    }),
+  );
+  return [...ofPoints, ...ofRows];
 }
 
-function spread(values: readonly number[]): string {
-  const mean = meanOf(values).value.toFixed(4);
-  return values.length === 1 ? mean : `${mean} (${deviationOf(values).toFixed(4)})`;
+function against(
+  goals: readonly Goal[],
+  name: string,
+  value: number,
+  unit: NamedFigure["unit"],
+  context: NamedFigure["context"],
+): NamedFigure {
+  const goal = goals.find(({ figure }) => figure === name)?.atLeast;
+  const holds = goal === undefined ? null : value >= goal;
+  return { name, value, unit, goal: goal ?? null, holds, context };
+}
+
+/** Markdown of one table for each rule. */
+export function rowTables(rows: readonly Row[], mainCutoff: number): string[] {
+  const rules = [...new Set(rows.map(({ rule }) => rule))];
+  return rules.flatMap((rule) => {
+    const own = rows.filter((row) => row.rule === rule);
+    return [`### ${TITLES[rule]}`, "", rowTable(own, mainCutoff), ""];
+  });
+}
+
+const TITLES: Readonly<Record<RuleName, string>> = {
+  masked: "Masked: the user's own history is left out",
+  unmasked: "Unmasked: the user's own history competes",
+  "own-penalty": "Own history pushed down by a constant (a rule that published models lack)",
+};
+
+/**
+ * Each figure with its standard error over users and, over several seeds, in brackets their
+ * standard deviation.
+ */
+export function rowTable(rows: readonly Row[], mainCutoff: number): string {
+  const cutoffs = rows[0]?.runs[0]?.map(({ k }) => k) ?? [];
+  const main = Math.max(0, cutoffs.indexOf(mainCutoff));
+  const head = [
+    "method",
+    ...cutoffs.flatMap((k) => [`R@${k}`, `N@${k}`]),
+    ...["coverage", "Gini", "novelty"].map((figure) => `${figure}@${cutoffs[main]}`),
+    "seeds",
+    "chosen on validation",
+  ];
+  const lines = rows.map((row) => [
+    row.beyondPublished === undefined ? row.method : `${row.method} *(${row.beyondPublished})*`,
+    ...cutoffs.flatMap((_, at) => [cell(row, at, "recall"), cell(row, at, "ndcg")]),
+    ...(["coverage", "gini", "novelty"] as const).map((figure) =>
+      meanOf(row.runs.map((run) => run[main]![figure])).value.toFixed(figure === "novelty" ? 1 : 2),
+    ),
+    String(row.runs.length),
+    [...new Set(row.chosen)].join("; "),
+  ]);
+  return markdownTable(head, lines);
+}
+
+export function markdownTable(head: readonly string[], lines: readonly (readonly string[])[]) {
+  return [head, head.map(() => "---"), ...lines]
+    .map((cells) => `| ${cells.join(" | ")} |`)
+    .join("\n");
+}
+
+/** `.1167 ± .0040`, with leading zeros dropped as published tables do. */
+export function withError(value: number, standardError: number): string {
+  return `${decimals(value)} ± ${decimals(standardError)}`;
+}
+
+export function decimals(value: number): string {
+  return value.toFixed(4).replace(/^(-?)0\./, "$1.");
+}
+
+function cell(row: Row, at: number, figure: "recall" | "ndcg"): string {
+  const values = row.runs.map((run) => run[at]![figure].value);
+  const shown = withError(meanOf(values).value, meanErrorOf(row, at, figure)!);
+  return values.length === 1 ? shown : `${shown} (${decimals(deviationOf(values))})`;
+}
+
+/** Mean over runs of the standard error over users; users are the same in every run, so that more
+ * runs do not make it smaller. */
+function meanErrorOf(row: Row, at: number, figure: (typeof FIGURES)[number]): number | null {
+  if (figure !== "recall" && figure !== "ndcg") return null;
+  return meanOf(row.runs.map((run) => run[at]![figure].standardError)).value;
 }
 
 function valueOf(at: FiguresAt, figure: (typeof FIGURES)[number]): number {
   return figure === "recall" || figure === "ndcg" ? at[figure].value : at[figure];
-}
-
-function standardErrorOf(at: FiguresAt, figure: (typeof FIGURES)[number]): number | null {
-  return figure === "recall" || figure === "ndcg" ? at[figure].standardError : null;
 }

@@ -34,9 +34,11 @@ export function servedScorer(
   const dims = fused.find((vector) => vector !== undefined)?.length ?? 1;
   const vectors = matrix(fused.length, dims);
   for (const [item, vector] of fused.entries()) if (vector) rowOf(vectors, item).set(vector);
-  const { weights } = bundle.ranking;
+  const { weights, popularityFloor = 0 } = bundle.ranking;
   const most = counts.reduce((a, b) => Math.max(a, b), 0);
-  const prior = counts.map((count) => weights.popularity * popularityScore(count, most));
+  const prior = counts.map(
+    (count) => weights.popularity * Math.max(popularityScore(count, most), popularityFloor),
+  );
   return (histories) => (users) => {
     const interests = matrix(users.length, dims);
     for (const [i, user] of users.entries()) {

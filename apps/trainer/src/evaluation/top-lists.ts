@@ -26,13 +26,14 @@ const BLOCK_USERS = 512;
 /** Ties go to the lower number. */
 export function topLists(question: Question, scorer: Scorer, rules: RankingRules): TopLists {
   const users = askedUsers(question);
+  const own = question.own ?? question.histories;
   const lists: Int32Array[] = [];
   for (let from = 0; from < users.length; from += BLOCK_USERS) {
     const block = users.subarray(from, from + BLOCK_USERS);
     const scores = scorer(block);
     for (const [i, user] of block.entries()) {
       const row = rowOf(scores, i);
-      applyRules(row, question.histories[user]!, rules);
+      applyRules(row, own[user]!, rules);
       lists.push(best(row, LIST_LENGTH));
     }
   }
@@ -40,19 +41,19 @@ export function topLists(question: Question, scorer: Scorer, rules: RankingRules
 }
 
 /** Users with a history to start from and a target to find. */
-export function askedUsers({ histories, targets }: Question): Int32Array {
+export function askedUsers({ histories, targets, own = histories }: Question): Int32Array {
   return Int32Array.from(
-    [...targets.keys()].filter((user) => targets[user]!.length > 0 && histories[user]!.length > 0),
+    [...targets.keys()].filter((user) => targets[user]!.length > 0 && own[user]!.length > 0),
   );
 }
 
 function applyRules(
   scores: Float32Array,
-  history: Int32Array,
+  own: Int32Array,
   { masked, ownPenalty = 0 }: RankingRules,
 ): void {
-  if (masked) for (const item of history) scores[item] = -Infinity;
-  else if (ownPenalty !== 0) for (const item of new Set(history)) scores[item]! -= ownPenalty;
+  if (masked) for (const item of own) scores[item] = -Infinity;
+  else if (ownPenalty !== 0) for (const item of new Set(own)) scores[item]! -= ownPenalty;
 }
 
 /** Numbers of the largest scores, largest first; what is minus infinity is no candidate. */

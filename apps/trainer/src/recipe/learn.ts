@@ -7,7 +7,11 @@ import type { RankingRules, Scorer } from "../evaluation/top-lists.js";
 import { product } from "../linear-algebra/gemm.js";
 import { besideRows, normaliseRows } from "../linear-algebra/rows.js";
 import { principalDirections } from "../linear-algebra/whitening.js";
+import { productGraph } from "../representation/product-graph.js";
 import { behaviourRows } from "../representation/behaviour.js";
+import { BEHAVIOUR } from "../training/parameters.js";
+import type { Parameters, TowerShape } from "../training/parameters.js";
+import type { ScorerKind } from "../training/scorer.js";
 import { trainEpochs } from "../training/train.js";
 import type { TrainSettings } from "../training/train.js";
 import type { Prepared } from "./prepare.js";
@@ -33,7 +37,7 @@ const ORDERED: Omit<TrainSettings, "seed"> = {
   rate: 5e-4,
   projectionRate: 5e-4,
   recencyRate: 1e-3,
-  tableDropout: 0.1,
+  dropout: { [BEHAVIOUR]: 0.1 },
   tableScale: 0.1,
   decay: 0.65,
 };
@@ -41,20 +45,21 @@ const ORDERED_DIMS = 256;
 
 /** Sets without order and weak content: the table learns fast and overfits soon. */
 const UNORDERED: Omit<TrainSettings, "seed"> = {
-  examples: { ordered: false, perUserMax: 20, batchRows: 1024 },
+  examples: { ordered: false, perUserMax: 20, batchRows: 512 },
   epochs: 6,
   temperature: 0.15,
   rate: 3e-3,
   projectionRate: 1e-3,
   recencyRate: 0,
-  tableDropout: 0.3,
-  tableScale: 0.1,
+  dropout: { [BEHAVIOUR]: 0.3 },
+  tableScale: 1,
   decay: 1,
 };
 const UNORDERED_DIMS = 128;
+const NEIGHBOUR_SHARE = 0.5;
 
 /** Models of different seeds that are put together: each finds its own way through the noise. */
-const MEMBERS = { ordered: 2, unordered: 5 } as const;
+const MEMBERS = { ordered: 2, unordered: 3 } as const;
 const SERVED_DIMS = 256;
 
 export interface LearnOptions {
@@ -73,13 +78,47 @@ export function learnVectors(prepared: Prepared, options: LearnOptions): Matrix 
   const [settings, dims, members] = ordered
     ? [ORDERED, ORDERED_DIMS, MEMBERS.ordered]
     : [UNORDERED, UNORDERED_DIMS, MEMBERS.unordered];
-  const learned = Array.from({ length: members }, (_, member) =>
-    bestEpoch(prepared, dims, { ...settings, seed: 100 * options.seed + member }, options),
+  const shape = shapeOf(prepared, dims);
+  const learned = Array.from(
+    { length: members },
+    (_, member) =>
+      bestEpoch(prepared, shape, { ...settings, seed: 100 * options.seed + member }, options)
+        .vectors,
   );
   const parts = ordered ? [closedForm(prepared), ...learned] : learned;
   const together = besideRows(...parts);
   const directions = principalDirections(together, SERVED_DIMS);
   return normaliseRows(product(together, directions, { transposeB: true }));
+}
+
+export interface FusionOptions extends LearnOptions {
+  /** `fixed`: every modality counts the same, as far as it is present. */
+  readonly weights: "attention" | "fixed";
+  /** Of the attention; linear unless given. */
+  readonly scorer?: ScorerKind;
+  /** By modality, the chance that a product lacks it in a step. */
+  readonly dropout?: Readonly<Record<string, number>>;
+}
+
+/** One training run at its best epoch. */
+export interface LearnedFusion {
+  readonly shape: TowerShape;
+  readonly parameters: Parameters;
+  /** With every modality that each product has; rows of length 1. */
+  readonly vectors: Matrix;
+}
+
+/** Fusion by one model of one seed, without neighbours: every product by its own modalities. */
+export function learnFusion(prepared: Prepared, options: FusionOptions): LearnedFusion {
+  const { ordered } = prepared.dataset;
+  const [settings, dims] = ordered ? [ORDERED, ORDERED_DIMS] : [UNORDERED, UNORDERED_DIMS];
+  const { scorer = "linear", dropout = settings.dropout, weights, seed } = options;
+  const { graph: _, ...shape } = { ...shapeOf(prepared, dims), scorer };
+  const fixedWeights = weights === "fixed";
+  return {
+    shape,
+    ...bestEpoch(prepared, shape, { ...settings, dropout, fixedWeights, seed }, options),
+  };
 }
 
 /** A: content and behaviour beside one another, no training. */
@@ -92,21 +131,25 @@ export function behaviourOf(train: readonly Int32Array[], items: number): Matrix
   return behaviourRows(train, items, BEHAVIOUR_RANK, SVD_SEED);
 }
 
+/** Neighbours where content is weak and histories are sets; they were not tried elsewhere. */
+function shapeOf({ dataset, content, counts }: Prepared, dims: number): TowerShape {
+  const items = dataset.itemIds.length;
+  const known = Uint8Array.from(counts, (count) => (count > 0 ? 1 : 0));
+  const shape = { items, dims, content, known, scorer: "linear" } as const;
+  if (dataset.ordered) return shape;
+  const neighbours = productGraph(dataset.splits.train, items, content);
+  return { ...shape, graph: { neighbours, share: NEIGHBOUR_SHARE } };
+}
+
 function bestEpoch(
   prepared: Prepared,
-  dims: number,
+  shape: TowerShape,
   settings: TrainSettings,
   { report }: LearnOptions,
-): Matrix {
-  const { dataset, content, counts } = prepared;
-  const shape = {
-    items: dataset.itemIds.length,
-    dims,
-    content,
-    known: Uint8Array.from(counts, (count) => (count > 0 ? 1 : 0)),
-  };
-  let best: { vectors: Matrix; ndcg: number } | undefined;
-  for (const { epoch, loss, decay, vectors } of trainEpochs(
+): Pick<LearnedFusion, "parameters" | "vectors"> {
+  const { dataset, counts } = prepared;
+  let best: (Pick<LearnedFusion, "parameters" | "vectors"> & { ndcg: number }) | undefined;
+  for (const { epoch, loss, decay, vectors, parameters } of trainEpochs(
     shape,
     dataset.splits.train,
     settings,
@@ -119,10 +162,12 @@ function bestEpoch(
       `${dataset.name}, seed ${settings.seed}: epoch ${epoch} of ${settings.epochs}, ` +
         `loss ${loss.toFixed(4)}, decay ${decay.toFixed(3)}, validation NDCG ${validNdcg.toFixed(4)}`,
     );
-    if (best === undefined || validNdcg > best.ndcg) best = { vectors, ndcg: validNdcg };
+    if (best === undefined || validNdcg > best.ndcg) {
+      best = { vectors, parameters: structuredClone(parameters), ndcg: validNdcg };
+    }
   }
   if (best === undefined) throw new RangeError("training: no epoch");
-  return best.vectors;
+  return best;
 }
 
 /** A scorer by the pooled vectors for any settings and histories. */

@@ -1,20 +1,18 @@
-/** The rows of the quality table. */
+/** The methods of the quality table. */
 import type { Matrix } from "@marquetry/model/matrix";
 import type { BundleFolder } from "../bundle/bundle-folder.js";
 import { questionOf } from "../dataset/dataset.js";
-import {
-  coOccurrence,
-  easeScorer,
-  itemKnnScorer,
-  popularityScorer,
-} from "../evaluation/baselines.js";
+import { easeScorer, itemKnnScorer, popularityScorer } from "../evaluation/baselines.js";
 import { choose, figuresOf } from "../evaluation/choose.js";
+import { coldProductFigures, withColdProducts } from "../evaluation/cold-products.js";
+import type { FiguresAt } from "../evaluation/figures.js";
 import type { ScorerFor } from "../evaluation/choose.js";
 import { addPrior, popularityPrior } from "../evaluation/pooled.js";
 import type { Row, RuleName } from "../evaluation/report.js";
 import { servedScorer } from "../evaluation/served.js";
 import type { RankingRules } from "../evaluation/top-lists.js";
 import { besideRows, normaliseRows } from "../linear-algebra/rows.js";
+import { coOccurrence } from "../representation/co-occurrence.js";
 import { behaviourOf, chooseRanking, closedForm, learnVectors, rankingOf } from "./learn.js";
 import type { RankingSettings } from "./learn.js";
 import type { Prepared } from "./prepare.js";
@@ -34,13 +32,15 @@ function plainRulesOf(prepared: Prepared): readonly RuleName[] {
   return rulesOf(prepared).filter((rule) => rule !== "own-penalty");
 }
 
-/** Popularity, item-kNN and, where asked for, EASE, which inverts a matrix of all products. */
-export function* baselineRows(prepared: Prepared, ease: boolean): Generator<Row> {
-  const { dataset, counts } = prepared;
-  const rules = plainRulesOf(prepared);
-  for (const rule of rules) {
-    yield rowOf(prepared, "popularity", rule, "nothing", () => popularityScorer(counts));
+/** The order by how many had a product: what every other figure stands beside. */
+export function* popularityRows(prepared: Prepared): Generator<Row> {
+  for (const rule of plainRulesOf(prepared)) {
+    yield rowOf(prepared, "popularity", rule, "nothing", () => popularityScorer(prepared.counts));
   }
+}
+
+export function* itemKnnRows(prepared: Prepared): Generator<Row> {
+  const { dataset, counts } = prepared;
   const similar = coOccurrence(dataset.splits.train, dataset.itemIds.length);
   const neighbours =
     ({ decay, popularity }: RankingSettings): ScorerFor =>
@@ -50,18 +50,20 @@ export function* baselineRows(prepared: Prepared, ease: boolean): Generator<Row>
       return (users) => addPrior(scorer(users), prior);
     };
   const candidates = (dataset.ordered ? [0.5, 0.7] : [1]).flatMap((decay) =>
-    [1e-4, 0.01, 0.03, 0.1].map((popularity) => ({ decay, popularity })),
+    [0, 1e-4, 0.01, 0.03, 0.1, 0.3, 1].map((popularity) => ({ decay, popularity })),
   );
-  for (const rule of rules) {
+  for (const rule of plainRulesOf(prepared)) {
     const { settings } = choose(dataset, counts, candidates, neighbours, RULES[rule]);
     yield rowOf(prepared, "item-knn", rule, described(settings), neighbours(settings));
   }
-  if (!ease) return;
-  for (const rule of rules) {
-    const scorers = new Map<number, ScorerFor>();
-    for (const lambda of [3, 10, 30]) {
-      scorers.set(lambda, easeScorer(similar, lambda));
-    }
+}
+
+/** Inverts a matrix of all products by all products. */
+export function* easeRows(prepared: Prepared): Generator<Row> {
+  const { dataset, counts } = prepared;
+  const similar = coOccurrence(dataset.splits.train, dataset.itemIds.length);
+  const scorers = new Map([10, 100, 1000].map((lambda) => [lambda, easeScorer(similar, lambda)]));
+  for (const rule of plainRulesOf(prepared)) {
     const { settings } = choose(
       dataset,
       counts,
@@ -73,29 +75,33 @@ export function* baselineRows(prepared: Prepared, ease: boolean): Generator<Row>
   }
 }
 
-/** One vector per product without training: by content, by behaviour, by both, with the history's
- * mean and with recency. */
-export function* closedFormRows(prepared: Prepared): Generator<Row> {
-  const { dataset, content } = prepared;
-  const byContent = normaliseRows(besideRows(...Object.values(content)));
-  const byBehaviour = behaviourOf(dataset.splits.train, dataset.itemIds.length);
+/** Every content modality beside the others, without training. */
+export function* contentRows(prepared: Prepared): Generator<Row> {
+  const content = normaliseRows(besideRows(...Object.values(prepared.content)));
+  for (const rule of plainRulesOf(prepared)) {
+    yield vectorRow(prepared, "content only", rule, [content]);
+  }
+}
+
+/** Who had the products, in closed form. */
+export function* behaviourOnlyRows(prepared: Prepared): Generator<Row> {
+  const { dataset } = prepared;
+  const behaviour = behaviourOf(dataset.splits.train, dataset.itemIds.length);
+  for (const rule of plainRulesOf(prepared)) {
+    yield vectorRow(prepared, "behaviour only", rule, [behaviour]);
+  }
+}
+
+/** Fusion by concatenation: content and behaviour in closed form, nothing trained. */
+export function* concatenationRows(prepared: Prepared): Generator<Row> {
   const both = closedForm(prepared);
   for (const rule of plainRulesOf(prepared)) {
-    yield vectorRow(prepared, "content", rule, [byContent]);
-    yield vectorRow(prepared, "behaviour", rule, [byBehaviour]);
-    yield vectorRow(prepared, "content+behaviour", rule, [both]);
+    yield vectorRow(prepared, "concatenation", rule, [both]);
   }
 }
 
 /** The learned model, one run per seed; with mean pooling beside it where histories are ordered. */
-export function* learnedRows(
-  prepared: Prepared,
-  seeds: number,
-  report: (line: string) => void,
-): Generator<Row> {
-  const runs = Array.from({ length: seeds }, (_, i) =>
-    learnVectors(prepared, { seed: i + 1, report }),
-  );
+export function* learnedRows(prepared: Prepared, runs: readonly Matrix[]): Generator<Row> {
   for (const rule of rulesOf(prepared)) {
     if (prepared.dataset.ordered) yield vectorRow(prepared, "full, mean pooling", rule, runs, 1);
     yield vectorRow(prepared, "full", rule, runs);
@@ -112,6 +118,45 @@ export function* bundleRows(prepared: Prepared, folder: BundleFolder): Generator
     yield rowOf(prepared, folder.bundle.id, rule, "as in the bundle", scorerFor);
   }
 }
+
+/**
+ * Cold products: two rows per method and rule, over the users whose target is cold and over all.
+ * Each seed has its own cold products and its own training.
+ * @param share of the products that are cold
+ */
+export async function coldRows(
+  prepared: Prepared,
+  share: number,
+  seeds: number,
+  report: (line: string) => void,
+): Promise<Row[]> {
+  const rows = new Map<string, ColdRow>();
+  for (let seed = 1; seed <= seeds; seed += 1) {
+    const coldProducts = withColdProducts(prepared, share, seed);
+    const vectors = learnVectors(coldProducts.prepared, { seed, report });
+    for (const rule of plainRulesOf(prepared)) {
+      const ranking = chooseRanking(coldProducts.prepared, vectors, RULES[rule]);
+      const figures = await coldProductFigures(coldProducts, vectors, ranking, RULES[rule]);
+      for (const { method, ...parts } of figures) {
+        for (const [part, runs] of Object.entries(parts)) {
+          const name = `${100 * share}% cold, ${method}, ${COLD_PARTS[part as keyof typeof parts]}`;
+          const row = rows.get(`${name} ${rule}`) ?? { method: name, rule, runs: [], chosen: [] };
+          rows.set(`${name} ${rule}`, row);
+          row.runs.push(runs);
+          row.chosen.push(described(ranking));
+        }
+      }
+    }
+  }
+  return [...rows.values()];
+}
+
+interface ColdRow extends Row {
+  readonly runs: (readonly FiguresAt[])[];
+  readonly chosen: string[];
+}
+
+const COLD_PARTS = { cold: "cold targets", overall: "all targets" } as const;
 
 /** @param decay fixed; chosen on the validation part where absent */
 export function vectorRow(

@@ -4,7 +4,8 @@ import type { EncoderReference } from "@marquetry/model/bundle";
 import type { Matrix } from "@marquetry/model/matrix";
 import { countItems } from "../dataset/dataset.js";
 import type { Dataset } from "../dataset/dataset.js";
-import { encodeTexts } from "../dataset/encode-texts.js";
+import { encodeImages, encodeTexts } from "../dataset/encode-contents.js";
+import type { Encoded, EncodeOptions } from "../dataset/encode-contents.js";
 import { readDataset } from "../dataset/read-dataset.js";
 import { prepareContent } from "../representation/content.js";
 
@@ -24,11 +25,14 @@ export interface PrepareOptions {
   readonly featuresDirectory: string;
   /** Id of the text encoder. */
   readonly textEncoder: string;
+  /** Id of the image encoder. */
+  readonly imageEncoder: string;
   readonly report: (line: string) => void;
 }
 
 /** Directions kept of a modality: many of encoded text, few of matrices, which are weaker. */
 const TEXT_DIRECTIONS = 256;
+const IMAGE_DIRECTIONS = 128;
 const MATRIX_DIRECTIONS = 64;
 
 /** @throws MarquetryError `invalid` that names the file, the row and what was expected */
@@ -41,15 +45,21 @@ export async function prepare(directory: string, options: PrepareOptions): Promi
     encoders[name] = { encoder: `${dataset.name}-${name}`, dims: vectors.cols };
     content[name] = prepareContent(vectors, MATRIX_DIRECTIONS).rows;
   }
-  for (const [name, texts] of Object.entries(dataset.texts)) {
-    const { encoder, vectors } = await encodeTexts(texts, {
-      encoderDirectory: join(options.modelsDirectory, options.textEncoder),
-      cacheDirectory: options.featuresDirectory,
-      report: options.report,
-    });
+  const optionsFor = (encoder: string): EncodeOptions => ({
+    encoderDirectory: join(options.modelsDirectory, encoder),
+    cacheDirectory: options.featuresDirectory,
+    report: options.report,
+  });
+  const add = (name: string, { encoder, vectors }: Encoded, directions: number): void => {
     features[name] = vectors;
     encoders[name] = { encoder, dims: vectors.cols };
-    content[name] = prepareContent(vectors, TEXT_DIRECTIONS).rows;
+    content[name] = prepareContent(vectors, directions).rows;
+  };
+  for (const [name, texts] of Object.entries(dataset.texts)) {
+    add(name, await encodeTexts(texts, optionsFor(options.textEncoder)), TEXT_DIRECTIONS);
+  }
+  for (const [name, files] of Object.entries(dataset.images ?? {})) {
+    add(name, await encodeImages(files, optionsFor(options.imageEncoder)), IMAGE_DIRECTIONS);
   }
   const counts = countItems(dataset.splits.train, dataset.itemIds.length);
   return { dataset, features, encoders, content, counts };

@@ -9,19 +9,21 @@ import { inBatchLoss } from "./in-batch-loss.js";
 import type { LossSettings } from "./in-batch-loss.js";
 import { backwardItems, forwardItems, fullPresence } from "./item-tower.js";
 import type { Presence } from "./item-tower.js";
-import { BEHAVIOUR, nameOf, startParameters, zerosLike } from "./parameters.js";
+import { isWeight, nameOf, startParameters, zerosLike } from "./parameters.js";
 import type { Parameters, TowerShape } from "./parameters.js";
 
 export interface TrainSettings {
   readonly examples: ExampleRules;
   readonly epochs: number;
   readonly temperature: number;
-  /** Step sizes of the table, gates and direction; of the projections; of the recency. */
+  /** Step sizes of the table, gates and scorer; of the projections; of the recency. */
   readonly rate: number;
   readonly projectionRate: number;
   readonly recencyRate: number;
-  /** Chance that the table is absent for a product in a step. */
-  readonly tableDropout: number;
+  /** By modality, the chance that a product lacks it in a step; 0 unless named. */
+  readonly dropout: Readonly<Record<string, number>>;
+  /** Whether gates and scorer stay where they begin: every present modality counts the same. */
+  readonly fixedWeights?: boolean;
   readonly tableScale: number;
   /** Weight per newer behaviour at the start, in (0, 1]. */
   readonly decay: number;
@@ -66,7 +68,7 @@ export function* trainEpochs(
     let sum = 0;
     let steps = 0;
     for (const batch of epochBatches(train, settings.examples, 1_000 * settings.seed + epoch)) {
-      const presence = dropTable(everything, settings.tableDropout, uniform);
+      const presence = dropModalities(everything, settings.dropout, uniform);
       const result = lossAndGradients(shape, parameters, presence, batch, loss);
       step(result.gradients);
       sum += result.loss;
@@ -98,6 +100,7 @@ export function lossAndGradients(
 function ratesOf(parameters: Parameters, settings: TrainSettings): Record<string, number> {
   return Object.fromEntries(
     Object.keys(parameters).map((name) => {
+      if (settings.fixedWeights === true && isWeight(name)) return [name, 0];
       if (name.endsWith(".projection")) return [name, settings.projectionRate];
       if (name === nameOf.recency) {
         return [name, settings.examples.ordered ? settings.recencyRate : 0];
@@ -114,13 +117,23 @@ function targetShares(train: readonly Int32Array[], items: number): Float64Array
   return counts.map((count) => count / total);
 }
 
-/** Takes the table from some products; one that has nothing else keeps it. */
-function dropTable(presence: Presence, chance: number, uniform: () => number): Presence {
-  if (chance === 0) return presence;
-  const others = Object.keys(presence).filter((name) => name !== BEHAVIOUR);
-  const table = presence[BEHAVIOUR]!.map((present, i) => {
-    const dropped = uniform() < chance && others.some((name) => presence[name]![i] === 1);
-    return dropped ? 0 : present;
-  });
-  return { ...presence, [BEHAVIOUR]: table };
+/** Takes modalities from some products; one that would have none left keeps all it has. */
+export function dropModalities(
+  presence: Presence,
+  chances: Readonly<Record<string, number>>,
+  uniform: () => number,
+): Presence {
+  const names = Object.keys(presence);
+  const left = Object.fromEntries(
+    names.map((name) => {
+      const chance = chances[name] ?? 0;
+      const given = presence[name]!;
+      return [name, chance === 0 ? given : given.map((has) => (uniform() < chance ? 0 : has))];
+    }),
+  );
+  for (let i = 0; i < presence[names[0]!]!.length; i += 1) {
+    if (names.some((name) => left[name]![i] === 1)) continue;
+    for (const name of names) left[name]![i] = presence[name]![i]!;
+  }
+  return left;
 }

@@ -1,0 +1,69 @@
+import { mainCutoff } from "../evaluation/choose.js";
+import type { Curve, CurvePoint } from "../evaluation/curves.js";
+import { meanOf } from "../evaluation/figures.js";
+import type { Row } from "../evaluation/report.js";
+import { pointOf } from "./curve-points.js";
+import { coldRows } from "./methods.js";
+import type { Prepared } from "./prepare.js";
+
+/** Percent of the products that are taken out. */
+const PERCENT = [5, 10, 20, 40];
+
+const METHODS = ["content", "imputed"] as const;
+
+/** Trains anew for every share and seed: a product that training saw is not cold. */
+export async function coldProductsCurve(
+  prepared: Prepared,
+  seeds: number,
+  report: (line: string) => void,
+): Promise<Curve> {
+  const k = mainCutoff(prepared.dataset);
+  const rows: Row[] = [];
+  for (const percent of PERCENT) {
+    const all = await coldRows(prepared, percent / 100, seeds, report);
+    rows.push(...all.filter(({ rule }) => rule === "masked"));
+  }
+  const point = (percent: number, method: string, part: string): CurvePoint | undefined => {
+    const row = rows.find((each) => each.method === `${percent}% cold, ${method}, ${part} targets`);
+    return row && pointOf(row.runs.map((run) => run.find((at) => at.k === k)!));
+  };
+  const series = [
+    ...METHODS.map((method) => ({ name: `cold targets, ${method}`, method, part: "cold" })),
+    { name: "all targets, cold ones never shown", method: "nothing", part: "all" },
+    { name: "all targets, imputed", method: "imputed", part: "all" },
+  ];
+  return {
+    name: "cold-products",
+    title: "Cold products",
+    protocol:
+      "That share of the products, drawn anew with each seed, is taken out of training and of all " +
+      "histories, and the model is trained anew; targets are whole. Cold targets: users whose " +
+      "target is such a product, every other product being a candidate as well. Content: what " +
+      "fusion makes of content alone. Imputed: with a behaviour guessed from the nearest products " +
+      "by content. A model of behaviour only never finds them: 0. Decay and weight of popularity " +
+      "were chosen on the validation part, with own history left out.",
+    xLabel: "% of products cold",
+    xs: PERCENT,
+    k,
+    series: series.map(({ name, method, part }) => ({
+      name,
+      points: PERCENT.map((percent) => point(percent, method, part)),
+    })),
+    rows,
+    verdict: verdictOf(rows, k),
+  };
+}
+
+/** Whether showing cold products costs the others anything, at a tenth. */
+function verdictOf(rows: readonly Row[], k: number): string {
+  const recall = (method: string): number => {
+    const row = rows.find((each) => each.method === `10% cold, ${method}, all targets`)!;
+    return meanOf(row.runs.map((run) => run.find((at) => at.k === k)!.recall.value)).value;
+  };
+  const [without, imputed] = [recall("nothing"), recall("imputed")];
+  const word = imputed >= without ? "not lower" : "lower";
+  return (
+    `At 10% recall over all targets is ${imputed.toFixed(4)} with imputed behaviour and ` +
+    `${without.toFixed(4)} without the cold products: ${word}.`
+  );
+}

@@ -1,0 +1,91 @@
+/** Which rows the quality table has, in its order. */
+import type { Matrix } from "@marquetry/model/matrix";
+import type { BundleFolder } from "../bundle/bundle-folder.js";
+import type { Row } from "../evaluation/report.js";
+import { learnVectors } from "./learn.js";
+import {
+  behaviourOnlyRows,
+  bundleRows,
+  coldRows,
+  concatenationRows,
+  contentRows,
+  easeRows,
+  itemKnnRows,
+  learnedRows,
+  popularityRows,
+} from "./methods.js";
+import type { Prepared } from "./prepare.js";
+
+/** What rows are made from. */
+export interface RowContext {
+  readonly prepared: Prepared;
+  readonly bundle: BundleFolder | undefined;
+  /** The learned vectors, one matrix per seed; trained when first asked for, none where there are
+   * to be no seeds. */
+  readonly learned: () => readonly Matrix[];
+  readonly seeds: number;
+  readonly report: (line: string) => void;
+  /** CPU seconds of each training so far. */
+  readonly trainingCpuSeconds: readonly number[];
+}
+
+export interface RowSource {
+  /** What `--rows` calls it. */
+  readonly name: string;
+  /** Nothing where the source does not apply. */
+  readonly rows: (
+    context: RowContext,
+  ) => Iterable<Row> | AsyncIterable<Row> | Promise<readonly Row[]>;
+}
+
+export const ROW_SOURCES: readonly RowSource[] = [
+  { name: "popularity", rows: ({ prepared }) => popularityRows(prepared) },
+  { name: "item-knn", rows: ({ prepared }) => itemKnnRows(prepared) },
+  { name: "ease", rows: ({ prepared }) => easeRows(prepared) },
+  { name: "content", rows: ({ prepared }) => contentRows(prepared) },
+  { name: "behaviour", rows: ({ prepared }) => behaviourOnlyRows(prepared) },
+  { name: "concatenation", rows: ({ prepared }) => concatenationRows(prepared) },
+  {
+    name: "bundle",
+    rows: ({ prepared, bundle }) => (bundle === undefined ? [] : bundleRows(prepared, bundle)),
+  },
+  {
+    name: "full",
+    rows: ({ prepared, learned }) =>
+      learned().length === 0 ? [] : learnedRows(prepared, learned()),
+  },
+];
+
+/** Instead of the others: with some products taken out of all that is known. */
+export function coldSource(share: number): RowSource {
+  return {
+    name: "cold",
+    rows: ({ prepared, seeds, report }) => coldRows(prepared, share, seeds, report),
+  };
+}
+
+export interface RowContextOptions {
+  readonly bundle: BundleFolder | undefined;
+  readonly seeds: number;
+  readonly report: (line: string) => void;
+}
+
+export function rowContext(
+  prepared: Prepared,
+  { bundle, seeds, report }: RowContextOptions,
+): RowContext {
+  let runs: readonly Matrix[] | undefined;
+  const trainingCpuSeconds: number[] = [];
+  const learn = (seed: number): Matrix => {
+    const before = process.cpuUsage();
+    const vectors = learnVectors(prepared, { seed, report });
+    const { user, system } = process.cpuUsage(before);
+    trainingCpuSeconds.push((user + system) / 1e6);
+    return vectors;
+  };
+  const learned = (): readonly Matrix[] => {
+    runs ??= Array.from({ length: seeds }, (_, i) => learn(i + 1));
+    return runs;
+  };
+  return { prepared, bundle, learned, seeds, report, trainingCpuSeconds };
+}
