@@ -10,7 +10,7 @@ import { backwardNormalise, normalised } from "../training/item-tower.js";
 import { zerosLike } from "../training/parameters.js";
 import type { Parameters } from "../training/parameters.js";
 import type { Starts } from "./attention.js";
-import { startSequence } from "./parameters.js";
+import { nameOf, startSequence } from "./parameters.js";
 import type { SequenceShape } from "./parameters.js";
 import { sequenceLoss } from "./sequence-loss.js";
 import type { LossRows, SequenceLossSettings } from "./sequence-loss.js";
@@ -58,10 +58,12 @@ export function* trainSequence(
   settings: SequenceTrainSettings,
 ): Generator<SequenceEpoch> {
   const { seed, rate, vectorRate } = settings;
+  const rateOf = (name: string): number =>
+    name === VECTORS ? vectorRate : name === nameOf.gain ? 0 : rate;
   const parameters = { ...startSequence(shape, seed), [VECTORS]: vectors.data.slice() };
   const step = createAdam(parameters, {
     rates: Object.fromEntries(
-      Object.keys(parameters).map((name) => [name, name === VECTORS ? vectorRate : rate]),
+      Object.keys(parameters).map((name) => [name, rateOf(name)]),
     ),
     beta1: 0.9,
     beta2: 0.99,
