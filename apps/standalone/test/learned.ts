@@ -59,6 +59,7 @@ export async function learnedBundle(items: number, cold: number, seed = 5): Prom
       features: { text },
       encoders: { text: TEXT_ENCODER },
       content: {},
+      whitenings: {},
       counts,
     },
     trained,

@@ -14,7 +14,7 @@ const random = (rows: number, cols: number) =>
 
 const modalities = [
   { name: "text", dims: 6, projection: random(4, 6) },
-  { name: "image", dims: 4 },
+  { name: "image", dims: 4, whitening: { centre: randomVector(uniform, 4), weight: random(4, 4) } },
 ];
 const weighted = modalities.map((modality, i) => Object.assign({ weight: 0.1 + i / 3 }, modality));
 const concatenation: FusionModel = {
@@ -299,7 +299,8 @@ describe("a bundle is refused", () => {
   test("where a tensor has other sides or a NaN, though the digest is right", async () => {
     const { manifest, weights } = await encodeBundle(plain);
     const name = "fusion.modalities.0.projection";
-    const { data } = decodeSafetensors(weights).get(name)!;
+    const tensors = decodeSafetensors(weights);
+    const { data } = tensors.get(name)!;
     const parsed = JSON.parse(manifest);
     const broken: [string, number[], Float32Array][] = [
       [`${name}: expected 2 sides, got shape 24`, [24], data],
@@ -307,7 +308,7 @@ describe("a bundle is refused", () => {
       [`${name}: element 3 is NaN`, [4, 6], data.map((x, i) => (i === 3 ? Number.NaN : x))],
     ];
     for (const [message, shape, values] of broken) {
-      const file = encodeSafetensors(new Map([[name, { shape, data: values }]]));
+      const file = encodeSafetensors(new Map([...tensors, [name, { shape, data: values }]]));
       parsed.weights = { bytes: file.length, sha256: await sha256Hex(file) };
       await expect(decodeBundle(JSON.stringify(parsed), file)).rejects.toThrow(message);
     }

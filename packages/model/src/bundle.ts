@@ -5,7 +5,7 @@
  */
 import { sha256Hex } from "./digest.js";
 import { assertFusionModel, fusedDims } from "./fusion.js";
-import type { AttentionScorer, FusionModality, FusionModel } from "./fusion.js";
+import type { AttentionScorer, FusionModality, FusionModel, ModalityWhitening } from "./fusion.js";
 import { assertGoldenVectors } from "./golden.js";
 import type { GoldenHistory, GoldenProduct, GoldenVectors } from "./golden.js";
 import { assertInterestModel } from "./interests.js";
@@ -248,10 +248,11 @@ function readFusion(fields: Fields, source: TensorSource): FusionModel {
   const shared = ["strategy", "modalities", "normaliseOutput"];
   const normaliseOutput = booleanOf(fields, "normaliseOutput");
   const modality = (item: Fields, own: readonly string[]): FusionModality => {
-    allowOnly(item, ["name", "dims", "projection", ...own]);
+    allowOnly(item, ["name", "dims", "whitening", "projection", ...own]);
     return {
       name: textOf(item, "name", NAME),
       dims: positiveOf(item, "dims"),
+      ...optional(item, "whitening", (f, name) => readWhitening(objectOf(f, name), source)),
       ...optional(item, "projection", (f, name) => readMatrix(f, name, source)),
     };
   };
@@ -287,6 +288,14 @@ function readFusion(fields: Fields, source: TensorSource): FusionModel {
       Object.assign(modality(item, ["weight"]), { weight: positiveOf(item, "weight") }),
     ),
     normaliseOutput,
+  };
+}
+
+function readWhitening(fields: Fields, source: TensorSource): ModalityWhitening {
+  allowOnly(fields, ["centre", "weight"]);
+  return {
+    centre: readVector(fields, "centre", source),
+    weight: readMatrix(fields, "weight", source),
   };
 }
 

@@ -44,6 +44,7 @@ const prepared: Prepared = {
   features: { text, image },
   encoders: { text: { encoder: "words", dims: 6 }, image: { encoder: "pictures", dims: 4 } },
   content: {},
+  whitenings: {},
   counts,
 };
 const ranking = { decay: 0.6, popularity: 0.04 };

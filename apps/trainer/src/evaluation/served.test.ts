@@ -26,6 +26,7 @@ test("a bundle scores by the services' functions what the trainer measured, to 1
     features: { text },
     encoders: { text: { encoder: "words", dims: 6 } },
     content: {},
+    whitenings: {},
     counts,
   };
   const ranking = { decay: 0.7, popularity: 0.05 };

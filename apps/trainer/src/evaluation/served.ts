@@ -1,6 +1,6 @@
 /** Ranking by a bundle with the very functions that services call. */
 import type { Bundle } from "@marquetry/model/bundle";
-import { fuse } from "@marquetry/model/fusion";
+import { fuse, fusedDims } from "@marquetry/model/fusion";
 import { pool } from "@marquetry/model/interests";
 import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
@@ -10,6 +10,7 @@ import type { BundleFolder } from "../bundle/bundle-folder.js";
 import { DATASET_ACTION, modalityVectors } from "../bundle/trained-bundle.js";
 import { product } from "../linear-algebra/gemm.js";
 import { rowOf } from "../linear-algebra/rows.js";
+import { contentOf, createImpute } from "../representation/imputation.js";
 import type { ScorerFor } from "./choose.js";
 import { addPrior } from "./pooled.js";
 
@@ -48,6 +49,45 @@ export function servedScorer(
     const scores = product(interests, vectors, { transposeB: true });
     for (let i = 0; i < scores.data.length; i += 1) scores.data[i]! *= weights.similarity;
     return addPrior(scores, prior);
+  };
+}
+
+/**
+ * The bundle as an export leaves it in the running system: products without behaviour have an
+ * imputed one.
+ */
+export function withImputedBehaviour(
+  { bundle, behaviour }: BundleFolder,
+  features: Readonly<Record<string, Matrix>>,
+  itemCount: number,
+): BundleFolder {
+  const { items, vectors } = behaviour;
+  const vectorsOf = modalityVectors(features, behaviour);
+  const contentRows = (wanted: ArrayLike<number>): Matrix => {
+    const rows = matrix(wanted.length, fusedDims(bundle.fusion));
+    for (let i = 0; i < wanted.length; i += 1) {
+      rowOf(rows, i).set(contentOf(bundle.fusion, vectorsOf(wanted[i]!)) ?? []);
+    }
+    return rows;
+  };
+  const known = new Set(items);
+  const cold = Array.from({ length: itemCount }, (_, i) => i).filter((item) => !known.has(item));
+  if (cold.length === 0 || items.length === 0) return { bundle, behaviour };
+  const impute = createImpute({ content: contentRows(items), behaviour: vectors });
+  const guesses = impute(contentRows(cold));
+  const found = cold.flatMap((item, i) =>
+    rowOf(guesses, i).some((x) => x !== 0) ? [{ item, row: rowOf(guesses, i) }] : [],
+  );
+  const all = matrix(vectors.rows + found.length, vectors.cols);
+  all.data.set(vectors.data);
+  for (const [i, { row }] of found.entries()) rowOf(all, vectors.rows + i).set(row);
+  return {
+    bundle,
+    behaviour: {
+      ...behaviour,
+      items: Int32Array.of(...items, ...found.map(({ item }) => item)),
+      vectors: all,
+    },
   };
 }
 

@@ -46,10 +46,10 @@ const ORDERED_DIMS = 256;
 /** Sets without order and weak content: the table learns fast and overfits soon. */
 const UNORDERED: Omit<TrainSettings, "seed"> = {
   examples: { ordered: false, perUserMax: 20, batchRows: 512 },
-  epochs: 6,
+  epochs: 5,
   temperature: 0.15,
-  rate: 3e-3,
-  projectionRate: 1e-3,
+  rate: 2e-3,
+  projectionRate: 7e-4,
   recencyRate: 0,
   dropout: { [BEHAVIOUR]: 0.3 },
   tableScale: 1,
@@ -59,7 +59,7 @@ const UNORDERED_DIMS = 128;
 const NEIGHBOUR_SHARE = 0.5;
 
 /** Models of different seeds that are put together: each finds its own way through the noise. */
-const MEMBERS = { ordered: 2, unordered: 3 } as const;
+const MEMBERS = { ordered: 2, unordered: 4 } as const;
 const SERVED_DIMS = 256;
 
 export interface LearnOptions {

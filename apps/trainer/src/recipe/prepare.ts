@@ -7,6 +7,7 @@ import type { Dataset } from "../dataset/dataset.js";
 import { encodeImages, encodeTexts } from "../dataset/encode-contents.js";
 import type { Encoded, EncodeOptions } from "../dataset/encode-contents.js";
 import { readDataset } from "../dataset/read-dataset.js";
+import type { Whitening } from "../linear-algebra/whitening.js";
 import { prepareContent } from "../representation/content.js";
 
 export interface Prepared {
@@ -16,6 +17,8 @@ export interface Prepared {
   readonly encoders: Readonly<Record<string, EncoderReference>>;
   /** Whitened rows of length 1 by modality. */
   readonly content: Readonly<Record<string, Matrix>>;
+  /** By modality, what made its content of its features. */
+  readonly whitenings: Readonly<Record<string, Whitening>>;
   /** By product, how often it stands in the training part. */
   readonly counts: Float64Array;
 }
@@ -38,23 +41,25 @@ const MATRIX_DIRECTIONS = 64;
 /** @throws MarquetryError `invalid` that names the file, the row and what was expected */
 export async function prepare(directory: string, options: PrepareOptions): Promise<Prepared> {
   const dataset = await readDataset(directory);
-  const features: Record<string, Matrix> = { ...dataset.features };
+  const features: Record<string, Matrix> = {};
   const encoders: Record<string, EncoderReference> = {};
   const content: Record<string, Matrix> = {};
+  const whitenings: Record<string, Whitening> = {};
+  const add = (name: string, { encoder, vectors }: Encoded, directions: number): void => {
+    features[name] = vectors;
+    encoders[name] = { encoder, dims: vectors.cols };
+    const { rows, whitening } = prepareContent(vectors, directions);
+    content[name] = rows;
+    whitenings[name] = whitening;
+  };
   for (const [name, vectors] of Object.entries(dataset.features)) {
-    encoders[name] = { encoder: `${dataset.name}-${name}`, dims: vectors.cols };
-    content[name] = prepareContent(vectors, MATRIX_DIRECTIONS).rows;
+    add(name, { encoder: `${dataset.name}-${name}`, vectors }, MATRIX_DIRECTIONS);
   }
   const optionsFor = (encoder: string): EncodeOptions => ({
     encoderDirectory: join(options.modelsDirectory, encoder),
     cacheDirectory: options.featuresDirectory,
     report: options.report,
   });
-  const add = (name: string, { encoder, vectors }: Encoded, directions: number): void => {
-    features[name] = vectors;
-    encoders[name] = { encoder, dims: vectors.cols };
-    content[name] = prepareContent(vectors, directions).rows;
-  };
   for (const [name, texts] of Object.entries(dataset.texts)) {
     add(name, await encodeTexts(texts, optionsFor(options.textEncoder)), TEXT_DIRECTIONS);
   }
@@ -62,5 +67,5 @@ export async function prepare(directory: string, options: PrepareOptions): Promi
     add(name, await encodeImages(files, optionsFor(options.imageEncoder)), IMAGE_DIRECTIONS);
   }
   const counts = countItems(dataset.splits.train, dataset.itemIds.length);
-  return { dataset, features, encoders, content, counts };
+  return { dataset, features, encoders, content, whitenings, counts };
 }
