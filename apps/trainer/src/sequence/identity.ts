@@ -25,7 +25,10 @@ const SEED = 7;
  * @param vectors rows whose dimensions count less and less; the last ones make room
  * @returns rows of length 1: what is left of each vector, and its code
  */
-export function withIdentity(vectors: Matrix, { dims, length }: Identity): Matrix {
+export function withIdentity(
+  vectors: Matrix,
+  { dims, length }: Pick<Identity, "dims" | "length">,
+): Matrix {
   const kept = vectors.cols - dims;
   const likeness = matrix(vectors.rows, kept);
   const codes = matrix(vectors.rows, dims);

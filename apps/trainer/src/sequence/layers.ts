@@ -89,7 +89,11 @@ export function addColumnSums(to: Float32Array, m: Matrix): void {
 
 /** Inverted dropout, in place: each element is 0 with the chance, else divided by 1 - chance. A
  * second call with the returned mask does the same to a gradient. */
-export function dropout(m: Matrix, chance: number, uniform: () => number): Float32Array | undefined {
+export function dropout(
+  m: Matrix,
+  chance: number,
+  uniform: () => number,
+): Float32Array | undefined {
   if (chance === 0) return undefined;
   const kept = 1 / (1 - chance);
   const mask = Float32Array.from(m.data, () => (uniform() < chance ? 0 : kept));

@@ -5,10 +5,7 @@
  */
 import { onnxModel } from "@marquetry/backends/inference/onnx-writer";
 import type { Initializer, Node } from "@marquetry/backends/inference/onnx-writer";
-import {
-  SEQUENCE_INPUTS,
-  SEQUENCE_OUTPUT,
-} from "@marquetry/backends/inference/sequence";
+import { SEQUENCE_INPUTS, SEQUENCE_OUTPUT } from "@marquetry/backends/inference/sequence";
 import type { Parameters } from "../training/parameters.js";
 import { nameOf } from "./parameters.js";
 import type { SequenceShape } from "./parameters.js";
@@ -19,7 +16,10 @@ const ABSENT = 1e9;
 const LENGTH_MIN = 1e-12;
 
 /** Equal models give equal bytes. */
-export function sequenceGraph(shape: SequenceShape, parameters: Parameters): Uint8Array<ArrayBuffer> {
+export function sequenceGraph(
+  shape: SequenceShape,
+  parameters: Parameters,
+): Uint8Array<ArrayBuffer> {
   const { dims, historyMax } = shape;
   const { vectors, present } = SEQUENCE_INPUTS;
   return onnxModel({
@@ -126,9 +126,11 @@ function weights({ dims, heads, hidden, historyMax }: SequenceShape, parameters:
   };
   const recency = parameters[nameOf.recency]!;
   return [
-    ...Object.entries(shapes).map(
-      ([name, extents]): Initializer => ({ name, dims: extents, data: parameters[name]! }),
-    ),
+    ...Object.entries(shapes).map(([name, extents]): Initializer => ({
+      name,
+      dims: extents,
+      data: parameters[name]!,
+    })),
     {
       name: "recency",
       dims: [1, heads, 1, historyMax],

@@ -62,9 +62,7 @@ export function* trainSequence(
     name === VECTORS ? vectorRate : name === nameOf.gain ? 0 : rate;
   const parameters = { ...startSequence(shape, seed), [VECTORS]: vectors.data.slice() };
   const step = createAdam(parameters, {
-    rates: Object.fromEntries(
-      Object.keys(parameters).map((name) => [name, rateOf(name)]),
-    ),
+    rates: Object.fromEntries(Object.keys(parameters).map((name) => [name, rateOf(name)])),
     beta1: 0.9,
     beta2: 0.99,
   });
@@ -153,6 +151,11 @@ function addRows(to: Matrix, items: Int32Array, from: Matrix): void {
   }
 }
 
-function copyOf({ [VECTORS]: _, ...parameters }: Parameters): Parameters {
-  return Object.fromEntries(Object.entries(parameters).map(([name, data]) => [name, data.slice()]));
+/** Of the block's parameters, without the products' vectors. */
+function copyOf(parameters: Parameters): Parameters {
+  return Object.fromEntries(
+    Object.entries(parameters)
+      .filter(([name]) => name !== VECTORS)
+      .map(([name, data]) => [name, data.slice()]),
+  );
 }

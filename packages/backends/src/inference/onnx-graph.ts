@@ -30,10 +30,7 @@ export interface OnnxGraph {
 
 /** Loads the graph from a file or from its bytes; `threads` is stated because ONNX Runtime would else count the host's cores
  * and not those of the container. */
-export async function openGraph(
-  model: string | Uint8Array,
-  threads: number,
-): Promise<OnnxGraph> {
+export async function openGraph(model: string | Uint8Array, threads: number): Promise<OnnxGraph> {
   const session = await InferenceSession.create(model as string, {
     executionProviders: ["cpu"],
     intraOpNumThreads: threads,

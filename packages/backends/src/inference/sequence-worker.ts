@@ -1,6 +1,11 @@
 /** Entry point of the sequence model's thread. */
 import { parentPort, workerData } from "node:worker_threads";
-import { describeError, type ErrorCode, MarquetryError, toMarquetryError } from "@marquetry/runtime/errors";
+import {
+  describeError,
+  type ErrorCode,
+  MarquetryError,
+  toMarquetryError,
+} from "@marquetry/runtime/errors";
 import { type OnnxGraph, openGraph } from "./onnx-graph.js";
 import { SEQUENCE_INPUTS, SEQUENCE_OUTPUT } from "./sequence.js";
 
@@ -65,13 +70,16 @@ function assertFits({ inputs, outputs }: OnnxGraph): void {
 }
 
 function send(message: FromSequenceWorker): void {
-  port.postMessage(message);
+  port.postMessage(message, []);
 }
 
 port.on("message", (message: ToSequenceWorker) => {
   if (message.kind === "close") {
     // With its port closed nothing keeps the thread alive.
-    void opened.then((model) => model.release()).catch(() => undefined).finally(() => port.close());
+    void opened
+      .then((model) => model.release())
+      .catch(() => undefined)
+      .finally(() => port.close());
     return;
   }
   run(message).then(

@@ -116,7 +116,8 @@ class ThreadedSequence implements SequenceModel {
         clearTimeout(deadline);
         resolve();
       });
-      worker.postMessage({ kind: "close" } satisfies ToSequenceWorker);
+      const message: ToSequenceWorker = { kind: "close" };
+      worker.postMessage(message, []);
     });
   }
 
@@ -155,7 +156,10 @@ class ThreadedSequence implements SequenceModel {
     worker.on("exit", () => {
       if (this.#worker === worker) this.#worker = undefined;
       const detail = cause === undefined ? "it ended" : describeError(cause);
-      const error = new MarquetryError("unavailable", `the sequence model's thread died: ${detail}`);
+      const error = new MarquetryError(
+        "unavailable",
+        `the sequence model's thread died: ${detail}`,
+      );
       const lost = this.#running;
       this.#running = [];
       for (const { reject } of lost) reject(error);
