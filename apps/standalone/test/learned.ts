@@ -12,7 +12,7 @@ import { normalise, vectorToBytes } from "@marquetry/model/vector";
 import type { BehaviourFiles } from "@marquetry/trainer/bundle/bundle-folder";
 import { trainedBundle } from "@marquetry/trainer/bundle/trained-bundle";
 
-const KINDS = 6;
+export const KINDS = 6;
 const TEXT_DIMS = 8;
 const DIMS = 12;
 export const TEXT_ENCODER = { encoder: "words", dims: TEXT_DIMS };

@@ -103,10 +103,10 @@ export async function runEvaluate(args: readonly string[], output: CommandOutput
     }
   }
   for (const source of curveSources) {
-    const curve = await source.curve(context);
-    if (curve === undefined) continue;
-    curves.push(curve);
-    add(curve.title, curveFigures(name, curve, GOALS));
+    for (const curve of await source.curves(context)) {
+      curves.push(curve);
+      add(curve.title, curveFigures(name, curve, GOALS));
+    }
   }
   const cutoff = mainCutoff(prepared.dataset);
   if (!values.json) {

@@ -7,7 +7,7 @@ import { assertNothingAt, writeBundleFolder } from "./bundle/bundle-folder.js";
 import type { ServedFusion } from "./bundle/express.js";
 import { nativeFusion } from "./bundle/native-fusion.js";
 import { trainedBundle } from "./bundle/trained-bundle.js";
-import { readTrainerConfig } from "./config.js";
+import { readSystemConfig, readTrainerConfig } from "./config.js";
 import type { Dataset } from "./dataset/dataset.js";
 import { countOf, DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER } from "./evaluate.command.js";
 import type { CommandOutput } from "./evaluate.command.js";
@@ -15,16 +15,20 @@ import { chooseRanking, learnFusion, learnVectors } from "./recipe/learn.js";
 import type { LearnOptions } from "./recipe/learn.js";
 import { RULES, rulesOf, vectorRow } from "./recipe/methods.js";
 import { prepare } from "./recipe/prepare.js";
+import { openCheckpoint } from "./training/checkpoint.js";
 import type { Prepared } from "./recipe/prepare.js";
+import { prepareFromSystem } from "./system/open-system.js";
+import type { SystemOptions } from "./system/open-system.js";
 
 const FUSIONS = ["combined", "attention"] as const;
 const SCORERS = ["linear", "bilinear", "tanh"] as const;
 
 const HELP = `npm run train -- --dataset DIR --out DIR [OPTIONS]
+npm run train -- --from-system --out DIR [OPTIONS]
 
-Learns one vector per product from the dataset's training part, chooses on its validation part, and
-writes a bundle: manifest.json and weights.safetensors for the services, behaviour.json and
-behaviour.safetensors to be published as modality vectors, report.json with the figures.
+Learns one vector per product from the dataset's training part, or from what the running system has,
+chooses on the validation part, and writes a bundle: manifest.json and weights.safetensors for the
+services, behaviour.json and behaviour.safetensors for npm run export, report.json with the figures.
 
   --dataset DIR   as for evaluate
   --out DIR       where the bundle goes; nothing may be there yet
@@ -34,52 +38,103 @@ behaviour.safetensors to be published as modality vectors, report.json with the 
   --fusion KIND   combined (unless told): several models, closed forms and neighbours, expressed as
                   a weighted sum; or attention: one model, whose learned weights the services use
   --scorer KIND   of the attention: linear (unless told), bilinear or tanh
+  --checkpoint DIR  keeps what is learned there after every epoch, and goes on from it
+
+From the running system: products and their vectors from the index, interactions from the clickstream
+topic from its start to its end now; the last product of a user is the test, the last but one the
+validation.
+  --bundle DIR             what fusion runs with; the zero-shot bundle unless told
+  --name NAME              what the new bundle's id starts with, shop unless told
+  --event-bus-url URL      kafka://host:port; EVENT_BUS_URL unless told
+  --vector-index-url URL   http://host:port; VECTOR_INDEX_URL unless told (VECTOR_INDEX_API_KEY too)
+
   --help          this text
 `;
+
+const NAME = /^[a-z0-9][a-z0-9-]{0,40}$/;
 
 export async function runTrain(args: readonly string[], output: CommandOutput): Promise<void> {
   const { values } = parseArgs({
     args: [...args],
     options: {
       dataset: { type: "string" },
+      "from-system": { type: "boolean", default: false },
+      bundle: { type: "string" },
+      name: { type: "string", default: "shop" },
+      "event-bus-url": { type: "string" },
+      "vector-index-url": { type: "string" },
       out: { type: "string" },
       seed: { type: "string", default: "1" },
       text: { type: "string", default: DEFAULT_TEXT_ENCODER },
       image: { type: "string", default: DEFAULT_IMAGE_ENCODER },
+      checkpoint: { type: "string" },
       fusion: { type: "string", default: "combined" },
       scorer: { type: "string", default: "linear" },
       help: { type: "boolean", default: false },
     },
   });
   if (values.help) return void output.stdout.write(HELP);
-  const { dataset: folder, out } = values;
-  if (folder === undefined || out === undefined) {
-    throw new MarquetryError("invalid", "--dataset and --out are both needed");
+  const { dataset: folder, "from-system": fromSystem, out } = values;
+  if (out === undefined || fromSystem === (folder !== undefined)) {
+    const message = "--out and one of --dataset and --from-system are both needed";
+    throw new MarquetryError("invalid", message);
   }
   const seed = countOf("--seed", values.seed);
   const fusion = oneOf("--fusion", values.fusion, FUSIONS);
   const scorer = oneOf("--scorer", values.scorer, SCORERS);
   await assertNothingAt(out);
   const report = (line: string): void => void output.stderr.write(`${line}\n`);
-  const prepared = await prepare(folder, {
-    ...readTrainerConfig(),
-    textEncoder: values.text,
-    imageEncoder: values.image,
+  const prepared =
+    folder === undefined
+      ? await prepareFromSystem({ ...systemOptions(values), report })
+      : await prepare(folder, {
+          ...readTrainerConfig(),
+          textEncoder: values.text,
+          imageEncoder: values.image,
+          report,
+        });
+  const data = await fingerprint(prepared.dataset);
+  const { checkpoint } = values;
+  const { vectors, served } = learn(prepared, {
+    seed,
     report,
+    fusion,
+    scorer,
+    ...(checkpoint !== undefined && {
+      checkpoints: (name, settings) => openCheckpoint(checkpoint, name, { data, settings }),
+    }),
   });
-  const { vectors, served } = learn(prepared, { seed, report, fusion, scorer });
   const rule = rulesOf(prepared)[0]!;
   const ranking = chooseRanking(prepared, vectors, RULES[rule]);
   const kind = fusion === "attention" ? ` --fusion attention --scorer ${scorer}` : "";
-  const createdBy = `train --dataset ${basename(resolve(folder))} --seed ${seed}${kind}`;
+  const source = folder === undefined ? "--from-system" : `--dataset ${basename(resolve(folder))}`;
+  const createdBy = `train ${source} --seed ${seed}${kind}`;
   const trained = await trainedBundle(prepared, vectors, ranking, createdBy, served);
   await writeBundleFolder(out, trained, prepared.dataset.itemIds, {
     createdBy,
-    interactionsSha256: await fingerprint(prepared.dataset),
+    interactionsSha256: data,
     ranking,
     test: rulesOf(prepared).map((name) => vectorRow(prepared, "full", name, [vectors])),
   });
   output.stdout.write(`${trained.bundle.id}\t${out}\n`);
+}
+
+interface SystemValues {
+  readonly bundle?: string | undefined;
+  readonly name: string;
+  readonly "event-bus-url"?: string | undefined;
+  readonly "vector-index-url"?: string | undefined;
+}
+
+function systemOptions(values: SystemValues): Omit<SystemOptions, "report"> {
+  if (!NAME.test(values.name)) {
+    throw new MarquetryError("invalid", `--name: expected ${NAME}, got "${values.name}"`);
+  }
+  const config = readSystemConfig({
+    EVENT_BUS_URL: values["event-bus-url"],
+    VECTOR_INDEX_URL: values["vector-index-url"],
+  });
+  return { ...config, bundleDirectory: values.bundle, name: values.name };
 }
 
 interface Wanted extends LearnOptions {

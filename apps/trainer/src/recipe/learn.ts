@@ -12,6 +12,7 @@ import { behaviourRows } from "../representation/behaviour.js";
 import { BEHAVIOUR } from "../training/parameters.js";
 import type { Parameters, TowerShape } from "../training/parameters.js";
 import type { ScorerKind } from "../training/scorer.js";
+import type { BestEpoch, Checkpoint } from "../training/checkpoint.js";
 import { trainEpochs } from "../training/train.js";
 import type { TrainSettings } from "../training/train.js";
 import type { Prepared } from "./prepare.js";
@@ -65,6 +66,8 @@ const SERVED_DIMS = 256;
 export interface LearnOptions {
   readonly seed: number;
   readonly report: (line: string) => void;
+  /** Opens the checkpoint of one training run; `settings` are what it must agree in, besides data. */
+  readonly checkpoints?: (name: string, settings: object) => Checkpoint;
 }
 
 /**
@@ -145,15 +148,18 @@ function bestEpoch(
   prepared: Prepared,
   shape: TowerShape,
   settings: TrainSettings,
-  { report }: LearnOptions,
-): Pick<LearnedFusion, "parameters" | "vectors"> {
+  { report, checkpoints }: LearnOptions,
+): BestEpoch {
   const { dataset, counts } = prepared;
-  let best: (Pick<LearnedFusion, "parameters" | "vectors"> & { ndcg: number }) | undefined;
-  for (const { epoch, loss, decay, vectors, parameters } of trainEpochs(
-    shape,
-    dataset.splits.train,
-    settings,
-  )) {
+  const { splits } = dataset;
+  const checkpoint = checkpoints?.(`seed-${settings.seed}`, { settings, ...describedShape(shape) });
+  const kept = checkpoint?.read();
+  if (kept !== undefined) {
+    report(`${dataset.name}, seed ${settings.seed}: goes on after epoch ${kept.state.epoch}`);
+  }
+  let best = kept?.best;
+  for (const done of trainEpochs(shape, splits.train, settings, kept?.state)) {
+    const { epoch, loss, decay, vectors, state } = done;
     const ranking = { decay: dataset.ordered ? 0.6 : 1, popularity: 0.02 };
     const { validNdcg } = choose(dataset, counts, [ranking], rankingOf(prepared, vectors), {
       masked: true,
@@ -163,11 +169,18 @@ function bestEpoch(
         `loss ${loss.toFixed(4)}, decay ${decay.toFixed(3)}, validation NDCG ${validNdcg.toFixed(4)}`,
     );
     if (best === undefined || validNdcg > best.ndcg) {
-      best = { vectors, parameters: structuredClone(parameters), ndcg: validNdcg };
+      best = { vectors, parameters: structuredClone(state.parameters), ndcg: validNdcg };
     }
+    checkpoint?.write({ state, best });
   }
   if (best === undefined) throw new RangeError("training: no epoch");
   return best;
+}
+
+/** What a checkpoint must agree in; the content's numbers are the data's. */
+function describedShape({ items, dims, scorer, graph, content }: TowerShape) {
+  const modalities = Object.entries(content).map(([name, { cols }]) => [name, cols]);
+  return { items, dims, scorer, share: graph?.share ?? 0, modalities };
 }
 
 /** A scorer by the pooled vectors for any settings and histories. */

@@ -14,7 +14,7 @@ import type { RankingRules } from "../evaluation/top-lists.js";
 import { besideRows, normaliseRows } from "../linear-algebra/rows.js";
 import { coOccurrence } from "../representation/co-occurrence.js";
 import { behaviourOf, chooseRanking, closedForm, learnVectors, rankingOf } from "./learn.js";
-import type { RankingSettings } from "./learn.js";
+import type { LearnedFusion, RankingSettings } from "./learn.js";
 import {
   choosePopularity,
   identityRanking,
@@ -105,6 +105,16 @@ export function* concatenationRows(prepared: Prepared): Generator<Row> {
   for (const rule of plainRulesOf(prepared)) {
     yield vectorRow(prepared, "concatenation", rule, [both]);
   }
+}
+
+/** One fusion model alone, by weights that are fixed or learned. */
+export function* fusionRows(
+  prepared: Prepared,
+  method: string,
+  runs: readonly LearnedFusion[],
+): Generator<Row> {
+  const vectors = runs.map((run) => run.vectors);
+  for (const rule of plainRulesOf(prepared)) yield vectorRow(prepared, method, rule, vectors);
 }
 
 /** The learned model, one run per seed; with mean pooling beside it where histories are ordered. */

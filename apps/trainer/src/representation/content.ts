@@ -34,6 +34,16 @@ export function whitenRows(unit: Matrix, { centre, weight }: Whitening): Matrix 
   return normaliseRows(product(centred, weight, { transposeB: true }));
 }
 
+/** norm(W (0 - c)): what a vector of zeros would be if it were not taken for a missing one. */
+export function whiteningOfZero({ centre, weight }: Whitening): Float32Array {
+  const opposite = matrix(
+    1,
+    centre.length,
+    centre.map((x) => -x),
+  );
+  return normaliseRows(product(opposite, weight, { transposeB: true })).data;
+}
+
 function presentRows(m: Matrix): number[] {
   return Array.from({ length: m.rows }, (_, i) => i).filter((i) =>
     rowOf(m, i).some((x) => x !== 0),

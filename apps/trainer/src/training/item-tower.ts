@@ -109,6 +109,7 @@ function weigh(parts: readonly Part[], { scorer }: TowerShape, parameters: Param
 /**
  * Adds the gradients of the parameters to `gradients`.
  * @param vectorGradient of the loss by v, shape [items, d]
+ * @param partGradients of further losses by each h_m, as `parts`
  */
 export function backwardItems(
   shape: TowerShape,
@@ -116,10 +117,15 @@ export function backwardItems(
   { parts, fused }: ItemForward,
   vectorGradient: Matrix,
   gradients: Parameters,
+  partGradients?: readonly Matrix[],
 ): void {
   // The graph is symmetric: its derivative is the graph itself.
   const bySum = withNeighbours(shape, backwardNormalise(vectorGradient, fused));
   const byParts = backwardWeights(shape, parts, parameters, bySum, gradients);
+  for (const [m, further] of (partGradients ?? []).entries()) {
+    const to = byParts[m]!.data;
+    for (let i = 0; i < to.length; i += 1) to[i]! += further.data[i]!;
+  }
   for (const [m, { name }] of parts.entries()) {
     const target = name === BEHAVIOUR ? nameOf.table : nameOf.projection(name);
     const gradient =

@@ -5,6 +5,7 @@ import { mulberry32, randomVector } from "@marquetry/model/random";
 import { csrOf } from "../linear-algebra/csr.js";
 import { normaliseRows, rowOf } from "../linear-algebra/rows.js";
 import { createAdam } from "./adam.js";
+import { alignmentLoss } from "./alignment-loss.js";
 import { epochBatches, exampleCount } from "./examples.js";
 import { inBatchLoss } from "./in-batch-loss.js";
 import { forwardItems, fullPresence } from "./item-tower.js";
@@ -63,14 +64,16 @@ describe.each([
   ["bilinear", "without a graph", undefined],
   ["tanh", "without a graph", undefined],
   ["linear", "with a graph", { neighbours, share: 0.7 }],
-] as const)("gradients, %s scorer, %s", (scorer, _, graph) => {
+  ["linear", "with alignment", undefined, { weight: 0.8, temperature: 0.5 }],
+] as const)("gradients, %s scorer, %s", (scorer, _, graph?, alignment?) => {
   const tower = randomTower(scorer);
   const { parameters } = tower;
   const shape = { ...tower.shape, ...(graph && { graph }) };
   const presence = fullPresence(shape);
   presence[BEHAVIOUR]![1] = 0;
-  const lossAt = (): number => lossAndGradients(shape, parameters, presence, batch, settings).loss;
-  const { gradients } = lossAndGradients(shape, parameters, presence, batch, settings);
+  const both = { ...settings, ...(alignment && { alignment }) };
+  const lossAt = (): number => lossAndGradients(shape, parameters, presence, batch, both).loss;
+  const { gradients } = lossAndGradients(shape, parameters, presence, batch, both);
 
   test.each(Object.keys(parameters))(
     "every element of %s agrees with finite differences",
@@ -149,6 +152,36 @@ describe("in-batch loss", () => {
       { temperature: 1, targetShares: Float64Array.of(0.5, 0.5) },
     );
     expect(loss).toBeCloseTo(0, 12);
+  });
+});
+
+describe("alignment", () => {
+  const part = (name: string, ...rows: number[][]) => ({
+    name,
+    projected: matrix(rows.length, 2, Float32Array.from(rows.flat())),
+    present: Uint8Array.from(rows, ([x, y]) => (x === 0 && y === 0 ? 0 : 1)),
+    weights: new Float64Array(rows.length),
+  });
+  const settings = { weight: 1, temperature: 0.5 };
+  const loss = (parts: ReturnType<typeof part>[], items = [0, 1]): number =>
+    alignmentLoss(
+      parts,
+      items,
+      settings,
+      parts.map(({ projected: { rows, cols } }) => matrix(rows, cols)),
+    );
+
+  test("by hand: two products, cosines 1 with their own and 0 with the other's", () => {
+    const parts = [part("text", [2, 0], [0, 3]), part("image", [1, 0], [0, 5])];
+    expect(loss(parts)).toBeCloseTo(Math.log(1 + Math.exp(-2)), 6);
+    const crossed = [part("text", [2, 0], [0, 3]), part("image", [0, 1], [1, 0])];
+    expect(loss(crossed)).toBeCloseTo(Math.log(1 + Math.exp(2)), 6);
+  });
+
+  test("a product that lacks one of the pair takes no part", () => {
+    const parts = [part("text", [2, 0], [0, 3], [1, 1]), part("image", [1, 0], [0, 5], [0, 0])];
+    expect(loss(parts, [0, 1, 2])).toBeCloseTo(Math.log(1 + Math.exp(-2)), 6);
+    expect(loss(parts, [0, 2])).toBe(0);
   });
 });
 
