@@ -6,6 +6,7 @@ import { fuse } from "@marquetry/model/fusion";
 import type { ModalityVectors } from "@marquetry/model/fusion";
 import type { Matrix } from "@marquetry/model/matrix";
 import { popularityScore } from "@marquetry/model/ranking";
+import type { RerankerModel } from "@marquetry/model/reranker";
 import { vectorToBytes } from "@marquetry/model/vector";
 import { zeroShotBundle } from "@marquetry/model/zero-shot";
 import { MarquetryError } from "@marquetry/runtime/errors";
@@ -33,6 +34,7 @@ const TOLERANCE = 1e-5;
 /**
  * @param vectors one row of length 1 per product
  * @param createdBy the command
+ * @param reranker fitted to these vectors and this ranking
  * @throws MarquetryError `internal` where the bundle does not give back the vectors
  */
 export async function trainedBundle(
@@ -40,6 +42,7 @@ export async function trainedBundle(
   vectors: Matrix,
   ranking: RankingSettings,
   createdBy: string,
+  reranker?: RerankerModel,
 ): Promise<TrainedBundle> {
   const { dataset, features, counts } = prepared;
   const { projections, behaviour } = express(vectors, features, (item) => counts[item]! > 0);
@@ -93,6 +96,7 @@ export async function trainedBundle(
       weights: { similarity: 1, popularity: servedPopularity(ranking, counts), freshness: 0 },
       popularityFloor: popularityScore(popularityFloor(counts), largestOf(counts)),
     },
+    ...(reranker !== undefined && { reranker }),
   };
   const golden = goldenVectors({
     fusion: draft.fusion,

@@ -15,6 +15,7 @@ import {
   popularityRows,
 } from "./methods.js";
 import type { Prepared } from "./prepare.js";
+import { rerankedRows } from "./reranked-rows.js";
 
 /** What rows are made from. */
 export interface RowContext {
@@ -54,6 +55,7 @@ export const ROW_SOURCES: readonly RowSource[] = [
     rows: ({ prepared, learned }) =>
       learned().length === 0 ? [] : learnedRows(prepared, learned()),
   },
+  { name: "re-ranked", rows: ({ prepared, learned }) => rerankedRows(prepared, learned()) },
 ];
 
 /** Instead of the others: with some products taken out of all that is known. */
