@@ -12,8 +12,10 @@ export interface PooledRanking {
   readonly vectors: Matrix;
   /** By user, oldest first. */
   readonly histories: readonly Int32Array[];
-  /** Weight of a behaviour per newer one: u = norm(sum_t decay^(newer than t) v_t). */
+  /** Weight of a behaviour per newer one: u = norm(g * sum_t decay^(newer than t) v_t). */
   readonly decay: number;
+  /** g, element by element, shape [d]; ones where absent. */
+  readonly gain?: Float32Array;
   /** By product, what is added to u'v. */
   readonly prior: Float64Array;
   /** What users and products go through before they meet. */
@@ -22,12 +24,12 @@ export interface PooledRanking {
 
 /** score = u'v + prior. */
 export function pooledScorer(ranking: PooledRanking): Scorer {
-  const { vectors, histories, decay, prior, towers } = ranking;
+  const { vectors, histories, decay, prior, gain, towers } = ranking;
   const items = towers === undefined ? vectors : normaliseRows(climb(vectors, towers.item));
   return (users) => {
     const pooled = matrix(users.length, vectors.cols);
     for (const [i, user] of users.entries()) {
-      rowOf(pooled, i).set(pooledVector(vectors, histories[user]!, decay));
+      rowOf(pooled, i).set(pooledVector(vectors, histories[user]!, decay, gain));
     }
     const climbed = towers === undefined ? pooled : normaliseRows(climb(pooled, towers.user));
     return addPrior(product(climbed, items, { transposeB: true }), prior);
@@ -35,7 +37,12 @@ export function pooledScorer(ranking: PooledRanking): Scorer {
 }
 
 /** A zero vector where the history has none. */
-export function pooledVector(vectors: Matrix, history: Int32Array, decay: number): Float64Array {
+export function pooledVector(
+  vectors: Matrix,
+  history: Int32Array,
+  decay: number,
+  gain?: Float32Array,
+): Float64Array {
   const sum = new Float64Array(vectors.cols);
   let weight = 1;
   for (let t = history.length - 1; t >= 0; t -= 1) {
@@ -43,6 +50,7 @@ export function pooledVector(vectors: Matrix, history: Int32Array, decay: number
     for (let j = 0; j < row.length; j += 1) sum[j]! += weight * row[j]!;
     weight *= decay;
   }
+  if (gain !== undefined) for (let j = 0; j < sum.length; j += 1) sum[j]! *= gain[j]!;
   const length = Math.sqrt(sum.reduce((squares, x) => squares + x * x, 0));
   return length === 0 ? sum : sum.map((x) => x / length);
 }

@@ -1,7 +1,6 @@
 /** A bundle's behaviour vectors out to the topic that fusion reads, as one more modality. */
 import { toBinary } from "@bufbuild/protobuf";
 import type { EventBus } from "@marquetry/backends/event-bus";
-import { productCollection } from "@marquetry/backends/vector-index";
 import type { Point, VectorIndex } from "@marquetry/backends/vector-index";
 import { ProductEmbeddedSchema } from "@marquetry/contracts/events/product_pb";
 import type { ProductEmbedded } from "@marquetry/contracts/events/product_pb";
@@ -16,6 +15,7 @@ import type { BehaviourFiles } from "../bundle/bundle-folder.js";
 import { gatherRows, rowOf } from "../linear-algebra/rows.js";
 import { contentOf, createImpute } from "../representation/imputation.js";
 import type { Impute } from "../representation/imputation.js";
+import { cataloguePages } from "../system/catalogue-pages.js";
 import { behaviourEvent } from "./behaviour-event.js";
 
 export interface ExportParts extends BehaviourFiles {
@@ -51,7 +51,7 @@ const PAGE_POINTS = 256;
  *   not started with the bundle yet; as the ports
  */
 export async function exportBehaviour(parts: ExportParts): Promise<ExportCounts> {
-  const { bundle, products, vectors, report } = parts;
+  const { bundle, products, vectors, index, report, pagePoints = PAGE_POINTS } = parts;
   const encoder = bundle.encoders[BEHAVIOUR_MODALITY]?.encoder;
   if (encoder === undefined) {
     throw new MarquetryError("invalid", `bundle ${bundle.id} has no behaviour to export`);
@@ -59,7 +59,7 @@ export async function exportBehaviour(parts: ExportParts): Promise<ExportCounts>
   const rowOfProduct = new Map(products.map((id, row) => [id, row]));
   const found: number[] = [];
   const content = matrix(Math.max(1, products.length), fusedDims(bundle.fusion));
-  for await (const points of pagesOf(parts)) {
+  for await (const points of cataloguePages(index, bundle, pagePoints)) {
     const known = points.flatMap(({ payload, vectors: own }) => {
       const row = rowOfProduct.get(payload.productId);
       if (row === undefined) return [];
@@ -73,7 +73,7 @@ export async function exportBehaviour(parts: ExportParts): Promise<ExportCounts>
   const impute = found.length === 0 ? undefined : imputeFrom(found, content, vectors);
   let imputed = 0;
   let bare = 0;
-  for await (const points of pagesOf(parts)) {
+  for await (const points of cataloguePages(index, bundle, pagePoints)) {
     const cold = points.filter(({ payload }) => !rowOfProduct.has(payload.productId));
     const rows = impute === undefined ? [] : imputedRows(bundle, cold, impute);
     const guessed = cold.flatMap(({ payload: product }, i) => {
@@ -86,25 +86,6 @@ export async function exportBehaviour(parts: ExportParts): Promise<ExportCounts>
     report(`${imputed} imputed`);
   }
   return { trained: found.length, imputed, bare, unknown: products.length - found.length };
-}
-
-async function* pagesOf({
-  bundle,
-  index,
-  pagePoints = PAGE_POINTS,
-}: ExportParts): AsyncGenerator<readonly Point[]> {
-  const vectors = Object.keys(bundle.encoders).filter((name) => name !== BEHAVIOUR_MODALITY);
-  const collection = productCollection(bundle.id);
-  let after: string | undefined;
-  do {
-    const page = await index.page(collection, {
-      limit: pagePoints,
-      vectors,
-      ...(after !== undefined && { after }),
-    });
-    yield page.points;
-    after = page.next;
-  } while (after !== undefined);
 }
 
 /** From products of the catalogue alone: of others the content is not known. */

@@ -15,6 +15,13 @@ import { besideRows, normaliseRows } from "../linear-algebra/rows.js";
 import { coOccurrence } from "../representation/co-occurrence.js";
 import { behaviourOf, chooseRanking, closedForm, learnVectors, rankingOf } from "./learn.js";
 import type { LearnedFusion, RankingSettings } from "./learn.js";
+import {
+  choosePopularity,
+  identityRanking,
+  learnIdentity,
+  learnSequence,
+  sequenceRanking,
+} from "./learn-sequence.js";
 import type { Prepared } from "./prepare.js";
 
 export const RULES: Readonly<Record<RuleName, RankingRules>> = {
@@ -115,6 +122,63 @@ export function* learnedRows(prepared: Prepared, runs: readonly Matrix[]): Gener
   for (const rule of rulesOf(prepared)) {
     if (prepared.dataset.ordered) yield vectorRow(prepared, "full, mean pooling", rule, runs, 1);
     yield vectorRow(prepared, "full", rule, runs);
+  }
+}
+
+/**
+ * Interests that push own products away by a code in the vectors, without and with a transformer on
+ * top; where histories are ordered. Both are chosen on the unmasked validation ranking.
+ */
+export function* sequenceRows(
+  prepared: Prepared,
+  runs: readonly Matrix[],
+  report: (line: string) => void,
+): Generator<Row> {
+  if (!prepared.dataset.ordered) return;
+  const coded = runs.map((vectors) => learnIdentity(prepared, vectors));
+  yield* interestRows(
+    prepared,
+    "full, own code",
+    coded.map((interests) => ({
+      name: `decay ${interests.decay}, push ${interests.identity.push}`,
+      ranking: (popularity) => identityRanking(prepared, interests, popularity),
+    })),
+  );
+  const models = coded.map((interests, run) =>
+    learnSequence(prepared, interests, { seed: run + 1, report }),
+  );
+  yield* interestRows(
+    prepared,
+    "full, sequence",
+    models.map((model) => ({
+      name: `push ${model.shape.identity!.push}`,
+      ranking: (popularity) => sequenceRanking(prepared, model, popularity),
+    })),
+  );
+}
+
+interface ChosenInterests {
+  readonly name: string;
+  readonly ranking: (popularity: number) => ScorerFor;
+}
+
+function* interestRows(
+  prepared: Prepared,
+  method: string,
+  runs: readonly ChosenInterests[],
+): Generator<Row> {
+  for (const rule of plainRulesOf(prepared)) {
+    const rows = runs.map(({ name, ranking }) => {
+      const popularity = choosePopularity(prepared, ranking, RULES[rule]);
+      const chosen = `${name}, popularity ${popularity}`;
+      return rowOf(prepared, method, rule, chosen, ranking(popularity));
+    });
+    yield {
+      method,
+      rule,
+      runs: rows.flatMap((row) => row.runs),
+      chosen: rows.flatMap((row) => row.chosen),
+    };
   }
 }
 

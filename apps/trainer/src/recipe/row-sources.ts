@@ -17,6 +17,7 @@ import {
   itemKnnRows,
   learnedRows,
   popularityRows,
+  sequenceRows,
 } from "./methods.js";
 import type { Prepared } from "./prepare.js";
 
@@ -72,6 +73,10 @@ export const ROW_SOURCES: readonly RowSource[] = [
     name: "full",
     rows: ({ prepared, learned }) =>
       learned().length === 0 ? [] : learnedRows(prepared, learned()),
+  },
+  {
+    name: "sequence",
+    rows: ({ prepared, learned, report }) => sequenceRows(prepared, learned(), report),
   },
 ];
 

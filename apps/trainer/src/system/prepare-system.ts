@@ -1,8 +1,6 @@
 /** Everything that learning starts from, from the running system rather than from a folder. */
 import type { EventBus } from "@marquetry/backends/event-bus";
-import { productCollection } from "@marquetry/backends/vector-index";
-import type { VectorIndex } from "@marquetry/backends/vector-index";
-import { BEHAVIOUR_MODALITY } from "@marquetry/model/bundle";
+import type { Point, VectorIndex } from "@marquetry/backends/vector-index";
 import type { Bundle, EncoderReference } from "@marquetry/model/bundle";
 import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
@@ -14,6 +12,7 @@ import { rowOf } from "../linear-algebra/rows.js";
 import type { Whitening } from "../linear-algebra/whitening.js";
 import type { Prepared } from "../recipe/prepare.js";
 import { prepareContent } from "../representation/content.js";
+import { cataloguePages } from "./catalogue-pages.js";
 import { POSITIVE_ACTIONS, readClicks } from "./read-clicks.js";
 import type { Click } from "./read-clicks.js";
 
@@ -87,23 +86,13 @@ interface Catalogue {
 }
 
 async function readCatalogue({ bundle, index }: SystemParts): Promise<Catalogue> {
-  const modalities = Object.keys(bundle.encoders).filter((name) => name !== BEHAVIOUR_MODALITY);
-  const collection = productCollection(bundle.id);
-  const found: { readonly id: string; readonly vectors: Readonly<Record<string, Float32Array>> }[] =
-    [];
-  for (let after: string | undefined; ;) {
-    const page = await index.page(collection, {
-      limit: PAGE_POINTS,
-      vectors: modalities,
-      ...(after !== undefined && { after }),
-    });
-    for (const { payload, vectors } of page.points) found.push({ id: payload.productId, vectors });
-    after = page.next;
-    if (after === undefined) break;
+  const found: { readonly id: string; readonly vectors: Point["vectors"] }[] = [];
+  for await (const points of cataloguePages(index, bundle, PAGE_POINTS)) {
+    for (const { payload, vectors } of points) found.push({ id: payload.productId, vectors });
   }
   found.sort((a, b) => (a.id < b.id ? -1 : 1));
   const features: Record<string, Matrix> = {};
-  for (const modality of modalities) {
+  for (const modality of Object.keys(bundle.encoders)) {
     if (!found.some(({ vectors }) => vectors[modality])) continue;
     const rows = matrix(found.length, bundle.encoders[modality]!.dims);
     for (const [item, { vectors }] of found.entries()) {
@@ -112,7 +101,7 @@ async function readCatalogue({ bundle, index }: SystemParts): Promise<Catalogue>
     features[modality] = rows;
   }
   if (Object.keys(features).length === 0) {
-    const message = `collection ${collection}: expected products with vectors of ${modalities.join(" or ")}`;
+    const message = `collection of bundle ${bundle.id}: expected products with vectors`;
     throw new MarquetryError("invalid", message);
   }
   return { itemIds: found.map(({ id }) => id), features };

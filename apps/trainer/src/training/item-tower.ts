@@ -32,7 +32,7 @@ export interface ItemForward {
 }
 
 /** Rows of length 1 and the lengths they had. */
-interface Normalised {
+export interface Normalised {
   readonly rows: Matrix;
   readonly lengths: Float64Array;
 }
