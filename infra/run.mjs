@@ -26,6 +26,7 @@ const COMMANDS = {
   stack: { build: true, run: ["node", "infra/dist/stack/main.js"] },
   train: { build: true, run: ["node", "apps/trainer/dist/src/main.js", "train"] },
   evaluate: { build: true, run: ["node", "apps/trainer/dist/src/main.js", "evaluate"] },
+  export: { build: true, run: ["node", "apps/trainer/dist/src/main.js", "export"] },
   // `npm start`: the whole platform; `npm start -- fusion`: one service.
   start: {
     help: "npm start [-- SERVICE]: encoder, fusion, user-profile or ranking-gateway; all without a name",

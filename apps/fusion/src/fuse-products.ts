@@ -9,6 +9,7 @@ import type {
   PointPayload,
   VectorIndex,
 } from "@marquetry/backends/vector-index";
+import { BEHAVIOUR } from "@marquetry/contracts/topics";
 import { Availability } from "@marquetry/contracts/events/product_pb";
 import type {
   EmbeddedProduct,
@@ -20,7 +21,7 @@ import { fuse, fusedDims, presentModalities } from "@marquetry/model/fusion";
 import { vectorFromBytes } from "@marquetry/model/vector";
 import { MarquetryError } from "@marquetry/runtime/errors";
 import type { FusionEvents } from "./events.js";
-import { join, vectorDigest, versionOf } from "./product-state.js";
+import { hasVector, join, vectorDigest, versionOf } from "./product-state.js";
 import type { Attributes, Outcome, ProductState } from "./product-state.js";
 
 /** Why an event cannot be used, by its place in the batch. */
@@ -143,7 +144,7 @@ async function joinStored(
     const version = versionOf(state);
     if (before?.payload.version === version) return;
     const whole = [...state.outcomes.values()].every(
-      ({ outcome, vector }) => outcome !== "encoded" || vector !== undefined,
+      (outcome) => !hasVector(outcome) || outcome.vector !== undefined,
     );
     if (whole || last)
       points.push({
@@ -173,16 +174,21 @@ function toState(
   const outcomes = new Map<string, Outcome>();
   const failed = new Set(product.failed.map(({ modality }) => modality));
   for (const modality of Object.keys(bundle.encoders)) {
-    if (spoken !== undefined && !spoken.has(modality)) continue;
+    if (spoken === undefined ? modality === BEHAVIOUR : !spoken.has(modality)) continue;
     outcomes.set(modality, { revision, outcome: failed.has(modality) ? "failed" : "absent" });
   }
-  for (const { modality, encoder, digest, vector } of product.embeddings) {
-    // A modality that the bundle does not use is no mistake; another encoder's vector is.
+  for (const { modality, encoder, digest, vector, imputed } of product.embeddings) {
+    // A modality that the bundle does not use is no mistake; another encoder's vector is. Behaviour
+    // is made anew with each bundle, and the topic keeps that of them all.
     if (!Object.hasOwn(bundle.encoders, modality)) continue;
     const expected = bundle.encoders[modality] as EncoderReference;
+    if (modality === BEHAVIOUR && encoder !== expected.encoder) {
+      outcomes.delete(modality);
+      continue;
+    }
     const before = outcomes.get(modality);
     if (before === undefined) return { cause: `${modality} is not one that the event speaks for` };
-    if (before.outcome === "encoded") return { cause: `${modality} stands twice` };
+    if (hasVector(before)) return { cause: `${modality} stands twice` };
     if (encoder !== expected.encoder) {
       return {
         cause: `${modality} is encoded by ${encoder}, bundle ${bundle.id} expects ${expected.encoder}`,
@@ -195,7 +201,7 @@ function toState(
     if (!values.every(Number.isFinite))
       return { cause: `${modality} holds a number that is not finite` };
     const encoded = { encoder, digest, vectorDigest: vectorDigest(vector), vector: values };
-    outcomes.set(modality, { revision, outcome: "encoded", ...encoded });
+    outcomes.set(modality, { revision, outcome: imputed ? "imputed" : "encoded", ...encoded });
   }
   const attributes = attributesOf(event, product);
   return { productId, removedRevision: 0, attributes, outcomes };

@@ -18,7 +18,7 @@ import type { FuseProducts } from "./fuse-products.js";
 
 const ID = "product";
 const NOW = Date.UTC(2026, 2, 1);
-const DIMS = { text: 4, image: 6, video: 2 } as const;
+const DIMS = { text: 4, image: 6, video: 2, behaviour: 3 } as const;
 type Modality = keyof typeof DIMS;
 const MODALITIES = Object.keys(DIMS) as Modality[];
 const bundle = await zeroShotBundle(
@@ -26,18 +26,19 @@ const bundle = await zeroShotBundle(
     text: { encoder: "words", dims: 4 },
     image: { encoder: "pixels", dims: 6 },
     video: { encoder: "frames", dims: 2 },
+    behaviour: { encoder: "shoppers", dims: 3 },
   },
-  { dims: 4 },
+  { dims: 4, weights: { behaviour: 0.5 } },
 );
 const collection = productCollection(bundle.id);
 
-type Ending = "encoded" | "failed" | "absent";
+type Ending = "encoded" | "imputed" | "failed" | "absent";
 
 /** One event: what it says of each modality it speaks for; no `told` means that it removes. */
 interface Told {
   readonly revision: number;
   readonly told?: Partial<Record<Modality, Ending>>;
-  /** Speaks for all modalities without listing them. */
+  /** Speaks for all modalities but behaviour without listing them. */
   readonly complete?: boolean;
   readonly title?: string;
   /** Another vector under the same digest, as a second machine may make. */
@@ -63,8 +64,9 @@ function toEvent({ revision, told, complete = false, title = "", variant = 0 }: 
           cause: FailureCause.UNREACHABLE,
           detail: "",
         })),
-        embeddings: ended("encoded").map((modality) => ({
+        embeddings: [...ended("encoded"), ...ended("imputed")].map((modality) => ({
           modality,
+          imputed: told[modality] === "imputed",
           encoder: bundle.encoders[modality]!.encoder,
           digest: `${modality} ${revision}`,
           vector: vectorToBytes(
@@ -140,8 +142,11 @@ function history(random: () => number): Told[] {
     const complete = random() < 0.3;
     const told: Partial<Record<Modality, Ending>> = {};
     for (const modality of MODALITIES) {
-      if (complete || random() < 0.5)
-        told[modality] = pick(["encoded", "encoded", "failed", "absent"], random);
+      const isBehaviour = modality === "behaviour";
+      if (complete ? isBehaviour : random() < 0.5) continue;
+      told[modality] = isBehaviour
+        ? pick(["encoded", "imputed", "imputed"], random)
+        : pick(["encoded", "encoded", "failed", "absent"], random);
     }
     return {
       revision,
@@ -159,14 +164,16 @@ function expectedEnding(events: readonly Told[], modality: Modality): string | u
   const says = events
     .filter(({ told, revision }) => told !== undefined && revision > removed)
     .flatMap(({ told, complete, revision }) => {
-      const ending = told?.[modality] ?? (complete ? "absent" : undefined);
+      const meant = complete && modality !== "behaviour";
+      const ending = told?.[modality] ?? (meant ? "absent" : undefined);
       return ending === undefined ? [] : [{ revision, ending }];
     });
   const last = Math.max(...says.map(({ revision }) => revision));
   const endings = new Set(
     says.filter(({ revision }) => revision === last).map(({ ending }) => ending),
   );
-  const best = (["encoded", "failed", "absent"] as const).find((each) => endings.has(each));
+  const order = ["encoded", "imputed", "failed", "absent"] as const;
+  const best = order.find((each) => endings.has(each));
   return best && `${best} ${last}`;
 }
 
@@ -202,7 +209,9 @@ describe("events of modalities apart", () => {
         expect(outcome && `${outcome.outcome} ${outcome.revision}`).toBe(
           expectedEnding(told, modality),
         );
-        expect(payload.modalities.includes(modality)).toBe(outcome?.outcome === "encoded");
+        expect(payload.modalities.includes(modality)).toBe(
+          ["encoded", "imputed"].includes(outcome?.outcome ?? ""),
+        );
       }
     }
     // The histories do hold what is claimed about removals.
@@ -301,6 +310,46 @@ describe("events of modalities apart", () => {
     const point = (await stored(legacyIndex))!;
     expect(point.payload.modalities).toEqual(["image", "text"]);
     expect(Array.from(point.vectors["text"] ?? [])).toEqual([4, 3, 2, 1]);
+  });
+
+  test("a behaviour outlives changes of its product, which speak for content alone", async () => {
+    const index = await newIndex();
+    const fuse = fuserOf(index);
+    await fuse([toEvent({ revision: 1, told: { text: "encoded" }, complete: true })]);
+    await fuse([toEvent({ revision: 1, told: { behaviour: "encoded" } })]);
+    await fuse([toEvent({ revision: 2, told: { text: "encoded" }, complete: true })]);
+    expect((await stored(index))?.payload).toMatchObject({
+      revision: 2,
+      modalities: ["behaviour", "text"],
+    });
+    await fuse([toEvent({ revision: 3 })]);
+    await fuse([toEvent({ revision: 4, told: { text: "encoded" }, complete: true })]);
+    expect((await stored(index))?.payload.modalities).toEqual(["text"]);
+  });
+
+  test("an imputed behaviour gives way to a real one of the same revision, and never comes back", async () => {
+    const imputed = toEvent({ revision: 1, told: { behaviour: "imputed" } });
+    const real = toEvent({ revision: 1, told: { behaviour: "encoded" }, variant: 1 });
+    const index = await newIndex();
+    await fuserOf(index)([imputed]);
+    expect((await stored(index))?.payload.outcomes?.["behaviour"]?.outcome).toBe("imputed");
+    await fuserOf(index)([real]);
+    const before = await bytesOf(index);
+    expect((await stored(index))?.payload.outcomes?.["behaviour"]?.outcome).toBe("encoded");
+    await fuserOf(index)([imputed]);
+    expect(await bytesOf(index)).toBe(before);
+  });
+
+  test("the behaviour of another bundle is passed over, another encoder's text is refused", async () => {
+    const index = await newIndex();
+    const of = (modality: "behaviour" | "text"): ProductEmbedded => {
+      const event = toEvent({ revision: 1, told: { [modality]: "encoded" } });
+      if (event.state.case === "embedded") event.state.value.embeddings[0]!.encoder = "another";
+      return event;
+    };
+    expect(await fuserOf(index)([of("behaviour")])).toEqual([]);
+    expect((await stored(index))?.payload.modalities).toEqual([]);
+    expect(await fuserOf(index)([of("text")])).toHaveLength(1);
   });
 
   test("a modality that the event does not speak for makes it unusable", async () => {

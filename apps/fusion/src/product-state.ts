@@ -1,8 +1,9 @@
 /**
  * What is known of a product: a function of the set of its events, whatever their order and however
  * often each comes (docs/adr/0009). `join` is commutative, associative and idempotent:
- * - of each modality the greatest outcome is kept: by revision, then an encoded one before a failed
- *   one before an absent one, then by digests, so that two encoders that differ leave one answer;
+ * - of each modality the greatest outcome is kept: by revision, then an encoded one before an
+ *   imputed one before a failed one before an absent one, then by digests, so that two encoders
+ *   that differ leave one answer;
  * - attributes are those of the highest revision;
  * - a removal takes away everything as of its revision or before.
  */
@@ -28,7 +29,12 @@ export interface ProductState {
   readonly outcomes: ReadonlyMap<string, Outcome>;
 }
 
-const RANKS = { absent: 0, failed: 1, encoded: 2 } as const;
+const RANKS = { absent: 0, failed: 1, imputed: 2, encoded: 3 } as const;
+
+/** Whether the outcome comes with a vector. */
+export function hasVector({ outcome }: ModalityOutcome): boolean {
+  return outcome === "encoded" || outcome === "imputed";
+}
 
 /** @param modalities all that the bundle has */
 export function join(

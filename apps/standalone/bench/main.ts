@@ -5,16 +5,21 @@ import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { defaultModelsDirectory, fetchEncoders } from "@marquetry/infra/models";
+import { DEFAULT_ENCODERS } from "@marquetry/model/zero-shot";
 import { describeError } from "@marquetry/runtime/errors";
+import type { PlatformEnvironment } from "../src/platform.js";
 import { ENCODER_PARTS } from "./encoder/parts.js";
 import { createReport, environmentOf } from "./figures.js";
+import { benchParity } from "./parity/bench-parity.js";
 
 const HELP = `npm run bench -- encoder [OPTIONS]
+npm run bench -- parity --dataset DIR --bundle DIR [OPTIONS]
 
 Measures and prints figures with their goals. Progress goes to stderr.
 
   encoder        service against a bare ONNX Runtime loop, cached re-run, memory, the online door
-  all            every benchmark
+  parity         a dataset's test users asked of the running services, beside the trainer's figures
+  all            every benchmark that needs no trained bundle
 
   --json         one JSON document per line and figure, nothing else on stdout
   --quick        fewer contents: minutes less, and noisier
@@ -23,6 +28,16 @@ Measures and prints figures with their goals. Progress goes to stderr.
   --workers N    worker threads per encoder, one per core unless told
   --data DIR     folder with magento-luma and amazon-scientific; MARQUETRY_DATA_DIR or
                  ../shared/data beside the checkout unless told
+
+  Of parity:
+  --dataset DIR  as for npm run train
+  --bundle DIR   what npm run train wrote for it
+  --users N      1,000 unless told
+  --text ID, --image ID
+                 encoders of texts and pictures, the defaults of npm run models unless told
+  --event-bus-url, --vector-index-url, --profile-store-url
+                 all three: on real servers rather than in process
+
   --help         this text
 
 Exit status 0 means that it ran, not that every goal holds.
@@ -38,6 +53,14 @@ async function main(): Promise<number> {
       encodes: { type: "string" },
       workers: { type: "string", default: String(availableParallelism()) },
       data: { type: "string" },
+      dataset: { type: "string" },
+      bundle: { type: "string" },
+      users: { type: "string", default: "1000" },
+      text: { type: "string", default: DEFAULT_ENCODERS.text.encoder },
+      image: { type: "string", default: DEFAULT_ENCODERS.image.encoder },
+      "event-bus-url": { type: "string" },
+      "vector-index-url": { type: "string" },
+      "profile-store-url": { type: "string" },
       help: { type: "boolean", default: false },
     },
   });
@@ -46,6 +69,8 @@ async function main(): Promise<number> {
     return 0;
   }
   const [name = "", ...others] = positionals;
+  const progress = (line: string): void => void process.stderr.write(`${line}\n`);
+  if (name === "parity" && others.length === 0) return runParity(options, progress);
   const workers = Number(options.workers);
   const { part, quick } = options;
   const encodes = Number(options.encodes ?? (quick ? 10_000 : 50_000));
@@ -56,7 +81,6 @@ async function main(): Promise<number> {
     process.stderr.write(HELP);
     return 2;
   }
-  const progress = (line: string): void => void process.stderr.write(`${line}\n`);
   const data = resolve(
     options.data ?? process.env["MARQUETRY_DATA_DIR"] ?? join("..", "shared", "data"),
   );
@@ -75,6 +99,41 @@ async function main(): Promise<number> {
   );
   const report = createReport(options.json, { ...environment, workers });
   await run({ data, models, workers, encodes, quick, progress, report });
+  return 0;
+}
+
+interface ParityArguments {
+  readonly dataset?: string | undefined;
+  readonly bundle?: string | undefined;
+  readonly users: string;
+  readonly text: string;
+  readonly image: string;
+  readonly json: boolean;
+  readonly "event-bus-url"?: string | undefined;
+  readonly "vector-index-url"?: string | undefined;
+  readonly "profile-store-url"?: string | undefined;
+}
+
+async function runParity(
+  options: ParityArguments,
+  progress: (line: string) => void,
+): Promise<number> {
+  const { dataset, bundle, text: textEncoder, image: imageEncoder } = options;
+  const users = Number(options.users);
+  const urls = [
+    ["EVENT_BUS_URL", options["event-bus-url"]],
+    ["VECTOR_INDEX_URL", options["vector-index-url"]],
+    ["PROFILE_STORE_URL", options["profile-store-url"]],
+  ].filter(([, url]) => url !== undefined);
+  const someMissing = urls.length > 0 && urls.length < 3;
+  if (dataset === undefined || bundle === undefined || !(users >= 1) || someMissing) {
+    process.stderr.write(HELP);
+    return 2;
+  }
+  const report = createReport(options.json, environmentOf([]));
+  const encoders = { textEncoder, imageEncoder };
+  const servers = Object.fromEntries(urls) as PlatformEnvironment;
+  await benchParity({ dataset, bundle, users, ...encoders, servers, progress, report });
   return 0;
 }
 

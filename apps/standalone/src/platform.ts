@@ -30,7 +30,7 @@ export interface Platform {
   /** Port of each service's health server. */
   readonly healthPorts: Readonly<Record<ServiceName, number>>;
   readonly grpcPort: number;
-  /** Of the encoder's online door. */
+  /** Of the encoder's online door; 0 without an encoder. */
   readonly encoderGrpcPort: number;
   /** Closes the services against the flow of data, then the backends. */
   close(): Promise<void>;
@@ -54,6 +54,8 @@ export interface PlatformOptions {
   readonly fail: (error: unknown) => void;
   /** Another id for the bundle, which keeps platforms on the same servers apart. */
   readonly bundleId?: string;
+  /** In the place of `BUNDLE_DIR`, for products that come encoded already: no encoder is started. */
+  readonly bundle?: Bundle;
 }
 
 /** Starts the four services on shared backends. */
@@ -61,6 +63,7 @@ export async function startPlatform({
   environment,
   fail,
   bundleId,
+  bundle: given,
 }: PlatformOptions): Promise<Platform> {
   const env = { ...EMBEDDED, ...environment, HTTP_PORT: "0" };
   // GRPC_PORT is the gateway's here; nobody outside knows of the encoder's.
@@ -99,10 +102,11 @@ export async function startPlatform({
       "backends",
       userProfileConfig,
       async (config, { closers, logger }) => {
-        const encoders = await openEncoders(encoderConfig, { closers });
-        const opened = await bundleAt(config.BUNDLE_DIR, () =>
-          zeroShotBundle(referencesOf(encoders)),
-        );
+        const encoders =
+          given === undefined ? await openEncoders(encoderConfig, { closers }) : new Map();
+        const opened =
+          given ??
+          (await bundleAt(config.BUNDLE_DIR, () => zeroShotBundle(referencesOf(encoders))));
         const bundle = { ...opened, id: bundleId ?? opened.id };
         const bus = openEventBus(config.EVENT_BUS_URL, {
           clientId: "marquetry-standalone",
@@ -124,9 +128,12 @@ export async function startPlatform({
       },
     );
     await run("fusion", fusionConfig, (_, context) => startFusion(context, backends));
-    const encoderGrpcPort = await run("encoder", encoderConfig, (config, context) =>
-      startEncoder(config, context, backends),
-    );
+    const encoderGrpcPort =
+      given === undefined
+        ? await run("encoder", encoderConfig, (config, context) =>
+            startEncoder(config, context, backends),
+          )
+        : 0;
     await run("user-profile", userProfileConfig, (_, context) =>
       startUserProfile(context, backends),
     );

@@ -1,6 +1,6 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { readConfig } from "@marquetry/runtime/config";
+import { readConfig, url } from "@marquetry/runtime/config";
 import { z } from "zod";
 
 const schema = z.object({
@@ -8,6 +8,33 @@ const schema = z.object({
   MARQUETRY_MODELS_DIR: z.string().optional(),
   XDG_CACHE_HOME: z.string().optional(),
 });
+
+const systemSchema = z.object({
+  EVENT_BUS_URL: url("kafka"),
+  VECTOR_INDEX_URL: url("http", "https"),
+  VECTOR_INDEX_API_KEY: z.string().optional(),
+});
+
+/** Where the running system is. */
+export interface SystemConfig {
+  readonly eventBusUrl: string;
+  readonly vectorIndexUrl: string;
+  readonly vectorIndexApiKey: string | undefined;
+}
+
+/** @param given goes before the environment, where it is defined */
+export function readSystemConfig(
+  given: Readonly<Record<string, string | undefined>>,
+  env: NodeJS.ProcessEnv = process.env,
+): SystemConfig {
+  const told = Object.entries(given).filter(([, value]) => value !== undefined);
+  const config = readConfig(systemSchema, { ...env, ...Object.fromEntries(told) });
+  return {
+    eventBusUrl: config.EVENT_BUS_URL,
+    vectorIndexUrl: config.VECTOR_INDEX_URL,
+    vectorIndexApiKey: config.VECTOR_INDEX_API_KEY,
+  };
+}
 
 export interface TrainerConfig {
   readonly modelsDirectory: string;

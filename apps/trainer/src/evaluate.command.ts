@@ -2,7 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { MarquetryError } from "@marquetry/runtime/errors";
-import { readBundleFolder } from "./bundle/bundle-folder.js";
+import { assertFits, readBundleFolder } from "./bundle/bundle-folder.js";
 import { readTrainerConfig } from "./config.js";
 import { mainCutoff } from "./evaluation/choose.js";
 import type { Curve } from "./evaluation/curves.js";
@@ -33,6 +33,7 @@ part is found, beside popularity and other methods.
   --cold SHARE    instead of all that: that share of products (such as 0.1) taken out of training
                   and histories, and how well they are found; trains once per seed
   --text ID       encoder of texts, all-minilm-l6-v2-int8 unless told
+  --image ID      encoder of pictures, efficientnet-lite0 unless told
   --json          one JSON line per figure and nothing else on stdout
   --help          this text
 `;
@@ -44,6 +45,7 @@ export interface CommandOutput {
 }
 
 export const DEFAULT_TEXT_ENCODER = "all-minilm-l6-v2-int8";
+export const DEFAULT_IMAGE_ENCODER = "efficientnet-lite0";
 
 export async function runEvaluate(args: readonly string[], output: CommandOutput): Promise<void> {
   const { values } = parseArgs({
@@ -57,6 +59,7 @@ export async function runEvaluate(args: readonly string[], output: CommandOutput
       report: { type: "string" },
       cold: { type: "string" },
       text: { type: "string", default: DEFAULT_TEXT_ENCODER },
+      image: { type: "string", default: DEFAULT_IMAGE_ENCODER },
       json: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
@@ -75,6 +78,7 @@ export async function runEvaluate(args: readonly string[], output: CommandOutput
   const prepared = await prepare(values.dataset, {
     ...readTrainerConfig(),
     textEncoder: values.text,
+    imageEncoder: values.image,
     report,
   });
   const { name } = prepared.dataset;
@@ -82,6 +86,7 @@ export async function runEvaluate(args: readonly string[], output: CommandOutput
     values.bundle === undefined
       ? undefined
       : await readBundleFolder(values.bundle, prepared.dataset.itemIds);
+  if (folder !== undefined) assertFits(values.bundle!, folder.bundle, prepared.encoders);
   const seeds = countOf("--seeds", values.seeds ?? (folder === undefined ? "3" : "0"));
   const context = rowContext(prepared, { bundle: folder, seeds, report });
   const [rows, curves, figures]: [Row[], Curve[], NamedFigure[]] = [[], [], []];
@@ -98,10 +103,10 @@ export async function runEvaluate(args: readonly string[], output: CommandOutput
     }
   }
   for (const source of curveSources) {
-    const curve = await source.curve(context);
-    if (curve === undefined) continue;
-    curves.push(curve);
-    add(curve.title, curveFigures(name, curve, GOALS));
+    for (const curve of await source.curves(context)) {
+      curves.push(curve);
+      add(curve.title, curveFigures(name, curve, GOALS));
+    }
   }
   const cutoff = mainCutoff(prepared.dataset);
   if (!values.json) {

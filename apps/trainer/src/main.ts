@@ -1,14 +1,15 @@
-/** `npm run train` and `npm run evaluate`. */
+/** `npm run train`, `npm run evaluate` and `npm run export`. */
 import { describeError } from "@marquetry/runtime/errors";
 import { runEvaluate } from "./evaluate.command.js";
+import { runExport } from "./export.command.js";
 import { runTrain } from "./train.command.js";
 
-const COMMANDS = { train: runTrain, evaluate: runEvaluate };
+const COMMANDS = { train: runTrain, evaluate: runEvaluate, export: runExport };
 
 const [name = "", ...args] = process.argv.slice(2);
 const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name as keyof typeof COMMANDS] : undefined;
 try {
-  if (command === undefined) throw new Error("expected one of: train, evaluate");
+  if (command === undefined) throw new Error("expected one of: train, evaluate, export");
   await command(args, process);
 } catch (error) {
   process.stderr.write(`${describeError(error)}\n`);

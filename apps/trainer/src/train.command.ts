@@ -1,73 +1,208 @@
 import { basename, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { sha256Hex } from "@marquetry/model/digest";
+import type { Matrix } from "@marquetry/model/matrix";
 import { MarquetryError } from "@marquetry/runtime/errors";
 import { assertNothingAt, writeBundleFolder } from "./bundle/bundle-folder.js";
+import type { ServedFusion } from "./bundle/express.js";
+import { nativeFusion } from "./bundle/native-fusion.js";
 import { trainedBundle } from "./bundle/trained-bundle.js";
-import { readTrainerConfig } from "./config.js";
+import { readSystemConfig, readTrainerConfig } from "./config.js";
 import type { Dataset } from "./dataset/dataset.js";
-import { countOf, DEFAULT_TEXT_ENCODER } from "./evaluate.command.js";
+import { countOf, DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER } from "./evaluate.command.js";
 import type { CommandOutput } from "./evaluate.command.js";
-import { chooseRanking, learnVectors } from "./recipe/learn.js";
-import { bundleRows, RULES, rulesOf, vectorRow } from "./recipe/methods.js";
+import { chooseRanking, learnFusion, learnVectors } from "./recipe/learn.js";
+import type { LearnOptions } from "./recipe/learn.js";
+import { bundleRows, RULES, rulesOf } from "./recipe/methods.js";
 import { prepare } from "./recipe/prepare.js";
-import { fittedTo } from "./recipe/reranked-rows.js";
+import { openCheckpoint } from "./training/checkpoint.js";
+import type { Towers } from "./training/in-batch-loss.js";
+import { towersOf } from "./training/parameters.js";
+import type { Prepared } from "./recipe/prepare.js";
+import { prepareFromSystem } from "./system/open-system.js";
+import type { SystemOptions } from "./system/open-system.js";
+
+const FUSIONS = ["combined", "attention"] as const;
+/** tau of the alignment loss, as of the other one. */
+const ALIGNMENT_TEMPERATURE = 0.15;
+const SCORERS = ["linear", "bilinear", "tanh"] as const;
 
 const HELP = `npm run train -- --dataset DIR --out DIR [OPTIONS]
+npm run train -- --from-system --out DIR [OPTIONS]
 
-Learns one vector per product from the dataset's training part, chooses on its validation part, and
-writes a bundle: manifest.json and weights.safetensors for the services, behaviour.json and
-behaviour.safetensors to be published as modality vectors, report.json with the figures. Data in order
-of time give a re-ranker too, where it improves the validation part.
+Learns one vector per product from the dataset's training part, or from what the running system has,
+chooses on the validation part, and writes a bundle: manifest.json and weights.safetensors for the
+services, behaviour.json and behaviour.safetensors for npm run export, report.json with the figures.
 
   --dataset DIR   as for evaluate
   --out DIR       where the bundle goes; nothing may be there yet
   --seed N        1 unless told; the same seed gives the same bundle
   --text ID       encoder of texts, all-minilm-l6-v2-int8 unless told
+  --image ID      encoder of pictures, efficientnet-lite0 unless told
+  --fusion KIND   combined (unless told): several models, closed forms and neighbours, expressed as
+                  a weighted sum; or attention: one model, whose learned weights the services use
+  --scorer KIND   of the attention: linear (unless told), bilinear or tanh
+  --towers        with --fusion attention: users and products go through a learned tower each
+  --alignment W   with --fusion attention: weight of the loss that brings a product's modalities
+                  together (InfoNCE), 0 unless told
+  --checkpoint DIR  keeps what is learned there after every epoch, and goes on from it
+
+From the running system: products and their vectors from the index, interactions from the clickstream
+topic from its start to its end now; the last product of a user is the test, the last but one the
+validation.
+  --bundle DIR             what fusion runs with; the zero-shot bundle unless told
+  --name NAME              what the new bundle's id starts with, shop unless told
+  --event-bus-url URL      kafka://host:port; EVENT_BUS_URL unless told
+  --vector-index-url URL   http://host:port; VECTOR_INDEX_URL unless told (VECTOR_INDEX_API_KEY too)
+
   --help          this text
 `;
+
+const NAME = /^[a-z0-9][a-z0-9-]{0,40}$/;
 
 export async function runTrain(args: readonly string[], output: CommandOutput): Promise<void> {
   const { values } = parseArgs({
     args: [...args],
     options: {
       dataset: { type: "string" },
+      "from-system": { type: "boolean", default: false },
+      bundle: { type: "string" },
+      name: { type: "string", default: "shop" },
+      "event-bus-url": { type: "string" },
+      "vector-index-url": { type: "string" },
       out: { type: "string" },
       seed: { type: "string", default: "1" },
       text: { type: "string", default: DEFAULT_TEXT_ENCODER },
+      image: { type: "string", default: DEFAULT_IMAGE_ENCODER },
+      checkpoint: { type: "string" },
+      fusion: { type: "string", default: "combined" },
+      scorer: { type: "string", default: "linear" },
+      towers: { type: "boolean", default: false },
+      alignment: { type: "string", default: "0" },
       help: { type: "boolean", default: false },
     },
   });
   if (values.help) return void output.stdout.write(HELP);
-  const { dataset: folder, out } = values;
-  if (folder === undefined || out === undefined) {
-    throw new MarquetryError("invalid", "--dataset and --out are both needed");
+  const { dataset: folder, "from-system": fromSystem, out } = values;
+  if (out === undefined || fromSystem === (folder !== undefined)) {
+    const message = "--out and one of --dataset and --from-system are both needed";
+    throw new MarquetryError("invalid", message);
   }
   const seed = countOf("--seed", values.seed);
+  const fusion = oneOf("--fusion", values.fusion, FUSIONS);
+  const scorer = oneOf("--scorer", values.scorer, SCORERS);
+  const alignment = Number(values.alignment);
+  if (!(alignment >= 0 && alignment < Infinity)) {
+    throw new MarquetryError(
+      "invalid",
+      `--alignment: expected a number of at least 0, got "${values.alignment}"`,
+    );
+  }
+  if (fusion === "combined" && (values.towers || alignment > 0)) {
+    throw new MarquetryError(
+      "invalid",
+      "--towers and --alignment: expected --fusion attention too",
+    );
+  }
   await assertNothingAt(out);
   const report = (line: string): void => void output.stderr.write(`${line}\n`);
-  const prepared = await prepare(folder, {
-    ...readTrainerConfig(),
-    textEncoder: values.text,
+  const prepared =
+    folder === undefined
+      ? await prepareFromSystem({ ...systemOptions(values), report })
+      : await prepare(folder, {
+          ...readTrainerConfig(),
+          textEncoder: values.text,
+          imageEncoder: values.image,
+          report,
+        });
+  const data = await fingerprint(prepared.dataset);
+  const { checkpoint } = values;
+  const { towers: withTowers } = values;
+  const { vectors, served, towers } = learn(prepared, {
+    seed,
     report,
+    fusion,
+    scorer,
+    towers: withTowers,
+    alignment,
+    ...(checkpoint !== undefined && {
+      checkpoints: (name, settings) => openCheckpoint(checkpoint, name, { data, settings }),
+    }),
   });
-  const vectors = learnVectors(prepared, { seed, report });
-  const rule = prepared.dataset.ordered ? "own-penalty" : "masked";
-  const ranking = chooseRanking(prepared, vectors, RULES[rule]);
-  const fitted = fittedTo(prepared, vectors, ranking);
-  const createdBy = `train --dataset ${basename(resolve(folder))} --seed ${seed}`;
-  const trained = await trainedBundle(prepared, vectors, ranking, createdBy, fitted?.model);
+  const rule = rulesOf(prepared)[0]!;
+  const ranking = chooseRanking(prepared, vectors, RULES[rule], undefined, towers);
+  const kind =
+    fusion === "attention"
+      ? ` --fusion attention --scorer ${scorer} --alignment ${alignment}${withTowers ? " --towers" : ""}`
+      : "";
+  const source = folder === undefined ? "--from-system" : `--dataset ${basename(resolve(folder))}`;
+  const createdBy = `train ${source} --seed ${seed}${kind}`;
+  const trained = await trainedBundle(prepared, vectors, ranking, createdBy, served);
   await writeBundleFolder(out, trained, prepared.dataset.itemIds, {
     createdBy,
-    interactionsSha256: await fingerprint(prepared.dataset),
+    interactionsSha256: data,
     ranking,
-    ...(fitted !== undefined && { reranker: fitted.validation }),
-    test: [
-      ...rulesOf(prepared).map((name) => vectorRow(prepared, "full", name, [vectors])),
-      ...bundleRows(prepared, trained),
-    ],
+    test: [...bundleRows(prepared, trained)],
   });
   output.stdout.write(`${trained.bundle.id}\t${out}\n`);
+}
+
+interface SystemValues {
+  readonly bundle?: string | undefined;
+  readonly name: string;
+  readonly "event-bus-url"?: string | undefined;
+  readonly "vector-index-url"?: string | undefined;
+}
+
+function systemOptions(values: SystemValues): Omit<SystemOptions, "report"> {
+  if (!NAME.test(values.name)) {
+    throw new MarquetryError("invalid", `--name: expected ${NAME}, got "${values.name}"`);
+  }
+  const config = readSystemConfig({
+    EVENT_BUS_URL: values["event-bus-url"],
+    VECTOR_INDEX_URL: values["vector-index-url"],
+  });
+  return { ...config, bundleDirectory: values.bundle, name: values.name };
+}
+
+interface Wanted extends LearnOptions {
+  readonly fusion: (typeof FUSIONS)[number];
+  readonly scorer: (typeof SCORERS)[number];
+  readonly towers: boolean;
+  /** Weight of the alignment loss. */
+  readonly alignment: number;
+}
+
+interface Learned {
+  readonly vectors: Matrix;
+  readonly served?: ServedFusion;
+  readonly towers?: Towers;
+}
+
+function learn(prepared: Prepared, wanted: Wanted): Learned {
+  const { fusion, alignment, ...options } = wanted;
+  if (fusion === "combined") return { vectors: learnVectors(prepared, options) };
+  const learned = learnFusion(prepared, {
+    ...options,
+    weights: "attention",
+    alignment: { weight: alignment, temperature: ALIGNMENT_TEMPERATURE },
+  });
+  const towers = towersOf(learned.shape, learned.parameters);
+  const served = nativeFusion(prepared, learned);
+  return { vectors: learned.vectors, served, ...(towers && { towers }) };
+}
+
+function oneOf<const Choice extends string>(
+  option: string,
+  value: string,
+  choices: readonly Choice[],
+): Choice {
+  const choice = choices.find((each) => each === value);
+  if (choice !== undefined) return choice;
+  throw new MarquetryError(
+    "invalid",
+    `${option}: expected one of ${choices.join(", ")}, got "${value}"`,
+  );
 }
 
 /** Of the interactions, whatever files they came in. */

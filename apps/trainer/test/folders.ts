@@ -1,11 +1,12 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 /** A folder of its own with the given files, removed when disposed of. */
 export async function temporaryFolder(files: Readonly<Record<string, string | Uint8Array>> = {}) {
   const directory = await mkdtemp(join(tmpdir(), "trainer-"));
   for (const [name, content] of Object.entries(files)) {
+    await mkdir(dirname(join(directory, name)), { recursive: true });
     await writeFile(join(directory, name), content);
   }
   return {

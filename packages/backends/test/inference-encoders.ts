@@ -10,7 +10,7 @@ import type {
   ImageManifest,
   TextManifest,
 } from "../src/inference/manifest.js";
-import { type Graph, type Node, onnxModel } from "./tiny-onnx.js";
+import { type Graph, type Node, onnxModel } from "../src/inference/onnx-writer.js";
 
 /** The words the tiny tokenizer knows; `poison` has an id beyond the embedding table, so ONNX
  * Runtime throws on it. */

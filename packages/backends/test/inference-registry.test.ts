@@ -21,7 +21,7 @@ import {
   writeImageEncoder,
   writeTextEncoder,
 } from "./inference-encoders.js";
-import type { Graph } from "./tiny-onnx.js";
+import type { Graph } from "../src/inference/onnx-writer.js";
 
 const opened: Encoder[] = [];
 

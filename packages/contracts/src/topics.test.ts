@@ -7,12 +7,13 @@ import {
   ProductEmbeddedSchema,
 } from "../gen/marquetry/events/v1/product_pb.js";
 import {
+  BEHAVIOUR,
   CLICKSTREAM,
-  embeddingKey,
   PRODUCT_CHANGES,
   PRODUCT_CHANGES_RETRY,
   PRODUCT_EMBEDDINGS,
   TOPICS,
+  embeddingKey,
 } from "./topics.js";
 import { findProblem } from "./validation.js";
 
@@ -53,6 +54,23 @@ test("events of one product that say different things never push each other out 
     [0, 1, 2].map((attempt) => embeddingKey(event, attempt)),
   );
   expect(new Set(keys).size).toBe(keys.length);
+});
+
+test("behaviour of two bundles, and behaviour beside content, stand side by side in the topic", () => {
+  const of = (encoder: string, imputed = false) =>
+    create(ProductEmbeddedSchema, {
+      productId: "p1",
+      state: {
+        case: "embedded",
+        value: {
+          modalities: [BEHAVIOUR],
+          embeddings: [{ modality: BEHAVIOUR, encoder, vector: new Uint8Array(4), imputed }],
+        },
+      },
+    });
+  expect(embeddingKey(of("one"), 0)).not.toBe(embeddingKey(of("other"), 0));
+  // The last word of one bundle's exports is enough.
+  expect(embeddingKey(of("one", true), 0)).toBe(embeddingKey(of("one"), 0));
 });
 
 test("a retry has room for its headers beside the largest change", () => {

@@ -85,16 +85,23 @@ export const TOPICS = [
 /** No product id holds it. */
 const KEY_SEPARATOR = "\u001f";
 
+/** Not made of the product's content: an event speaks of it only where its modalities list it. */
+export const BEHAVIOUR = "behaviour";
+
 /**
  * The key of an embedded product: the topic is compacted to the last record of a key, and one of
  * these must never push out another that says something else. All go to the partition of the bare
- * product id.
+ * product id. Behaviour of different encoders (each trained bundle has its own) has different keys.
  * @param attempt 0, or which retry made the event. Retries of one attempt come in the order of
  *   their revisions; between two attempts they need not.
  */
 export function embeddingKey({ productId, state }: ProductEmbedded, attempt: number): string {
-  const modalities = state.case === "embedded" ? state.value.modalities : [];
+  const said = state.case === "embedded" ? state.value : undefined;
+  const modalities = said?.modalities ?? [];
   const parts = [productId, ...(modalities.length === 0 ? [] : [modalities.toSorted().join("+")])];
+  for (const { modality, encoder } of said?.embeddings ?? []) {
+    if (modality === BEHAVIOUR && modalities.length > 0) parts.push(encoder);
+  }
   if (attempt > 0) parts.push(`retry ${attempt}`);
   return parts.join(KEY_SEPARATOR);
 }

@@ -14,7 +14,7 @@ const random = (rows: number, cols: number) =>
 
 const modalities = [
   { name: "text", dims: 6, projection: random(4, 6) },
-  { name: "image", dims: 4 },
+  { name: "image", dims: 4, whitening: { centre: randomVector(uniform, 4), weight: random(4, 4) } },
 ];
 const weighted = modalities.map((modality, i) => Object.assign({ weight: 0.1 + i / 3 }, modality));
 const concatenation: FusionModel = {
@@ -185,6 +185,52 @@ describe("a bundle that was written and read", () => {
   });
 });
 
+describe("a bundle with a sequence model", () => {
+  const graph = Uint8Array.of(8, 1, 2, 3);
+  const bundle: Bundle = {
+    ...plain,
+    interests: { ...output, strategy: "sequence", graph, historyMax: 30, rankDecay: 0.6 },
+  };
+
+  test("carries its graph beside the weights, and is read back with it", async () => {
+    const { manifest, weights, interests } = await encodeBundle(bundle);
+    expect(JSON.parse(manifest).interests.graph).toEqual({
+      bytes: 4,
+      sha256: await sha256Hex(graph),
+    });
+    const files: Record<string, Uint8Array> = {
+      "manifest.json": new TextEncoder().encode(manifest),
+      "weights.safetensors": weights,
+      "interests.onnx": interests!,
+    };
+    const opened = await openBundle(async (name) => files[name]!);
+    expect(opened.interests).toEqual(bundle.interests);
+  });
+
+  test("is refused with another graph, without one, or with one that nothing asks for", async () => {
+    const { manifest, weights } = await encodeBundle(bundle);
+    await expect(decodeBundle(manifest, weights, Uint8Array.of(8, 1, 2, 4))).rejects.toThrow(
+      /^interests\.graph\.sha256: expected [0-9a-f]{64}/,
+    );
+    await expect(decodeBundle(manifest, weights, graph.subarray(1))).rejects.toThrow(
+      "interests.graph.bytes: expected 4 bytes, got 3",
+    );
+    await expect(decodeBundle(manifest, weights)).rejects.toThrow("interests.onnx missing");
+    const other = await encodeBundle(plain);
+    await expect(decodeBundle(other.manifest, other.weights, graph)).rejects.toThrow(
+      "the strategy is not sequence",
+    );
+  });
+
+  test.each([
+    [{ historyMax: 0 }, "interests.historyMax: expected an integer above 0, got 0"],
+    [{ rankDecay: 2 }, "interests.rankDecay: expected in (0, 1], got 2"],
+  ])("is refused with %j", async (change, message) => {
+    const wrong = { ...bundle, interests: { ...bundle.interests, ...change } as InterestModel };
+    await expect(encodeBundle(wrong)).rejects.toThrow(message);
+  });
+});
+
 describe("a bundle with golden vectors", () => {
   const fusion: FusionModel = {
     strategy: "weighted-sum",
@@ -304,7 +350,8 @@ describe("a bundle is refused", () => {
   test("where a tensor has other sides or a NaN, though the digest is right", async () => {
     const { manifest, weights } = await encodeBundle(plain);
     const name = "fusion.modalities.0.projection";
-    const { data } = decodeSafetensors(weights).get(name)!;
+    const tensors = decodeSafetensors(weights);
+    const { data } = tensors.get(name)!;
     const parsed = JSON.parse(manifest);
     const broken: [string, number[], Float32Array][] = [
       [`${name}: expected 2 sides, got shape 24`, [24], data],
@@ -312,7 +359,7 @@ describe("a bundle is refused", () => {
       [`${name}: element 3 is NaN`, [4, 6], data.map((x, i) => (i === 3 ? Number.NaN : x))],
     ];
     for (const [message, shape, values] of broken) {
-      const file = encodeSafetensors(new Map([[name, { shape, data: values }]]));
+      const file = encodeSafetensors(new Map([...tensors, [name, { shape, data: values }]]));
       parsed.weights = { bytes: file.length, sha256: await sha256Hex(file) };
       await expect(decodeBundle(JSON.stringify(parsed), file)).rejects.toThrow(message);
     }

@@ -5,7 +5,7 @@
  */
 import { sha256Hex } from "./digest.js";
 import { assertFusionModel, fusedDims } from "./fusion.js";
-import type { AttentionScorer, FusionModality, FusionModel } from "./fusion.js";
+import type { AttentionScorer, FusionModality, FusionModel, ModalityWhitening } from "./fusion.js";
 import { assertGoldenVectors } from "./golden.js";
 import type { GoldenHistory, GoldenProduct, GoldenVectors } from "./golden.js";
 import { assertInterestModel } from "./interests.js";
@@ -77,17 +77,25 @@ export interface EncodedBundle {
   readonly manifest: string;
   /** Safetensors bytes. */
   readonly weights: Uint8Array;
+  /** ONNX bytes of a sequence model; absent for other interests. */
+  readonly interests?: Uint8Array;
 }
 
 /** The modality that a trainer makes of what people did, and no encoder of the content. */
 export const BEHAVIOUR_MODALITY = "behaviour";
 
 export const BUNDLE_ID = /^[a-z0-9][a-z0-9.-]{0,62}$/;
-export const BUNDLE_FILES = { manifest: "manifest.json", weights: "weights.safetensors" } as const;
+export const BUNDLE_FILES = {
+  manifest: "manifest.json",
+  weights: "weights.safetensors",
+  /** There where the interests are a sequence model. */
+  interests: "interests.onnx",
+} as const;
 
 const FORMAT = "marquetry-bundle-1";
 const NAME = /^[a-z0-9][a-z0-9.-]*$/;
 const GOLDEN_NAME = /^.{1,300}$/;
+const INTEREST_STRATEGIES = ["mean", "attention", "sequence"] as const;
 const SECTIONS = ["encoders", "fusion", "interests", "similarity", "ranking"] as const;
 const OPTIONAL_SECTIONS = ["reranker", "golden"] as const;
 const FIELDS = ["format", "id", "createdBy", "weights", ...SECTIONS, ...OPTIONAL_SECTIONS];
@@ -100,9 +108,15 @@ const FIELDS = ["format", "id", "createdBy", "weights", ...SECTIONS, ...OPTIONAL
 export async function encodeBundle(bundle: Bundle): Promise<EncodedBundle> {
   const tensors = new Map<string, Tensor>();
   const present = OPTIONAL_SECTIONS.filter((name) => bundle[name] !== undefined);
+  const { interests } = bundle;
+  const graph = interests.strategy === "sequence" ? interests.graph : undefined;
+  const described = {
+    ...bundle,
+    ...(graph && { interests: { ...interests, graph: await digestOf(graph) } }),
+  };
   const sections = [...SECTIONS, ...present].map((name) => [
     name,
-    describe(bundle[name], name, tensors),
+    describe(described[name], name, tensors),
   ]);
   const weights = encodeSafetensors(tensors);
   const manifest = {
@@ -110,30 +124,40 @@ export async function encodeBundle(bundle: Bundle): Promise<EncodedBundle> {
     id: bundle.id,
     createdBy: bundle.createdBy,
     ...Object.fromEntries(sections),
-    weights: { bytes: weights.length, sha256: await sha256Hex(weights) },
+    weights: await digestOf(weights),
   };
-  const encoded = { manifest: `${JSON.stringify(manifest, undefined, 2)}\n`, weights };
-  await decodeBundle(encoded.manifest, encoded.weights);
+  const encoded = {
+    manifest: `${JSON.stringify(manifest, undefined, 2)}\n`,
+    weights,
+    ...(graph && { interests: graph }),
+  };
+  await decodeBundle(encoded.manifest, encoded.weights, encoded.interests);
   return encoded;
 }
 
 /**
- * Reads a bundle and checks all of it: the digest of the weights, the presence and type of every
- * field, the shape of every tensor, that the parts fit together, and that the golden vectors come
- * out as the trainer had them.
+ * Reads a bundle and checks all of it: the digests of the weights and of the graph, the presence and
+ * type of every field, the shape of every tensor, that the parts fit together, and that the golden
+ * vectors come out as the trainer had them.
+ * @param graph the ONNX bytes of a sequence model
  * @throws TypeError or RangeError that names the field and says what was expected
  */
-export async function decodeBundle(manifest: string, weights: Uint8Array): Promise<Bundle> {
+export async function decodeBundle(
+  manifest: string,
+  weights: Uint8Array,
+  graph?: Uint8Array,
+): Promise<Bundle> {
   const fields = allowOnly(fieldsFrom(parseJson(manifest), ""), FIELDS);
   choiceOf(fields, "format", [FORMAT]);
-  await checkWeights(objectOf(fields, "weights", ["bytes", "sha256"]), weights);
+  await checkDigest(objectOf(fields, "weights", ["bytes", "sha256"]), "weights", weights);
+  await checkGraph(objectOf(fields, "interests"), graph);
   const tensors: TensorSource = { tensors: decodeSafetensors(weights), used: new Set() };
   const bundle: Bundle = {
     id: textOf(fields, "id", BUNDLE_ID),
     createdBy: textOf(fields, "createdBy", /^.{1,200}$/),
     encoders: recordOf(fields, "encoders", readEncoder),
     fusion: readFusion(objectOf(fields, "fusion"), tensors),
-    interests: readInterests(objectOf(fields, "interests"), tensors),
+    interests: readInterests(objectOf(fields, "interests"), tensors, graph),
     similarity: readSimilarity(objectOf(fields, "similarity"), tensors),
     ranking: readRanking(objectOf(fields, "ranking")),
     ...optional(fields, "reranker", (f, name) => readReranker(objectOf(f, name))),
@@ -149,13 +173,16 @@ export async function decodeBundle(manifest: string, weights: Uint8Array): Promi
 
 /**
  * Reads a bundle through a function that reads its files, wherever these are.
- * @param readFile gets `manifest.json` or `weights.safetensors`
+ * @param readFile gets `manifest.json`, `weights.safetensors` or, of a sequence model alone,
+ *   `interests.onnx`
  * @throws as `decodeBundle`; what `readFile` throws passes through
  */
 export async function openBundle(readFile: (name: string) => Promise<Uint8Array>): Promise<Bundle> {
-  const manifest = await readFile(BUNDLE_FILES.manifest);
+  const manifest = new TextDecoder().decode(await readFile(BUNDLE_FILES.manifest));
   const weights = await readFile(BUNDLE_FILES.weights);
-  return decodeBundle(new TextDecoder().decode(manifest), weights);
+  const interests = objectOf(fieldsFrom(parseJson(manifest), ""), "interests");
+  if (!isSequence(interests)) return decodeBundle(manifest, weights);
+  return decodeBundle(manifest, weights, await readFile(BUNDLE_FILES.interests));
 }
 
 /** The value as JSON with sorted keys; tensors are put aside and replaced by their names. */
@@ -187,16 +214,35 @@ function parseJson(text: string): unknown {
   }
 }
 
-async function checkWeights(fields: Fields, weights: Uint8Array): Promise<void> {
+async function digestOf(bytes: Uint8Array): Promise<{ bytes: number; sha256: string }> {
+  return { bytes: bytes.length, sha256: await sha256Hex(bytes) };
+}
+
+async function checkDigest(fields: Fields, name: string, content: Uint8Array): Promise<void> {
   const bytes = numberOf(fields, "bytes");
-  if (bytes !== weights.length) {
-    throw new RangeError(`weights.bytes: expected ${bytes} bytes, got ${weights.length}`);
+  if (bytes !== content.length) {
+    throw new RangeError(`${name}.bytes: expected ${bytes} bytes, got ${content.length}`);
   }
   const expected = textOf(fields, "sha256", /^[0-9a-f]{64}$/);
-  const digest = await sha256Hex(weights);
+  const digest = await sha256Hex(content);
   if (digest !== expected) {
-    throw new RangeError(`weights.sha256: expected ${expected}, the weights have ${digest}`);
+    throw new RangeError(`${name}.sha256: expected ${expected}, the ${name} have ${digest}`);
   }
+}
+
+function isSequence(interests: Fields): boolean {
+  return choiceOf(interests, "strategy", INTEREST_STRATEGIES) === "sequence";
+}
+
+/** There is a graph where, and only where, the interests are a sequence model. */
+async function checkGraph(interests: Fields, graph: Uint8Array | undefined): Promise<void> {
+  if (!isSequence(interests)) {
+    if (graph === undefined) return;
+    throw new RangeError("interests: a graph, but the strategy is not sequence");
+  }
+  if (graph === undefined)
+    throw new RangeError(`interests.graph: ${BUNDLE_FILES.interests} missing`);
+  await checkDigest(objectOf(interests, "graph", ["bytes", "sha256"]), "interests.graph", graph);
 }
 
 interface TensorSource {
@@ -253,10 +299,11 @@ function readFusion(fields: Fields, source: TensorSource): FusionModel {
   const shared = ["strategy", "modalities", "normaliseOutput"];
   const normaliseOutput = booleanOf(fields, "normaliseOutput");
   const modality = (item: Fields, own: readonly string[]): FusionModality => {
-    allowOnly(item, ["name", "dims", "projection", ...own]);
+    allowOnly(item, ["name", "dims", "whitening", "projection", ...own]);
     return {
       name: textOf(item, "name", NAME),
       dims: positiveOf(item, "dims"),
+      ...optional(item, "whitening", (f, name) => readWhitening(objectOf(f, name), source)),
       ...optional(item, "projection", (f, name) => readMatrix(f, name, source)),
     };
   };
@@ -295,6 +342,14 @@ function readFusion(fields: Fields, source: TensorSource): FusionModel {
   };
 }
 
+function readWhitening(fields: Fields, source: TensorSource): ModalityWhitening {
+  allowOnly(fields, ["centre", "weight"]);
+  return {
+    centre: readVector(fields, "centre", source),
+    weight: readMatrix(fields, "weight", source),
+  };
+}
+
 function readScorer(fields: Fields, source: TensorSource): AttentionScorer {
   const kind = choiceOf(fields, "kind", ["linear", "bilinear", "tanh"]);
   const weight = readMatrix(fields, "weight", source);
@@ -312,8 +367,12 @@ function readScorer(fields: Fields, source: TensorSource): AttentionScorer {
   };
 }
 
-function readInterests(fields: Fields, source: TensorSource): InterestModel {
-  const strategy = choiceOf(fields, "strategy", ["mean", "attention"]);
+function readInterests(
+  fields: Fields,
+  source: TensorSource,
+  graph: Uint8Array | undefined,
+): InterestModel {
+  const strategy = choiceOf(fields, "strategy", INTEREST_STRATEGIES);
   const shared = ["strategy", "actions", "negativeShare", "normaliseOutput"];
   const output = {
     actions: recordOf(fields, "actions", readAction),
@@ -323,6 +382,17 @@ function readInterests(fields: Fields, source: TensorSource): InterestModel {
   if (strategy === "mean") {
     allowOnly(fields, shared);
     return { strategy, ...output };
+  }
+  if (strategy === "sequence") {
+    allowOnly(fields, [...shared, "graph", "historyMax", "rankDecay"]);
+    return {
+      strategy,
+      ...output,
+      // `checkGraph` has seen to it.
+      graph: graph!,
+      historyMax: numberOf(fields, "historyMax"),
+      rankDecay: positiveOf(fields, "rankDecay"),
+    };
   }
   const own = ["contentScoring", "query", "key", "value", "ageHalfLifeMs", "rankDecay"];
   allowOnly(fields, [...shared, ...own]);

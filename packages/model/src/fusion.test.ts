@@ -93,6 +93,52 @@ function reversed(model: FusionModel): FusionModel {
   return { ...turned, query };
 }
 
+describe("whitening", () => {
+  const whitening = { centre: v(0.6, 0), weight: matrix(2, 2, v(5, 0, 0, 2.5)) };
+  const model = (extra: object = {}): FusionModel => ({
+    strategy: "weighted-sum",
+    modalities: [
+      { name: "text", dims: 2, weight: 1, whitening, ...extra },
+      { name: "image", dims: 2, weight: 1 },
+    ],
+    normaliseOutput: false,
+  });
+
+  test("by hand: norm(W (v / |v| - c)), whatever the length of v", () => {
+    // (3, 4) / 5 - (.6, 0) = (0, .8), times W (0, 2), of length 1 (0, 1).
+    expectClose(fuse(model(), { text: v(3, 4) }), [0, 1]);
+    expectClose(fuse(model(), { text: v(0.3, 0.4) }), [0, 1]);
+    // (1, 0) - (.6, 0) = (.4, 0).
+    expectClose(fuse(model(), { text: v(7, 0), image: v(0, 3) }), [0.5, 0.5]);
+  });
+
+  test("the projection comes behind it and may change the dimensions", () => {
+    const projection = matrix(2, 2, v(0, 1, 3, 0));
+    expectClose(fuse(model({ projection }), { text: v(3, 4) }), [1, 0]);
+    const narrow = { ...whitening, weight: matrix(1, 2, v(0, 1)) };
+    const to = { whitening: narrow, projection: matrix(2, 1, v(2, -2)) };
+    expectClose(fuse(model(to), { text: v(3, 4) }), [2, -2]);
+    expect(() => assertFusionModel(model(to))).not.toThrow();
+  });
+
+  test("an absent modality stays masked: no constant vector stands in its place", () => {
+    expectClose(fuse(model(), { image: v(0, 3) }), [0, 1]);
+    expectClose(fuse(model(), { text: v(0, 0), image: v(0, 3) }), [0, 1]);
+  });
+
+  test("shapes that do not fit are refused by name", () => {
+    expect(() => assertFusionModel(model({ whitening: { ...whitening, centre: v(1) } }))).toThrow(
+      "fusion.modalities.text.whitening.centre",
+    );
+    expect(() =>
+      assertFusionModel(model({ whitening: { ...whitening, weight: matrix(2, 1) } })),
+    ).toThrow("fusion.modalities.text.whitening.weight");
+    expect(() => assertFusionModel(model({ projection: matrix(2, 3) }))).toThrow(
+      "fusion.modalities.text.projection",
+    );
+  });
+});
+
 describe("fusion by hand-computed values", () => {
   const two = [
     { name: "text", dims: 2, weight: 3 },

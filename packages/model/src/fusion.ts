@@ -2,8 +2,9 @@
  * Fusion: the vectors of a product's modalities become one vector.
  *
  * Every strategy first takes each modality to the common space: v_m is L2-normalised, so that
- * encoders of different scales meet on equal terms, then projected by P_m where the model has a
- * P_m. Only the modalities that a product has take part; an absent one is left out of sums,
+ * encoders of different scales meet on equal terms, whitened and normalised again where the model
+ * says so (an encoder's vectors crowd into a narrow cone), then projected by P_m where the model has
+ * a P_m. In the formulas v_m stands for the vector before the projection. Only the modalities that a product has take part; an absent one is left out of sums,
  * softmax and divisors (masked), never replaced by zeros that would pull the result down. A zero
  * vector has no direction and counts as absent; so do modalities that the model does not name.
  */
@@ -19,8 +20,17 @@ export interface FusionModality {
   readonly name: string;
   /** Length of the encoder's vector. */
   readonly dims: number;
-  /** P_m, shape [d, dims]; the identity where absent. */
+  /** v_m becomes norm(W (v_m / |v_m| - c)), of k dimensions. */
+  readonly whitening?: ModalityWhitening;
+  /** P_m, shape [d, k or dims]; the identity where absent. */
   readonly projection?: Matrix;
+}
+
+export interface ModalityWhitening {
+  /** c, shape [dims]. */
+  readonly centre: Float32Array;
+  /** W, shape [k, dims]. */
+  readonly weight: Matrix;
 }
 
 export interface WeightedModality extends FusionModality {
@@ -130,8 +140,9 @@ export function fusedDims(model: FusionModel): number {
 
 /** Names of the modalities that take part in `fuse`, sorted. @throws as `fuse` */
 export function presentModalities(model: FusionModel, vectors: ModalityVectors): string[] {
-  return presentParts(model, vectors)
-    .map((part) => part.name)
+  return model.modalities
+    .filter((modality) => presentVector(modality, vectors) !== undefined)
+    .map(({ name }) => name)
     .sort();
 }
 
@@ -152,8 +163,8 @@ export function attentionWeights(
 }
 
 /** Length of P_m v_m. */
-export function projectedDims(modality: FusionModality): number {
-  return modality.projection?.rows ?? modality.dims;
+export function projectedDims({ projection, whitening, dims }: FusionModality): number {
+  return projection?.rows ?? whitening?.weight.rows ?? dims;
 }
 
 /** One present modality, in the common space. */
@@ -167,18 +178,39 @@ interface Part {
 
 function presentParts(model: FusionModel, vectors: ModalityVectors): Part[] {
   const parts: Part[] = [];
-  for (const [index, { name, dims, projection }] of model.modalities.entries()) {
-    const vector = Object.hasOwn(vectors, name) ? vectors[name] : undefined;
+  for (const [index, modality] of model.modalities.entries()) {
+    const vector = presentVector(modality, vectors);
     if (vector === undefined) continue;
-    if (vector.length !== dims) {
-      throw new RangeError(`${name}: expected ${dims} dimensions, got ${vector.length}`);
-    }
-    assertFinite(vector, name);
-    if (norm(vector) === 0) continue;
-    const unit = normalise(vector);
-    parts.push({ name, index, vector: projection ? matVec(projection, unit) : unit });
+    const { name, projection } = modality;
+    const ready = whitened(modality, normalise(vector));
+    parts.push({ name, index, vector: projection ? matVec(projection, ready) : ready });
   }
   return parts;
+}
+
+/** A vector that is the centre itself has no direction: it stays zero. */
+function whitened({ whitening }: FusionModality, unit: Float32Array): Float32Array {
+  if (whitening === undefined) return unit;
+  const { centre, weight } = whitening;
+  const white = matVec(
+    weight,
+    unit.map((x, j) => x - centre[j]!),
+  );
+  return norm(white) === 0 ? white : normalise(white);
+}
+
+/** Undefined for an absent or zero vector. */
+function presentVector(
+  { name, dims }: FusionModality,
+  vectors: ModalityVectors,
+): Float32Array | undefined {
+  const vector = Object.hasOwn(vectors, name) ? vectors[name] : undefined;
+  if (vector === undefined) return undefined;
+  if (vector.length !== dims) {
+    throw new RangeError(`${name}: expected ${dims} dimensions, got ${vector.length}`);
+  }
+  assertFinite(vector, name);
+  return norm(vector) === 0 ? undefined : vector;
 }
 
 function concatenate(model: ConcatenationFusion, parts: readonly Part[]): Float32Array {
@@ -282,7 +314,7 @@ export function assertFusionModel(model: FusionModel): void {
   if (model.strategy === "self-attention") assertSelfAttention(model, dims);
 }
 
-function assertModality({ name, dims, projection }: FusionModality): void {
+function assertModality({ name, dims, whitening, projection }: FusionModality): void {
   if (!/^[a-z][a-z0-9-]{0,30}$/.test(name)) {
     throw new RangeError(`fusion.modalities: ${JSON.stringify(name)} is no name of a modality`);
   }
@@ -290,9 +322,14 @@ function assertModality({ name, dims, projection }: FusionModality): void {
   if (!Number.isSafeInteger(dims) || dims < 1) {
     throw new RangeError(`${path}.dims: expected a positive integer, got ${dims}`);
   }
+  if (whitening !== undefined) {
+    assertDims(`${path}.whitening.centre`, whitening.centre.length, dims);
+    assertMatrix(whitening.weight, `${path}.whitening.weight`);
+    assertDims(`${path}.whitening.weight`, whitening.weight.cols, dims);
+  }
   if (projection === undefined) return;
   assertMatrix(projection, `${path}.projection`);
-  assertDims(`${path}.projection`, projection.cols, dims);
+  assertDims(`${path}.projection`, projection.cols, whitening?.weight.rows ?? dims);
 }
 
 function assertScorer({ scorer, query }: AttentionFusion, dims: number): void {

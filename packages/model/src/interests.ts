@@ -61,7 +61,22 @@ export interface AttentionInterest extends InterestOutput {
   readonly rankDecay?: number;
 }
 
-export type InterestModel = MeanInterest | AttentionInterest;
+/**
+ * u is what an ONNX graph makes of the positive behaviours in their order, less the negative ones
+ * (sequence-interest.ts). Running a graph takes a runtime and time, so `pool` cannot; services do it
+ * through packages/backends/src/inference/interests.ts.
+ */
+export interface SequenceInterest extends InterestOutput {
+  readonly strategy: "sequence";
+  /** `vectors` [N, L, d] and `present` [N, L] in, `interest` [N, d] out. */
+  readonly graph: Uint8Array;
+  /** L: of more positive behaviours the newest count. */
+  readonly historyMax: number;
+  /** Factor of a negative behaviour's weight per newer one, in (0, 1]. */
+  readonly rankDecay: number;
+}
+
+export type InterestModel = MeanInterest | AttentionInterest | SequenceInterest;
 
 /**
  * u = sum_{i positive} a_i x_i - negativeShare * sum_{i negative} a_i x_i, L2-normalised where the
@@ -69,8 +84,8 @@ export type InterestModel = MeanInterest | AttentionInterest;
  * @param behaviours in any order
  * @returns shape [d]; undefined where there is no positive behaviour (dislikes alone name no
  *   interest, and the opposite of a vector is no product's kind) or where the two sums cancel
- * @throws RangeError where dimensions differ, an element or time is not finite, or an action is
- *   not listed in the model
+ * @throws RangeError where dimensions differ, an element or time is not finite, an action is not
+ *   listed in the model, or the model is a sequence
  */
 export function pool(
   model: InterestModel,
@@ -105,6 +120,11 @@ export function poolingWeights(
     if (!Number.isFinite(occurredAtMs)) {
       throw new RangeError(`time of a ${action}: ${occurredAtMs} is not a finite number`);
     }
+  }
+  if (model.strategy === "sequence") {
+    throw new RangeError(
+      "interests: a sequence model is a graph; backends/inference/interests runs it",
+    );
   }
   if (behaviours.length === 0) return [];
   if (model.strategy === "mean") return behaviours.map(() => 1 / behaviours.length);
@@ -144,7 +164,8 @@ function recencyScores(model: AttentionInterest, timesMs: readonly number[]): nu
   });
 }
 
-function effectOf(model: InterestModel, action: string): ActionEffect {
+/** @throws RangeError where the model does not list the action */
+export function effectOf(model: InterestModel, action: string): ActionEffect {
   if (Object.hasOwn(model.actions, action)) return model.actions[action]!;
   throw new RangeError(`${action}: no action of the interest model`);
 }
@@ -171,6 +192,16 @@ export function assertInterestModel(model: InterestModel, dims: number): void {
     );
   }
   if (model.strategy === "attention") assertAttention(model, dims);
+  if (model.strategy === "sequence") assertSequence(model);
+}
+
+function assertSequence({ historyMax, rankDecay }: SequenceInterest): void {
+  if (!(Number.isSafeInteger(historyMax) && historyMax >= 1)) {
+    throw new RangeError(`interests.historyMax: expected an integer above 0, got ${historyMax}`);
+  }
+  if (!(rankDecay > 0 && rankDecay <= 1)) {
+    throw new RangeError(`interests.rankDecay: expected in (0, 1], got ${rankDecay}`);
+  }
 }
 
 function assertAttention(model: AttentionInterest, dims: number): void {

@@ -77,6 +77,9 @@ export function createEndlessBus(next: (offset: number) => Uint8Array): EndlessB
       consumers.add(consumer);
       return consumer;
     },
+    async extent() {
+      return [];
+    },
     async ping() {},
     async close() {
       await Promise.all([...consumers].map((consumer) => consumer.close()));

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
@@ -7,7 +8,7 @@ import { mulberry32, randomVector } from "@marquetry/model/random";
 import { temporaryFolder } from "../../test/folders.js";
 import { normaliseRows, rowOf } from "../linear-algebra/rows.js";
 import type { Prepared } from "../recipe/prepare.js";
-import { readBundleFolder, writeBundleFolder } from "./bundle-folder.js";
+import { assertFits, readBundleFolder, writeBundleFolder } from "./bundle-folder.js";
 import { modalityVectors, trainedBundle } from "./trained-bundle.js";
 
 const uniform = mulberry32(8);
@@ -43,6 +44,7 @@ const prepared: Prepared = {
   features: { text, image },
   encoders: { text: { encoder: "words", dims: 6 }, image: { encoder: "pictures", dims: 4 } },
   content: {},
+  whitenings: {},
   counts,
 };
 const ranking = { decay: 0.6, popularity: 0.04 };
@@ -121,6 +123,56 @@ describe("a bundle's folder", () => {
     const place = join(folder.directory, "out");
     await expect(writeBundleFolder(place, trained, itemIds, loop)).rejects.toThrow(TypeError);
     expect(await readdir(folder.directory)).toEqual(["taken"]);
+  });
+
+  test("that a killed process was writing is nowhere, and its rest goes with the next writing", async () => {
+    await using folder = await temporaryFolder();
+    const place = join(folder.directory, "out");
+    // The report is written before the manifest; this one ends the process when it is put in words.
+    const script = `
+      import { writeBundleFolder } from ${JSON.stringify(new URL("bundle-folder.js", import.meta.url))};
+      const vectors = { rows: 1, cols: 1, data: Float32Array.of(1) };
+      await writeBundleFolder(${JSON.stringify(place)}, {
+        bundle: { id: "b", encoders: { behaviour: { encoder: "e" } } },
+        encoded: { weights: new Uint8Array(9), manifest: "{}" },
+        behaviour: { vectors, items: Int32Array.of(0) },
+      }, ["p"], { toJSON: () => process.kill(process.pid, "SIGKILL") });`;
+    const args = ["--input-type=module", "--eval", script];
+    const { signal, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
+    expect({ signal, stderr }).toEqual({ signal: "SIGKILL", stderr: "" });
+    const [partial, ...others] = await readdir(folder.directory);
+    expect(partial).toMatch(/^out\.partial-\d+$/);
+    expect(others).toEqual([]);
+    const written = await readdir(join(folder.directory, partial!));
+    expect(written).toContain("weights.safetensors");
+    expect(written).not.toContain("manifest.json");
+    await writeBundleFolder(place, await train(), itemIds, {});
+    expect(await readdir(folder.directory)).toEqual(["out"]);
+  });
+
+  test("is refused where the dataset's encoders make other vectors, before anything is scored", async () => {
+    const { bundle } = await train();
+    const { text: words, image: pictures } = prepared.encoders;
+    const other = (encoders: Prepared["encoders"]) => () => assertFits("b", bundle, encoders);
+    expect(other(prepared.encoders)).not.toThrow();
+    expect(other({ text: { ...words!, dims: 7 }, image: pictures! })).toThrow(
+      "b/manifest.json: modality text: expected words with 6 dimensions of the dataset, got words with 7",
+    );
+    expect(other({ text: words! })).toThrow(/modality image: .*got none/);
+  });
+
+  test("is refused where its list of products is none, or is as long as no list of vectors", async () => {
+    await using folder = await temporaryFolder();
+    const place = join(folder.directory, "out");
+    await writeBundleFolder(place, await train(), itemIds, {});
+    const file = join(place, "behaviour.json");
+    const index = JSON.parse(await readFile(file, "utf8"));
+    await writeFile(file, JSON.stringify({ ...index, products: index.products.slice(1) }));
+    await expect(readBundleFolder(place, itemIds)).rejects.toThrow(
+      /expected 26 vectors of 6 .* 27/,
+    );
+    await writeFile(file, "{");
+    await expect(readBundleFolder(place, itemIds)).rejects.toThrow("expected what npm run train");
   });
 
   test("is refused where a byte of its vectors or a product is another", async () => {

@@ -9,11 +9,22 @@
  * its content, norm(sum P x); and one that lacks a modality still has y_i, which holds half of what
  * content could tell.
  */
+import { BEHAVIOUR_MODALITY } from "@marquetry/model/bundle";
+import type { FusionModel } from "@marquetry/model/fusion";
 import { matrix, transpose } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
+import type { SimilarityModel } from "@marquetry/model/similarity";
 import { product } from "../linear-algebra/gemm.js";
 import { besideRows, gatherRows, normaliseRows, rowOf } from "../linear-algebra/rows.js";
 import { spdInverse } from "../linear-algebra/spd-inverse.js";
+
+/** How services make the trained vectors. */
+export interface ServedFusion {
+  readonly fusion: FusionModel;
+  /** The dot product unless given. */
+  readonly similarity?: SimilarityModel;
+  readonly behaviour: BehaviourModality;
+}
 
 export interface Expressed {
   /** P_m by modality, shape [d, d_m]. */
@@ -81,7 +92,25 @@ function ridge(x: Matrix, v: Matrix): Matrix {
   return product(spdInverse(squares), product(x, v, { transposeA: true }));
 }
 
-function withLengthKept(rest: Matrix): Pick<BehaviourModality, "vectors" | "projection"> {
+/** The expression as a bundle has it. */
+export function weightedSumOf({ projections, behaviour }: Expressed): ServedFusion {
+  const modalities = { ...projections, [BEHAVIOUR_MODALITY]: behaviour.projection };
+  return {
+    fusion: {
+      strategy: "weighted-sum",
+      modalities: Object.entries(modalities).map(([name, projection]) => ({
+        name,
+        dims: projection.cols,
+        weight: 1,
+        projection,
+      })),
+      normaliseOutput: true,
+    },
+    behaviour,
+  };
+}
+
+export function withLengthKept(rest: Matrix): Pick<BehaviourModality, "vectors" | "projection"> {
   const dims = rest.cols;
   const squares = Float64Array.from({ length: rest.rows }, (_, i) =>
     rowOf(rest, i).reduce((sum, x) => sum + x * x, 0),

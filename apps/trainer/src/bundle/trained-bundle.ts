@@ -14,8 +14,8 @@ import { rowOf } from "../linear-algebra/rows.js";
 import type { RankingSettings } from "../recipe/learn.js";
 import { popularityFloor } from "../evaluation/pooled.js";
 import type { Prepared } from "../recipe/prepare.js";
-import { express } from "./express.js";
-import type { BehaviourModality } from "./express.js";
+import { express, weightedSumOf } from "./express.js";
+import type { BehaviourModality, ServedFusion } from "./express.js";
 import { goldenVectors } from "./golden.js";
 
 export interface TrainedBundle {
@@ -35,6 +35,7 @@ const TOLERANCE = 1e-5;
  * @param vectors one row of length 1 per product
  * @param createdBy the command
  * @param reranker fitted to these vectors and this ranking
+ * @param served how services make the vectors; a weighted sum that is fitted to them unless given
  * @throws MarquetryError `internal` where the bundle does not give back the vectors
  */
 export async function trainedBundle(
@@ -42,10 +43,15 @@ export async function trainedBundle(
   vectors: Matrix,
   ranking: RankingSettings,
   createdBy: string,
+  served?: ServedFusion,
   reranker?: RerankerModel,
 ): Promise<TrainedBundle> {
   const { dataset, features, counts } = prepared;
-  const { projections, behaviour } = express(vectors, features, (item) => counts[item]! > 0);
+  const {
+    fusion,
+    behaviour,
+    similarity = { kind: "dot" },
+  } = served ?? weightedSumOf(express(vectors, features, (item) => counts[item]! > 0));
   const digest = (await sha256Hex(vectorToBytes(behaviour.vectors.data))).slice(0, 8);
   const encoders = {
     ...prepared.encoders,
@@ -64,24 +70,7 @@ export async function trainedBundle(
     id: `${dataset.name}-draft`,
     createdBy,
     encoders,
-    fusion: {
-      strategy: "weighted-sum",
-      modalities: [
-        ...Object.entries(projections).map(([name, projection]) => ({
-          name,
-          dims: projection.cols,
-          weight: 1,
-          projection,
-        })),
-        {
-          name: BEHAVIOUR_MODALITY,
-          dims: behaviour.vectors.cols,
-          weight: 1,
-          projection: behaviour.projection,
-        },
-      ],
-      normaliseOutput: true,
-    },
+    fusion,
     interests: {
       strategy: "attention",
       contentScoring: false,
@@ -90,7 +79,7 @@ export async function trainedBundle(
       negativeShare,
       normaliseOutput: true,
     },
-    similarity: { kind: "dot" },
+    similarity,
     ranking: {
       ...untrained,
       weights: { similarity: 1, popularity: servedPopularity(ranking, counts), freshness: 0 },

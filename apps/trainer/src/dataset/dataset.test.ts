@@ -157,6 +157,29 @@ describe("bad input names the file, the row and what was expected", () => {
       { "tiny.item2index": table("a | 0", "b | 0") },
       /tiny\.item2index, row 2: .*once, got 0/,
     ],
+    [
+      "products that all have one text",
+      sequenceFiles,
+      {
+        "tiny.text": table(
+          "item_id:token | text:token_seq",
+          ...["a", "b", "c", "d", "e", "f"].map((id) => `${id} | shoe`),
+        ),
+      },
+      /tiny\.text: expected texts that differ/,
+    ],
+    [
+      "matrices of different numbers of products",
+      pairFiles,
+      { "audio_feat.npy": npy(3, 1, [1, 2, 3]) },
+      /expected as many products in every modality, got 3 in audio and 4 in image/,
+    ],
+    [
+      "a split without test users",
+      pairFiles,
+      { "test.tsv": "user\titem\n" },
+      /test\.tsv: expected at least one row of data/,
+    ],
     ["a descriptor with mistakes", pairFiles, { "dataset.json": "{}" }, /dataset\.json: name: /],
     [
       "a descriptor that is no JSON",

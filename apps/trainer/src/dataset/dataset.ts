@@ -8,10 +8,28 @@ export interface Dataset {
   /** Whether histories are in order of time, oldest first. */
   readonly ordered: boolean;
   readonly splits: Splits;
+  /** Where the data tell what kind of behaviour each was. */
+  readonly behaviours?: Behaviours;
   /** By modality, one row per product. */
   readonly features: Readonly<Record<string, Matrix>>;
   /** By modality that is still to be encoded, one text per product. */
   readonly texts: Readonly<Record<string, readonly string[]>>;
+  /** By modality that is still to be encoded, one file per product; undefined where it has none. */
+  readonly images?: Readonly<Record<string, ImageFiles>>;
+}
+
+export interface ImageFiles {
+  /** The table that names the files, for messages. */
+  readonly table: string;
+  /** By product: the picture's path, and the row that named it. */
+  readonly files: readonly ({ readonly path: string; readonly row: number } | undefined)[];
+}
+
+export interface Behaviours {
+  /** Names by number, such as `view`. */
+  readonly types: readonly string[];
+  /** By user, one number per place of `splits.train`. */
+  readonly train: readonly Int32Array[];
 }
 
 export interface Splits {

@@ -1,11 +1,14 @@
 import { join } from "node:path";
 import type { Matrix } from "@marquetry/model/matrix";
 import { badInput } from "./bad-input.js";
-import type { Dataset, Splits } from "./dataset.js";
-import { readDescriptor } from "./descriptor.js";
+import type { Dataset, ImageFiles, Splits } from "./dataset.js";
+import { namesIn, readDescriptor } from "./descriptor.js";
 import type { Descriptor } from "./descriptor.js";
+import { readEvents } from "./events.js";
+import { makeSplits } from "./make-splits.js";
 import { readNpy } from "./npy.js";
 import { readPairs } from "./pairs.js";
+import type { SplitFiles } from "./pairs.js";
 import { readSequences } from "./sequences.js";
 import { indexField, readTable } from "./table.js";
 
@@ -15,46 +18,86 @@ import { indexField, readTable } from "./table.js";
  */
 export async function readDataset(directory: string): Promise<Dataset> {
   const descriptor = await readDescriptor(directory);
-  const { interactions } = descriptor;
-  const files = {
-    train: join(directory, interactions.train),
-    valid: join(directory, interactions.valid),
-    test: join(directory, interactions.test),
-  };
-  const ordered = interactions.layout === "sequences";
-  const splits = ordered ? await readSequences(files) : await readPairs(files);
-  checkUsers(splits, files);
-  const itemIds =
+  const given =
     descriptor.items === undefined ? undefined : await readItems(join(directory, descriptor.items));
-  const { features, texts } = await readModalities(directory, descriptor, itemIds);
-  const items = itemIds?.length ?? countOfItems(features, texts, splits);
+  const interactions = await readInteractions(directory, descriptor, given);
+  const { splits, files } = interactions;
+  checkUsers(splits, files);
+  const itemIds = interactions.itemIds ?? given;
+  const { features, texts, images } = await readModalities(directory, descriptor, itemIds);
+  const items = itemIds?.length ?? countOfItems(directory, features, texts, splits);
   checkItems(splits, files, items);
   return {
     name: descriptor.name,
     itemIds: itemIds ?? Array.from({ length: items }, (_, i) => String(i)),
-    ordered,
+    ordered: interactions.ordered,
     splits,
+    ...(interactions.behaviours && { behaviours: interactions.behaviours }),
     features,
     texts,
+    images,
   };
 }
 
-function checkUsers(
-  { train, valid, test }: Splits,
-  files: Record<"train" | "valid" | "test", string>,
-) {
-  const asked = (lists: readonly Int32Array[]): number =>
-    lists.filter((list) => list.length > 0).length;
-  if (asked(train) < 2) throw badInput(files.train, undefined, "expected at least two users");
-  if (asked(valid) === 0) throw badInput(files.valid, undefined, "expected a user with a target");
-  if (asked(test) === 0) throw badInput(files.test, undefined, "expected a user with a target");
+interface Interactions extends Pick<Dataset, "splits" | "ordered" | "behaviours"> {
+  /** What messages call the parts. */
+  readonly files: SplitFiles;
+  /** Where the interactions name the products. */
+  readonly itemIds?: readonly string[];
 }
 
-function checkItems(
-  { train, valid, test }: Splits,
-  files: Record<"train" | "valid" | "test", string>,
-  items: number,
-): void {
+async function readInteractions(
+  directory: string,
+  { interactions, modalities }: Descriptor,
+  itemIds: readonly string[] | undefined,
+): Promise<Interactions> {
+  if (interactions.layout !== "events") {
+    const files = {
+      train: join(directory, interactions.train),
+      valid: join(directory, interactions.valid),
+      test: join(directory, interactions.test),
+    };
+    const ordered = interactions.layout === "sequences";
+    return { files, ordered, splits: await (ordered ? readSequences : readPairs)(files) };
+  }
+  const matrices = Object.entries(modalities).filter(([, { layout }]) => layout === "npy");
+  if (itemIds === undefined && matrices.length > 0) {
+    throw badInput(
+      join(directory, "dataset.json"),
+      undefined,
+      `items: expected a table of ids and numbers, which say whose the rows of ${matrices[0]![0]} are`,
+    );
+  }
+  const file = join(directory, interactions.file);
+  const events = await readEvents(file, interactions.split, itemIds);
+  const { splits, trainBehaviours } = makeSplits(events.byUser, interactions.split);
+  const { kind } = interactions.split;
+  return {
+    files: { train: file, valid: `${file}, split ${kind}`, test: `${file}, split ${kind}` },
+    ordered: kind !== "random",
+    splits,
+    itemIds: events.itemIds,
+    ...(events.behaviourTypes.length > 0 && {
+      behaviours: { types: events.behaviourTypes, train: trainBehaviours },
+    }),
+  };
+}
+
+function checkUsers({ train, valid, test }: Splits, files: SplitFiles): void {
+  const asked = (lists: readonly Int32Array[]): number =>
+    lists.filter((list) => list.length > 0).length;
+  const [users, valids, tests] = [asked(train), asked(valid), asked(test)];
+  if (users < 2)
+    throw badInput(files.train, undefined, `expected at least two users, got ${users}`);
+  if (valids === 0) {
+    throw badInput(files.valid, undefined, "expected a user with a validation target, got none");
+  }
+  if (tests === 0) {
+    throw badInput(files.test, undefined, "expected a user with a test target, got none");
+  }
+}
+
+function checkItems({ train, valid, test }: Splits, files: SplitFiles, items: number): void {
   for (const [part, lists] of Object.entries({ train, valid, test })) {
     for (const [user, list] of lists.entries()) {
       const beyond = list.find((item) => item >= items);
@@ -86,19 +129,22 @@ async function readModalities(
   directory: string,
   { modalities }: Descriptor,
   itemIds: readonly string[] | undefined,
-): Promise<Pick<Dataset, "features" | "texts">> {
+): Promise<Required<Pick<Dataset, "features" | "texts" | "images">>> {
   const features: Record<string, Matrix> = {};
   const texts: Record<string, readonly string[]> = {};
-  for (const [name, { layout, file: fileName }] of Object.entries(modalities)) {
-    const file = join(directory, fileName);
-    if (layout === "npy") {
+  const images: Record<string, ImageFiles> = {};
+  for (const [name, modality] of Object.entries(modalities)) {
+    const file = join(directory, modality.file);
+    if (modality.layout === "npy") {
       features[name] = await readNpy(file);
       checkFeatures(file, features[name], itemIds);
-    } else {
+    } else if (modality.layout === "text") {
       texts[name] = await readTexts(file, itemIds);
+    } else {
+      images[name] = await readImageFiles(file, join(directory, modality.folder), itemIds);
     }
   }
-  return { features, texts };
+  return { features, texts, images };
 }
 
 function checkFeatures(file: string, features: Matrix, itemIds?: readonly string[]): void {
@@ -136,21 +182,59 @@ async function readTexts(file: string, itemIds: readonly string[] | undefined): 
     texts[index] = text;
   }
   const missing = (itemIds ?? texts).findIndex((_, i) => texts[i] === undefined);
-  if (missing === -1) return texts;
+  if (missing === -1) {
+    if (texts.some((text) => text !== texts[0])) return texts;
+    throw badInput(file, undefined, "expected texts that differ, but all products have the same");
+  }
   throw badInput(file, undefined, `expected a text for product ${itemIds?.[missing] ?? missing}`);
+}
+
+/** Picture files by product number, from a table of id and file name. */
+async function readImageFiles(
+  table: string,
+  folder: string,
+  itemIds: readonly string[] | undefined,
+): Promise<ImageFiles> {
+  const indexOf = new Map(itemIds?.map((id, i) => [id, i]));
+  const present = new Set(await namesIn(folder));
+  const files: ({ path: string; row: number } | undefined)[] = [];
+  for (const { row, fields } of await readTable(table, 2, ["item", "file"])) {
+    const [id, name] = fields as [string, string];
+    const index = itemIds === undefined ? indexField(table, row, "item", id) : indexOf.get(id);
+    if (index === undefined) throw badInput(table, row, `expected a known product id, got "${id}"`);
+    if (files[index] !== undefined) {
+      throw badInput(table, row, `expected one picture of product ${id}, got another`);
+    }
+    if (!present.has(name))
+      throw badInput(table, row, `expected a file of ${folder}, got "${name}"`);
+    files[index] = { path: join(folder, name), row };
+  }
+  const items = itemIds?.length ?? files.length;
+  return { table, files: Array.from({ length: items }, (_, i) => files[i]) };
 }
 
 /** Where nothing names the products: as many as the modalities describe, else as stand in the
  * interactions. */
 function countOfItems(
+  directory: string,
   features: Dataset["features"],
   texts: Dataset["texts"],
   { train, valid, test }: Splits,
 ): number {
-  const described = [
-    ...Object.values(features).map(({ rows }) => rows),
-    ...Object.values(texts).map((list) => list.length),
-  ];
-  if (described.length > 0) return Math.min(...described);
+  const described = Object.entries({
+    ...Object.fromEntries(Object.entries(features).map(([name, { rows }]) => [name, rows])),
+    ...Object.fromEntries(Object.entries(texts).map(([name, list]) => [name, list.length])),
+  });
+  const [first] = described;
+  const other = described.find(([, count]) => count !== first![1]);
+  if (first !== undefined && other !== undefined) {
+    throw badInput(
+      directory,
+      undefined,
+      `expected as many products in every modality, got ${first[1]} in ${first[0]} and ` +
+        `${other[1]} in ${other[0]}`,
+    );
+  }
+  if (first !== undefined) return first[1];
   return [train, valid, test].flat().reduce((most, list) => Math.max(most, ...list), 0) + 1;
 }

@@ -34,6 +34,29 @@ export async function readTable(
   return rows;
 }
 
+/**
+ * Reads a table whose header names its columns, in any order.
+ * @throws MarquetryError `invalid` that names the file and the row
+ */
+export async function readNamedTable(
+  file: string,
+  columns: { readonly required: readonly string[]; readonly optional: readonly string[] },
+): Promise<{ readonly header: readonly string[]; readonly rows: readonly TableRow[] }> {
+  const [first = ""] = (await readText(file)).split("\n", 1);
+  const header = first.replace(/\r$/, "").split("\t");
+  const allowed = new Set([...columns.required, ...columns.optional]);
+  const wrong = header.find((name, i) => !allowed.has(name) || header.indexOf(name) !== i);
+  if (wrong !== undefined || columns.required.some((name) => !header.includes(name))) {
+    const optional = columns.optional.map((name) => ` and perhaps "${name}"`).join("");
+    throw badInput(
+      file,
+      1,
+      `expected the columns "${columns.required.join('", "')}"${optional}, got "${header.join(", ")}"`,
+    );
+  }
+  return { header, rows: await readTable(file, header.length, header) };
+}
+
 async function readText(file: string): Promise<string> {
   try {
     return await readFile(file, "utf8");

@@ -1,14 +1,7 @@
 /** Methods that every table shows beside ours, none of them served. */
 import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
-import {
-  csrTimesCsr,
-  csrTimesDense,
-  incidence,
-  rowCounts,
-  scaleCsr,
-  transposeCsr,
-} from "../linear-algebra/csr.js";
+import { csrTimesDense, incidence } from "../linear-algebra/csr.js";
 import type { Csr } from "../linear-algebra/csr.js";
 import { rowOf } from "../linear-algebra/rows.js";
 import { spdInverse } from "../linear-algebra/spd-inverse.js";
@@ -21,14 +14,6 @@ export function popularityScorer(counts: Float64Array): Scorer {
     for (let i = 0; i < users.length; i += 1) rowOf(scores, i).set(counts);
     return scores;
   };
-}
-
-/** X' D_u^-1 X: how often two products stand in one history, a long history counting less. */
-export function coOccurrence(train: readonly Int32Array[], items: number): Csr {
-  const x = incidence(train, items);
-  const byUser = rowCounts(x).map((count) => (count === 0 ? 0 : 1 / count));
-  const ones = new Float64Array(items).fill(1);
-  return csrTimesCsr(transposeCsr(x), scaleCsr(x, byUser, ones));
 }
 
 /** Item-kNN: sum over the history of decay^(newer ones) times the co-occurrence. */

@@ -47,6 +47,7 @@ function planted(): { prepared: Prepared; vectors: Matrix } {
     features: { text },
     encoders: { text: { encoder: "words", dims: 3 } },
     content: {},
+    whitenings: {},
     counts,
   };
   return { prepared, vectors };

@@ -1,21 +1,19 @@
 /** Cold products: how well products are found that nobody had when the model was trained. */
-import { BEHAVIOUR_MODALITY } from "@marquetry/model/bundle";
 import { fuse } from "@marquetry/model/fusion";
-import type { FusionModel } from "@marquetry/model/fusion";
 import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
 import { mulberry32 } from "@marquetry/model/random";
-import type { BehaviourModality } from "../bundle/express.js";
+import type { BundleFolder } from "../bundle/bundle-folder.js";
 import { modalityVectors, trainedBundle } from "../bundle/trained-bundle.js";
 import { countItems } from "../dataset/dataset.js";
 import type { Question, Splits } from "../dataset/dataset.js";
 import { rowOf } from "../linear-algebra/rows.js";
 import type { RankingSettings } from "../recipe/learn.js";
 import type { Prepared } from "../recipe/prepare.js";
-import { contentOf, createImpute } from "../representation/imputation.js";
 import { CUTOFFS, figuresAt } from "./figures.js";
 import type { FiguresAt } from "./figures.js";
 import { pooledScorer, popularityPrior } from "./pooled.js";
+import { withImputedBehaviour } from "./served.js";
 import { topLists } from "./top-lists.js";
 import type { RankingRules } from "./top-lists.js";
 
@@ -42,10 +40,20 @@ export function withColdProducts(prepared: Prepared, share: number, seed: number
   for (const item of order.slice(0, Math.round(share * items))) cold[item] = 1;
   const train = dataset.splits.train.map((list) => list.filter((item) => cold[item] === 0));
   const counts = countItems(train, items);
+  const behaviours = dataset.behaviours && {
+    ...dataset.behaviours,
+    train: dataset.behaviours.train.map((types, user) =>
+      types.filter((_, place) => cold[dataset.splits.train[user]![place]!] === 0),
+    ),
+  };
   return {
     prepared: {
       ...prepared,
-      dataset: { ...dataset, splits: { ...dataset.splits, train } },
+      dataset: {
+        ...dataset,
+        splits: { ...dataset.splits, train },
+        ...(behaviours && { behaviours }),
+      },
       counts,
     },
     cold,
@@ -76,13 +84,13 @@ export async function coldProductFigures(
   ranking: RankingSettings,
   rules: RankingRules,
 ): Promise<ColdFigures[]> {
-  const { bundle, behaviour } = await trainedBundle(prepared, vectors, ranking, "cold products");
+  const folder = await trainedBundle(prepared, vectors, ranking, "cold products");
   const question = coldQuestion(prepared.dataset.splits, cold);
   const targets = question.targets.map((list) => list.filter((item) => cold[item] === 1));
   const { counts } = prepared;
   const users = prepared.dataset.splits.train.length;
   return COLD_METHODS.map((method) => {
-    const shown = withColdVectors(prepared, vectors, bundle.fusion, behaviour, method);
+    const shown = withColdVectors(prepared, vectors, folder, method);
     const prior = popularityPrior(counts, ranking.popularity);
     if (method === "nothing") counts.forEach((count, i) => count === 0 && (prior[i] = -Infinity));
     const scorer = pooledScorer({
@@ -113,31 +121,16 @@ function coldQuestion({ train, valid, test, testHistory }: Splits, cold: Uint8Ar
 function withColdVectors(
   { features, counts }: Prepared,
   vectors: Matrix,
-  fusion: FusionModel,
-  behaviour: BehaviourModality,
+  folder: BundleFolder,
   method: ColdMethod,
 ): Matrix {
   const shown = matrix(vectors.rows, vectors.cols, vectors.data.slice());
+  const { bundle, behaviour } =
+    method === "imputed" ? withImputedBehaviour(folder, features, counts.length) : folder;
   const vectorsOf = modalityVectors(features, behaviour);
-  const contentRows = (items: ArrayLike<number>): Matrix => {
-    const rows = matrix(items.length, vectors.cols);
-    for (let i = 0; i < items.length; i += 1) {
-      const content = contentOf(fusion, vectorsOf(items[i]!));
-      if (content !== undefined) rowOf(rows, i).set(content);
-    }
-    return rows;
-  };
-  const coldItems = Array.from(counts.keys()).filter((item) => counts[item] === 0);
-  if (coldItems.length === 0) return shown;
-  const impute = createImpute({
-    content: contentRows(behaviour.items),
-    behaviour: behaviour.vectors,
-  });
-  const imputed = method === "imputed" ? impute(contentRows(coldItems)) : undefined;
-  for (const [i, item] of coldItems.entries()) {
-    const own = imputed && { [BEHAVIOUR_MODALITY]: rowOf(imputed, i) };
-    const fused =
-      method === "nothing" ? undefined : fuse(fusion, Object.assign({}, vectorsOf(item), own));
+  for (const [item, count] of counts.entries()) {
+    if (count > 0) continue;
+    const fused = method === "nothing" ? undefined : fuse(bundle.fusion, vectorsOf(item));
     const row = rowOf(shown, item);
     if (fused === undefined) row.fill(0);
     else row.set(fused);

@@ -11,11 +11,14 @@ export interface FiguresAt {
   readonly k: number;
   readonly recall: Mean;
   readonly ndcg: Mean;
-  /** Share of all products that stand on at least one list. */
+  /** Share of all products that stand on at least one list (catalogue coverage, Ge et al., RecSys
+   * 2010). */
   readonly coverage: number;
   /** Gini coefficient of how often products are shown: 0 all alike, near 1 a few take all. */
   readonly gini: number;
-  /** Mean over shown products of -log2 of the share of users who had the product. */
+  /** Mean over shown products of -log2 of the share of users who had the product (surprisal, Zhou et
+   * al., PNAS 2010), with one more user who had everything, so that new products have one too. A
+   * product that a user had twice counts twice. */
   readonly novelty: number;
 }
 
@@ -83,7 +86,8 @@ export function deviationOf(values: readonly number[]): number {
   return Math.sqrt(squares / (values.length - 1));
 }
 
-/** sum_i (2 i - n - 1) x_i / (n sum x) over rising x. */
+/** sum_i (2 i - n - 1) x_i / (n sum x) over rising x. Shani and Gunawardana (2011) divide by n - 1
+ * instead of n, which for thousands of products is the same to three places. */
 export function giniOf(counts: Float64Array): number {
   const rising = counts.toSorted();
   const n = rising.length;

@@ -2,7 +2,9 @@
 import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
 import { product } from "../linear-algebra/gemm.js";
-import { rowOf } from "../linear-algebra/rows.js";
+import { normaliseRows, rowOf } from "../linear-algebra/rows.js";
+import { climb } from "../training/in-batch-loss.js";
+import type { Towers } from "../training/in-batch-loss.js";
 import type { Scorer } from "./top-lists.js";
 
 export interface PooledRanking {
@@ -10,25 +12,37 @@ export interface PooledRanking {
   readonly vectors: Matrix;
   /** By user, oldest first. */
   readonly histories: readonly Int32Array[];
-  /** Weight of a behaviour per newer one: u = norm(sum_t decay^(newer than t) v_t). */
+  /** Weight of a behaviour per newer one: u = norm(g * sum_t decay^(newer than t) v_t). */
   readonly decay: number;
+  /** g, element by element, shape [d]; ones where absent. */
+  readonly gain?: Float32Array;
   /** By product, what is added to u'v. */
   readonly prior: Float64Array;
+  /** What users and products go through before they meet. */
+  readonly towers?: Towers | undefined;
 }
 
 /** score = u'v + prior. */
-export function pooledScorer({ vectors, histories, decay, prior }: PooledRanking): Scorer {
+export function pooledScorer(ranking: PooledRanking): Scorer {
+  const { vectors, histories, decay, prior, gain, towers } = ranking;
+  const items = towers === undefined ? vectors : normaliseRows(climb(vectors, towers.item));
   return (users) => {
     const pooled = matrix(users.length, vectors.cols);
     for (const [i, user] of users.entries()) {
-      rowOf(pooled, i).set(pooledVector(vectors, histories[user]!, decay));
+      rowOf(pooled, i).set(pooledVector(vectors, histories[user]!, decay, gain));
     }
-    return addPrior(product(pooled, vectors, { transposeB: true }), prior);
+    const climbed = towers === undefined ? pooled : normaliseRows(climb(pooled, towers.user));
+    return addPrior(product(climbed, items, { transposeB: true }), prior);
   };
 }
 
 /** A zero vector where the history has none. */
-export function pooledVector(vectors: Matrix, history: Int32Array, decay: number): Float64Array {
+export function pooledVector(
+  vectors: Matrix,
+  history: Int32Array,
+  decay: number,
+  gain?: Float32Array,
+): Float64Array {
   const sum = new Float64Array(vectors.cols);
   let weight = 1;
   for (let t = history.length - 1; t >= 0; t -= 1) {
@@ -36,6 +50,7 @@ export function pooledVector(vectors: Matrix, history: Int32Array, decay: number
     for (let j = 0; j < row.length; j += 1) sum[j]! += weight * row[j]!;
     weight *= decay;
   }
+  if (gain !== undefined) for (let j = 0; j < sum.length; j += 1) sum[j]! *= gain[j]!;
   const length = Math.sqrt(sum.reduce((squares, x) => squares + x * x, 0));
   return length === 0 ? sum : sum.map((x) => x / length);
 }

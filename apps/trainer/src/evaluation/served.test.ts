@@ -30,6 +30,7 @@ function tiny(): { prepared: Prepared; vectors: Matrix; histories: Int32Array[] 
     features: { text },
     encoders: { text: { encoder: "words", dims: 6 } },
     content: {},
+    whitenings: {},
     counts,
   };
   return { prepared, vectors, histories };
@@ -52,7 +53,7 @@ test("a bundle read back re-ranks as the trainer measured", async () => {
   const ranking = { decay: 0.7, popularity: 0.05 };
   const features = { own: -0.5, popularity: 0.1, "fused:max": 0.4, "text:last": -0.3 };
   const model = { candidates: 8, historyMax: 2, features };
-  const trained = await trainedBundle(prepared, vectors, ranking, "a test", model);
+  const trained = await trainedBundle(prepared, vectors, ranking, "a test", undefined, model);
   const bundle = await decodeBundle(trained.encoded.manifest, trained.encoded.weights);
   const users = Int32Array.of(1, 0);
   const served = servedScorer({ ...trained, bundle }, prepared.features, prepared.counts);
@@ -65,9 +66,9 @@ test("a bundle read back re-ranks as the trainer measured", async () => {
   );
 });
 
-test("a bundle whose similarity is not the dot product is refused", async () => {
+test("a bundle whose similarity the evaluation does not know is refused", async () => {
   const trained = { bundle: { id: "b", similarity: { kind: "cosine" } } };
   expect(() => servedScorer(trained as never, {}, new Float64Array(1))).toThrow(
-    "bundle b: expected similarity dot, got cosine",
+    "bundle b: expected similarity dot or two-tower, got cosine",
   );
 });

@@ -12,6 +12,40 @@ export interface Csr {
   readonly values: Float64Array;
 }
 
+/** One value of a row. */
+export interface Entry {
+  readonly column: number;
+  readonly value: number;
+}
+
+/** From the entries of each row, in any order, each column once. */
+export function csrOf(cols: number, rows: readonly (readonly Entry[])[]): Csr {
+  const starts = new Int32Array(rows.length + 1);
+  for (const [i, row] of rows.entries()) starts[i + 1] = starts[i]! + row.length;
+  const sorted = rows.flatMap((row) => row.toSorted((a, b) => a.column - b.column));
+  return {
+    rows: rows.length,
+    cols,
+    starts,
+    columns: Int32Array.from(sorted, ({ column }) => column),
+    values: Float64Array.from(sorted, ({ value }) => value),
+  };
+}
+
+/** A + b B. */
+export function addCsr(a: Csr, b: Csr, factor: number): Csr {
+  const rows = Array.from({ length: a.rows }, (_, i) => {
+    const sums = new Map<number, number>();
+    for (let e = a.starts[i]!; e < a.starts[i + 1]!; e += 1) sums.set(a.columns[e]!, a.values[e]!);
+    for (let e = b.starts[i]!; e < b.starts[i + 1]!; e += 1) {
+      const column = b.columns[e]!;
+      sums.set(column, (sums.get(column) ?? 0) + factor * b.values[e]!);
+    }
+    return Array.from(sums, ([column, value]) => ({ column, value }));
+  });
+  return csrOf(a.cols, rows);
+}
+
 /** Which user (row) had which product (column): 1 however often. */
 export function incidence(lists: readonly Int32Array[], cols: number): Csr {
   const rows = lists.map((list) => Int32Array.from(new Set(list)).sort());

@@ -2,20 +2,26 @@
 import type { Curve } from "../evaluation/curves.js";
 import { coldProductsCurve } from "./cold-products-curve.js";
 import { coldUsersCurve } from "./cold-users-curve.js";
+import { missingModalityCurves } from "./missing-modality-curves.js";
 import type { RowContext } from "./row-sources.js";
 
 export interface CurveSource {
   /** What `--curves` calls it. */
   readonly name: string;
-  /** Undefined where the curve does not apply. */
-  readonly curve: (context: RowContext) => Curve | undefined | Promise<Curve | undefined>;
+  /** None where they do not apply. */
+  readonly curves: (context: RowContext) => readonly Curve[] | Promise<readonly Curve[]>;
 }
 
 export const CURVE_SOURCES: readonly CurveSource[] = [
-  { name: "cold-users", curve: ({ prepared, learned }) => coldUsersCurve(prepared, learned()) },
+  { name: "cold-users", curves: ({ prepared, learned }) => [coldUsersCurve(prepared, learned())] },
   {
     name: "cold-products",
-    curve: async ({ prepared, seeds, report }) =>
-      seeds === 0 ? undefined : await coldProductsCurve(prepared, seeds, report),
+    curves: async ({ prepared, seeds, report }) =>
+      seeds === 0 ? [] : [await coldProductsCurve(prepared, seeds, report)],
+  },
+  {
+    name: "missing-modality",
+    curves: ({ prepared, seeds, fusions }) =>
+      seeds === 0 ? [] : missingModalityCurves(prepared, fusions),
   },
 ];

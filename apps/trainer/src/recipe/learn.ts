@@ -7,7 +7,14 @@ import type { RankingRules, Scorer } from "../evaluation/top-lists.js";
 import { product } from "../linear-algebra/gemm.js";
 import { besideRows, normaliseRows } from "../linear-algebra/rows.js";
 import { principalDirections } from "../linear-algebra/whitening.js";
+import { productGraph } from "../representation/product-graph.js";
 import { behaviourRows } from "../representation/behaviour.js";
+import type { AlignmentSettings } from "../training/alignment-loss.js";
+import type { Towers } from "../training/in-batch-loss.js";
+import { BEHAVIOUR, towersOf } from "../training/parameters.js";
+import type { Parameters, TowerShape } from "../training/parameters.js";
+import type { ScorerKind } from "../training/scorer.js";
+import type { BestEpoch, Checkpoint } from "../training/checkpoint.js";
 import { trainEpochs } from "../training/train.js";
 import type { TrainSettings } from "../training/train.js";
 import type { Prepared } from "./prepare.js";
@@ -33,7 +40,7 @@ const ORDERED: Omit<TrainSettings, "seed"> = {
   rate: 5e-4,
   projectionRate: 5e-4,
   recencyRate: 1e-3,
-  tableDropout: 0.1,
+  dropout: { [BEHAVIOUR]: 0.1 },
   tableScale: 0.1,
   decay: 0.65,
 };
@@ -41,25 +48,28 @@ const ORDERED_DIMS = 256;
 
 /** Sets without order and weak content: the table learns fast and overfits soon. */
 const UNORDERED: Omit<TrainSettings, "seed"> = {
-  examples: { ordered: false, perUserMax: 20, batchRows: 1024 },
-  epochs: 6,
+  examples: { ordered: false, perUserMax: 20, batchRows: 512 },
+  epochs: 5,
   temperature: 0.15,
-  rate: 3e-3,
-  projectionRate: 1e-3,
+  rate: 2e-3,
+  projectionRate: 7e-4,
   recencyRate: 0,
-  tableDropout: 0.3,
-  tableScale: 0.1,
+  dropout: { [BEHAVIOUR]: 0.3 },
+  tableScale: 1,
   decay: 1,
 };
 const UNORDERED_DIMS = 128;
+const NEIGHBOUR_SHARE = 0.5;
 
 /** Models of different seeds that are put together: each finds its own way through the noise. */
-const MEMBERS = { ordered: 2, unordered: 5 } as const;
+const MEMBERS = { ordered: 2, unordered: 4 } as const;
 const SERVED_DIMS = 256;
 
 export interface LearnOptions {
   readonly seed: number;
   readonly report: (line: string) => void;
+  /** Opens the checkpoint of one training run; `settings` are what it must agree in, besides data. */
+  readonly checkpoints?: (name: string, settings: object) => Checkpoint;
 }
 
 /**
@@ -73,13 +83,52 @@ export function learnVectors(prepared: Prepared, options: LearnOptions): Matrix 
   const [settings, dims, members] = ordered
     ? [ORDERED, ORDERED_DIMS, MEMBERS.ordered]
     : [UNORDERED, UNORDERED_DIMS, MEMBERS.unordered];
-  const learned = Array.from({ length: members }, (_, member) =>
-    bestEpoch(prepared, dims, { ...settings, seed: 100 * options.seed + member }, options),
+  const shape = shapeOf(prepared, dims);
+  const learned = Array.from(
+    { length: members },
+    (_, member) =>
+      bestEpoch(prepared, shape, { ...settings, seed: 100 * options.seed + member }, options)
+        .vectors,
   );
   const parts = ordered ? [closedForm(prepared), ...learned] : learned;
   const together = besideRows(...parts);
   const directions = principalDirections(together, SERVED_DIMS);
   return normaliseRows(product(together, directions, { transposeB: true }));
+}
+
+export interface FusionOptions extends LearnOptions {
+  /** `fixed`: every modality counts the same, as far as it is present. */
+  readonly weights: "attention" | "fixed";
+  /** Of the attention; linear unless given. */
+  readonly scorer?: ScorerKind;
+  /** Whether users and candidates go through a tower each; none unless given. */
+  readonly towers?: boolean;
+  /** Cross-modal alignment beside the in-batch softmax; none unless given. */
+  readonly alignment?: AlignmentSettings;
+  /** By modality, the chance that a product lacks it in a step. */
+  readonly dropout?: Readonly<Record<string, number>>;
+}
+
+/** One training run at its best epoch. */
+export interface LearnedFusion {
+  readonly shape: TowerShape;
+  readonly parameters: Parameters;
+  /** With every modality that each product has; rows of length 1. */
+  readonly vectors: Matrix;
+}
+
+/** Fusion by one model of one seed, without neighbours: every product by its own modalities. */
+export function learnFusion(prepared: Prepared, options: FusionOptions): LearnedFusion {
+  const { ordered } = prepared.dataset;
+  const [settings, dims] = ordered ? [ORDERED, ORDERED_DIMS] : [UNORDERED, UNORDERED_DIMS];
+  const { scorer = "linear", towers = false, alignment, weights, seed } = options;
+  const { graph: _, ...shape } = { ...shapeOf(prepared, dims), scorer, towers };
+  const own = {
+    dropout: options.dropout ?? settings.dropout,
+    fixedWeights: weights === "fixed",
+    ...(alignment && { alignment }),
+  };
+  return { shape, ...bestEpoch(prepared, shape, { ...settings, ...own, seed }, options) };
 }
 
 /** A: content and behaviour beside one another, no training. */
@@ -92,44 +141,65 @@ export function behaviourOf(train: readonly Int32Array[], items: number): Matrix
   return behaviourRows(train, items, BEHAVIOUR_RANK, SVD_SEED);
 }
 
+/** Neighbours where content is weak and histories are sets; they were not tried elsewhere. */
+function shapeOf({ dataset, content, counts }: Prepared, dims: number): TowerShape {
+  const items = dataset.itemIds.length;
+  const known = Uint8Array.from(counts, (count) => (count > 0 ? 1 : 0));
+  const shape = { items, dims, content, known, scorer: "linear" } as const;
+  if (dataset.ordered) return shape;
+  const neighbours = productGraph(dataset.splits.train, items, content);
+  return { ...shape, graph: { neighbours, share: NEIGHBOUR_SHARE } };
+}
+
 function bestEpoch(
   prepared: Prepared,
-  dims: number,
+  shape: TowerShape,
   settings: TrainSettings,
-  { report }: LearnOptions,
-): Matrix {
-  const { dataset, content, counts } = prepared;
-  const shape = {
-    items: dataset.itemIds.length,
-    dims,
-    content,
-    known: Uint8Array.from(counts, (count) => (count > 0 ? 1 : 0)),
-  };
-  let best: { vectors: Matrix; ndcg: number } | undefined;
-  for (const { epoch, loss, decay, vectors } of trainEpochs(
-    shape,
-    dataset.splits.train,
-    settings,
-  )) {
+  { report, checkpoints }: LearnOptions,
+): BestEpoch {
+  const { dataset, counts } = prepared;
+  const { splits } = dataset;
+  const checkpoint = checkpoints?.(`seed-${settings.seed}`, { settings, ...describedShape(shape) });
+  const kept = checkpoint?.read();
+  if (kept !== undefined) {
+    report(`${dataset.name}, seed ${settings.seed}: goes on after epoch ${kept.state.epoch}`);
+  }
+  let best = kept?.best;
+  for (const done of trainEpochs(shape, splits.train, settings, kept?.state)) {
+    const { epoch, loss, decay, vectors, state } = done;
     const ranking = { decay: dataset.ordered ? 0.6 : 1, popularity: 0.02 };
-    const { validNdcg } = choose(dataset, counts, [ranking], rankingOf(prepared, vectors), {
-      masked: true,
-    });
+    const ranked = rankingOf(prepared, vectors, towersOf(shape, state.parameters));
+    const { validNdcg } = choose(dataset, counts, [ranking], ranked, { masked: true });
     report(
       `${dataset.name}, seed ${settings.seed}: epoch ${epoch} of ${settings.epochs}, ` +
         `loss ${loss.toFixed(4)}, decay ${decay.toFixed(3)}, validation NDCG ${validNdcg.toFixed(4)}`,
     );
-    if (best === undefined || validNdcg > best.ndcg) best = { vectors, ndcg: validNdcg };
+    if (best === undefined || validNdcg > best.ndcg) {
+      best = { vectors, parameters: structuredClone(state.parameters), ndcg: validNdcg };
+    }
+    checkpoint?.write({ state, best });
   }
   if (best === undefined) throw new RangeError("training: no epoch");
-  return best.vectors;
+  return best;
+}
+
+/** What a checkpoint must agree in; the content's numbers are the data's. */
+function describedShape({ items, dims, scorer, towers, graph, content }: TowerShape) {
+  const modalities = Object.entries(content).map(([name, { cols }]) => [name, cols]);
+  return { items, dims, scorer, towers, share: graph?.share ?? 0, modalities };
 }
 
 /** A scorer by the pooled vectors for any settings and histories. */
-export function rankingOf({ counts }: Prepared, vectors: Matrix) {
+export function rankingOf({ counts }: Prepared, vectors: Matrix, towers?: Towers) {
   return ({ decay, popularity }: RankingSettings) =>
     (histories: readonly Int32Array[]) =>
-      pooledScorer({ vectors, histories, decay, prior: popularityPrior(counts, popularity) });
+      pooledScorer({
+        vectors,
+        histories,
+        decay,
+        prior: popularityPrior(counts, popularity),
+        towers,
+      });
 }
 
 /** Decay first unless it is given, then popularity, both by the validation NDCG. */
@@ -138,8 +208,10 @@ export function chooseRanking(
   vectors: Matrix,
   rules: RankingRules,
   given?: number,
+  towers?: Towers,
 ): RankingSettings {
   const { dataset, counts } = prepared;
+  const ranked = rankingOf(prepared, vectors, towers);
   const fixed = given ?? (dataset.ordered ? undefined : 1);
   const decay =
     fixed ??
@@ -147,12 +219,10 @@ export function chooseRanking(
       dataset,
       counts,
       DECAYS.map((each) => ({ decay: each, popularity: 0.04 })),
-      rankingOf(prepared, vectors),
+      ranked,
       rules,
     ).settings.decay;
-  const similarity = remembered(
-    rankingOf(prepared, vectors)({ decay, popularity: 0 })(dataset.splits.train),
-  );
+  const similarity = remembered(ranked({ decay, popularity: 0 })(dataset.splits.train));
   return choose(
     dataset,
     counts,

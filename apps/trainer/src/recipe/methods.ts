@@ -2,23 +2,26 @@
 import type { Matrix } from "@marquetry/model/matrix";
 import type { BundleFolder } from "../bundle/bundle-folder.js";
 import { questionOf } from "../dataset/dataset.js";
-import {
-  coOccurrence,
-  easeScorer,
-  itemKnnScorer,
-  popularityScorer,
-} from "../evaluation/baselines.js";
+import { easeScorer, itemKnnScorer, popularityScorer } from "../evaluation/baselines.js";
 import { choose, figuresOf } from "../evaluation/choose.js";
 import { coldProductFigures, withColdProducts } from "../evaluation/cold-products.js";
 import type { FiguresAt } from "../evaluation/figures.js";
 import type { ScorerFor } from "../evaluation/choose.js";
 import { addPrior, popularityPrior } from "../evaluation/pooled.js";
 import type { Row, RuleName } from "../evaluation/report.js";
-import { servedScorer } from "../evaluation/served.js";
+import { servedScorer, withImputedBehaviour } from "../evaluation/served.js";
 import type { RankingRules } from "../evaluation/top-lists.js";
 import { besideRows, normaliseRows } from "../linear-algebra/rows.js";
+import { coOccurrence } from "../representation/co-occurrence.js";
 import { behaviourOf, chooseRanking, closedForm, learnVectors, rankingOf } from "./learn.js";
-import type { RankingSettings } from "./learn.js";
+import type { LearnedFusion, RankingSettings } from "./learn.js";
+import {
+  choosePopularity,
+  identityRanking,
+  learnIdentity,
+  learnSequence,
+  sequenceRanking,
+} from "./learn-sequence.js";
 import type { Prepared } from "./prepare.js";
 
 export const RULES: Readonly<Record<RuleName, RankingRules>> = {
@@ -108,6 +111,16 @@ export function* concatenationRows(prepared: Prepared): Generator<Row> {
   }
 }
 
+/** One fusion model alone, by weights that are fixed or learned. */
+export function* fusionRows(
+  prepared: Prepared,
+  method: string,
+  runs: readonly LearnedFusion[],
+): Generator<Row> {
+  const vectors = runs.map((run) => run.vectors);
+  for (const rule of plainRulesOf(prepared)) yield vectorRow(prepared, method, rule, vectors);
+}
+
 /** The learned model, one run per seed; with mean pooling beside it where histories are ordered. */
 export function* learnedRows(prepared: Prepared, runs: readonly Matrix[]): Generator<Row> {
   for (const rule of rulesOf(prepared)) {
@@ -117,11 +130,71 @@ export function* learnedRows(prepared: Prepared, runs: readonly Matrix[]): Gener
 }
 
 /**
- * A bundle as services would use it: products fused and histories pooled by packages/model, scores
- * composed with its own weights; nothing is chosen here.
+ * Interests that push own products away by a code in the vectors, without and with a transformer on
+ * top; where histories are ordered. Both are chosen on the unmasked validation ranking.
+ */
+export function* sequenceRows(
+  prepared: Prepared,
+  runs: readonly Matrix[],
+  report: (line: string) => void,
+): Generator<Row> {
+  if (!prepared.dataset.ordered) return;
+  const coded = runs.map((vectors) => learnIdentity(prepared, vectors));
+  yield* interestRows(
+    prepared,
+    "full, own code",
+    coded.map((interests) => ({
+      name: `decay ${interests.decay}, push ${interests.identity.push}`,
+      ranking: (popularity) => identityRanking(prepared, interests, popularity),
+    })),
+  );
+  const models = coded.map((interests, run) =>
+    learnSequence(prepared, interests, { seed: run + 1, report }),
+  );
+  yield* interestRows(
+    prepared,
+    "full, sequence",
+    models.map((model) => ({
+      name: `push ${model.shape.identity!.push}`,
+      ranking: (popularity) => sequenceRanking(prepared, model, popularity),
+    })),
+  );
+}
+
+interface ChosenInterests {
+  readonly name: string;
+  readonly ranking: (popularity: number) => ScorerFor;
+}
+
+function* interestRows(
+  prepared: Prepared,
+  method: string,
+  runs: readonly ChosenInterests[],
+): Generator<Row> {
+  for (const rule of plainRulesOf(prepared)) {
+    const rows = runs.map(({ name, ranking }) => {
+      const popularity = choosePopularity(prepared, ranking, RULES[rule]);
+      const chosen = `${name}, popularity ${popularity}`;
+      return rowOf(prepared, method, rule, chosen, ranking(popularity));
+    });
+    yield {
+      method,
+      rule,
+      runs: rows.flatMap((row) => row.runs),
+      chosen: rows.flatMap((row) => row.chosen),
+    };
+  }
+}
+
+/**
+ * A bundle as services would use it once it is exported: behaviour of cold products imputed, products
+ * fused and histories pooled by packages/model, scores composed with its own weights; nothing is
+ * chosen here.
  */
 export function* bundleRows(prepared: Prepared, folder: BundleFolder): Generator<Row> {
-  const scorerFor = servedScorer(folder, prepared.features, prepared.counts);
+  const { features, counts } = prepared;
+  const exported = withImputedBehaviour(folder, features, counts.length);
+  const scorerFor = servedScorer(exported, features, counts);
   for (const rule of rulesOf(prepared)) {
     const row = rowOf(prepared, folder.bundle.id, rule, "as in the bundle", scorerFor);
     yield folder.bundle.reranker === undefined ? row : { ...row, beyondPublished: RERANKED };

@@ -4,8 +4,10 @@ import type { EncoderReference } from "@marquetry/model/bundle";
 import type { Matrix } from "@marquetry/model/matrix";
 import { countItems } from "../dataset/dataset.js";
 import type { Dataset } from "../dataset/dataset.js";
-import { encodeTexts } from "../dataset/encode-texts.js";
+import { encodeImages, encodeTexts } from "../dataset/encode-contents.js";
+import type { Encoded, EncodeOptions } from "../dataset/encode-contents.js";
 import { readDataset } from "../dataset/read-dataset.js";
+import type { Whitening } from "../linear-algebra/whitening.js";
 import { prepareContent } from "../representation/content.js";
 
 export interface Prepared {
@@ -15,6 +17,8 @@ export interface Prepared {
   readonly encoders: Readonly<Record<string, EncoderReference>>;
   /** Whitened rows of length 1 by modality. */
   readonly content: Readonly<Record<string, Matrix>>;
+  /** By modality, what made its content of its features. */
+  readonly whitenings: Readonly<Record<string, Whitening>>;
   /** By product, how often it stands in the training part. */
   readonly counts: Float64Array;
 }
@@ -24,33 +28,44 @@ export interface PrepareOptions {
   readonly featuresDirectory: string;
   /** Id of the text encoder. */
   readonly textEncoder: string;
+  /** Id of the image encoder. */
+  readonly imageEncoder: string;
   readonly report: (line: string) => void;
 }
 
 /** Directions kept of a modality: many of encoded text, few of matrices, which are weaker. */
 const TEXT_DIRECTIONS = 256;
+const IMAGE_DIRECTIONS = 128;
 const MATRIX_DIRECTIONS = 64;
 
 /** @throws MarquetryError `invalid` that names the file, the row and what was expected */
 export async function prepare(directory: string, options: PrepareOptions): Promise<Prepared> {
   const dataset = await readDataset(directory);
-  const features: Record<string, Matrix> = { ...dataset.features };
+  const features: Record<string, Matrix> = {};
   const encoders: Record<string, EncoderReference> = {};
   const content: Record<string, Matrix> = {};
-  for (const [name, vectors] of Object.entries(dataset.features)) {
-    encoders[name] = { encoder: `${dataset.name}-${name}`, dims: vectors.cols };
-    content[name] = prepareContent(vectors, MATRIX_DIRECTIONS).rows;
-  }
-  for (const [name, texts] of Object.entries(dataset.texts)) {
-    const { encoder, vectors } = await encodeTexts(texts, {
-      encoderDirectory: join(options.modelsDirectory, options.textEncoder),
-      cacheDirectory: options.featuresDirectory,
-      report: options.report,
-    });
+  const whitenings: Record<string, Whitening> = {};
+  const add = (name: string, { encoder, vectors }: Encoded, directions: number): void => {
     features[name] = vectors;
     encoders[name] = { encoder, dims: vectors.cols };
-    content[name] = prepareContent(vectors, TEXT_DIRECTIONS).rows;
+    const { rows, whitening } = prepareContent(vectors, directions);
+    content[name] = rows;
+    whitenings[name] = whitening;
+  };
+  for (const [name, vectors] of Object.entries(dataset.features)) {
+    add(name, { encoder: `${dataset.name}-${name}`, vectors }, MATRIX_DIRECTIONS);
+  }
+  const optionsFor = (encoder: string): EncodeOptions => ({
+    encoderDirectory: join(options.modelsDirectory, encoder),
+    cacheDirectory: options.featuresDirectory,
+    report: options.report,
+  });
+  for (const [name, texts] of Object.entries(dataset.texts)) {
+    add(name, await encodeTexts(texts, optionsFor(options.textEncoder)), TEXT_DIRECTIONS);
+  }
+  for (const [name, files] of Object.entries(dataset.images ?? {})) {
+    add(name, await encodeImages(files, optionsFor(options.imageEncoder)), IMAGE_DIRECTIONS);
   }
   const counts = countItems(dataset.splits.train, dataset.itemIds.length);
-  return { dataset, features, encoders, content, counts };
+  return { dataset, features, encoders, content, whitenings, counts };
 }

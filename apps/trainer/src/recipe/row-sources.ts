@@ -2,7 +2,10 @@
 import type { Matrix } from "@marquetry/model/matrix";
 import type { BundleFolder } from "../bundle/bundle-folder.js";
 import type { Row } from "../evaluation/report.js";
+import { fusionRuns } from "./fusion-runs.js";
+import type { FusionWay } from "./fusion-runs.js";
 import { learnVectors } from "./learn.js";
+import type { LearnedFusion } from "./learn.js";
 import {
   behaviourOnlyRows,
   bundleRows,
@@ -10,9 +13,11 @@ import {
   concatenationRows,
   contentRows,
   easeRows,
+  fusionRows,
   itemKnnRows,
   learnedRows,
   popularityRows,
+  sequenceRows,
 } from "./methods.js";
 import type { Prepared } from "./prepare.js";
 import { rerankedRows } from "./reranked-rows.js";
@@ -24,6 +29,8 @@ export interface RowContext {
   /** The learned vectors, one matrix per seed; trained when first asked for, none where there are
    * to be no seeds. */
   readonly learned: () => readonly Matrix[];
+  /** One fusion model alone, at most three seeds of it; trained when first asked for. */
+  readonly fusions: (way: FusionWay) => readonly LearnedFusion[];
   readonly seeds: number;
   readonly report: (line: string) => void;
   /** CPU seconds of each training so far. */
@@ -39,6 +46,9 @@ export interface RowSource {
   ) => Iterable<Row> | AsyncIterable<Row> | Promise<readonly Row[]>;
 }
 
+const WEIGHTED_SUM: FusionWay = { weights: "fixed", dropout: true };
+const ATTENTION: FusionWay = { weights: "attention", dropout: true };
+
 export const ROW_SOURCES: readonly RowSource[] = [
   { name: "popularity", rows: ({ prepared }) => popularityRows(prepared) },
   { name: "item-knn", rows: ({ prepared }) => itemKnnRows(prepared) },
@@ -46,6 +56,16 @@ export const ROW_SOURCES: readonly RowSource[] = [
   { name: "content", rows: ({ prepared }) => contentRows(prepared) },
   { name: "behaviour", rows: ({ prepared }) => behaviourOnlyRows(prepared) },
   { name: "concatenation", rows: ({ prepared }) => concatenationRows(prepared) },
+  {
+    name: "weighted-sum",
+    rows: ({ prepared, fusions, seeds }) =>
+      seeds === 0 ? [] : fusionRows(prepared, "weighted sum", fusions(WEIGHTED_SUM)),
+  },
+  {
+    name: "attention",
+    rows: ({ prepared, fusions, seeds }) =>
+      seeds === 0 ? [] : fusionRows(prepared, "attention", fusions(ATTENTION)),
+  },
   {
     name: "bundle",
     rows: ({ prepared, bundle }) => (bundle === undefined ? [] : bundleRows(prepared, bundle)),
@@ -56,6 +76,10 @@ export const ROW_SOURCES: readonly RowSource[] = [
       learned().length === 0 ? [] : learnedRows(prepared, learned()),
   },
   { name: "re-ranked", rows: ({ prepared, learned }) => rerankedRows(prepared, learned()) },
+  {
+    name: "sequence",
+    rows: ({ prepared, learned, report }) => sequenceRows(prepared, learned(), report),
+  },
 ];
 
 /** Instead of the others: with some products taken out of all that is known. */
@@ -89,5 +113,6 @@ export function rowContext(
     runs ??= Array.from({ length: seeds }, (_, i) => learn(i + 1));
     return runs;
   };
-  return { prepared, bundle, learned, seeds, report, trainingCpuSeconds };
+  const fusions = fusionRuns(prepared, seeds, report);
+  return { prepared, bundle, learned, fusions, seeds, report, trainingCpuSeconds };
 }

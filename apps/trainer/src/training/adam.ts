@@ -9,20 +9,31 @@ export interface AdamSettings {
   readonly beta2: number;
 }
 
+/** What Adam remembers between steps. */
+export interface AdamState {
+  steps: number;
+  /** First and second moments by parameter. */
+  readonly means: Parameters;
+  readonly squares: Parameters;
+}
+
+export function startAdam(parameters: Parameters): AdamState {
+  return { steps: 0, means: zerosLike(parameters), squares: zerosLike(parameters) };
+}
+
 const EPSILON = 1e-8;
 
-/** Changes the parameters in place at every step. */
+/** Changes the parameters and the state in place at every step. */
 export function createAdam(
   parameters: Parameters,
   { rates, beta1, beta2 }: AdamSettings,
+  state: AdamState = startAdam(parameters),
 ): (gradients: Parameters) => void {
-  const means = zerosLike(parameters);
-  const squares = zerosLike(parameters);
-  let steps = 0;
+  const { means, squares } = state;
   return (gradients) => {
-    steps += 1;
-    const correction1 = 1 - beta1 ** steps;
-    const correction2 = 1 - beta2 ** steps;
+    state.steps += 1;
+    const correction1 = 1 - beta1 ** state.steps;
+    const correction2 = 1 - beta2 ** state.steps;
     for (const [name, values] of Object.entries(parameters)) {
       const rate = rates[name] ?? 0;
       if (rate === 0) continue;

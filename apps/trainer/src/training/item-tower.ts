@@ -1,12 +1,15 @@
 /**
  * Products to vectors. With h_m = x_m W_m of a given modality and h_Z = z_i of the free table:
- * e_m = g_m + h_m'w, a = softmax_m(e_m) over the present modalities, v = norm(sum_m a_m h_m).
+ * e_m = g_m + h_m'w (w by the scorer, scorer.ts), a = softmax_m(e_m) over the present modalities, s = sum_m a_m h_m,
+ * v = norm(s), or norm(s + share * G s) where the shape has a graph.
  */
 import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
+import { csrTimesDense } from "../linear-algebra/csr.js";
 import { product } from "../linear-algebra/gemm.js";
 import { BEHAVIOUR, nameOf } from "./parameters.js";
 import type { Parameters, TowerShape } from "./parameters.js";
+import { backwardScorer, scorerDirection } from "./scorer.js";
 
 /** By modality, 1 where the product has it in this step. */
 export type Presence = Readonly<Record<string, Uint8Array>>;
@@ -29,7 +32,7 @@ export interface ItemForward {
 }
 
 /** Rows of length 1 and the lengths they had. */
-interface Normalised {
+export interface Normalised {
   readonly rows: Matrix;
   readonly lengths: Float64Array;
 }
@@ -64,16 +67,26 @@ export function forwardItems(
     present: presence[BEHAVIOUR]!,
     weights: new Float64Array(items),
   });
-  weigh(parts, parameters);
+  weigh(parts, shape, parameters);
   const sum = matrix(items, dims);
   for (const { projected, weights } of parts) addScaledRows(sum, projected, weights);
-  const fused = normalised(sum);
+  const fused = normalised(withNeighbours(shape, sum));
   return { vectors: fused.rows, parts, fused };
 }
 
+/** s + share * G s; s itself where there is no graph. */
+function withNeighbours({ graph }: TowerShape, s: Matrix): Matrix {
+  if (graph === undefined) return s;
+  const result = csrTimesDense(graph.neighbours, s);
+  for (let i = 0; i < s.data.length; i += 1) {
+    result.data[i] = s.data[i]! + graph.share * result.data[i]!;
+  }
+  return result;
+}
+
 /** a_m = softmax over the present modalities; zeros where none is. */
-function weigh(parts: readonly Part[], parameters: Parameters): void {
-  const direction = parameters[nameOf.direction]!;
+function weigh(parts: readonly Part[], { scorer }: TowerShape, parameters: Parameters): void {
+  const direction = scorerDirection(scorer, parameters);
   const gates = parts.map(({ name }) => parameters[nameOf.gate(name)]![0]!);
   const scores = new Float64Array(parts.length);
   const items = parts[0]!.weights.length;
@@ -96,6 +109,7 @@ function weigh(parts: readonly Part[], parameters: Parameters): void {
 /**
  * Adds the gradients of the parameters to `gradients`.
  * @param vectorGradient of the loss by v, shape [items, d]
+ * @param partGradients of further losses by each h_m, as `parts`
  */
 export function backwardItems(
   shape: TowerShape,
@@ -103,9 +117,15 @@ export function backwardItems(
   { parts, fused }: ItemForward,
   vectorGradient: Matrix,
   gradients: Parameters,
+  partGradients?: readonly Matrix[],
 ): void {
-  const bySum = backwardNormalise(vectorGradient, fused);
-  const byParts = backwardWeights(parts, parameters, bySum, gradients);
+  // The graph is symmetric: its derivative is the graph itself.
+  const bySum = withNeighbours(shape, backwardNormalise(vectorGradient, fused));
+  const byParts = backwardWeights(shape, parts, parameters, bySum, gradients);
+  for (const [m, further] of (partGradients ?? []).entries()) {
+    const to = byParts[m]!.data;
+    for (let i = 0; i < to.length; i += 1) to[i]! += further.data[i]!;
+  }
   for (const [m, { name }] of parts.entries()) {
     const target = name === BEHAVIOUR ? nameOf.table : nameOf.projection(name);
     const gradient =
@@ -117,14 +137,15 @@ export function backwardItems(
   }
 }
 
-/** Gates and direction; returns the gradient by each h_m. */
+/** Gates and scorer; returns the gradient by each h_m. */
 function backwardWeights(
+  { scorer }: TowerShape,
   parts: readonly Part[],
   parameters: Parameters,
   bySum: Matrix,
   gradients: Parameters,
 ): Matrix[] {
-  const direction = parameters[nameOf.direction]!;
+  const direction = scorerDirection(scorer, parameters);
   const byDirection = new Float64Array(direction.length);
   const byGates = new Float64Array(parts.length);
   const byParts = parts.map(() => matrix(bySum.rows, bySum.cols));
@@ -150,8 +171,7 @@ function backwardWeights(
     }
   }
   for (const [m, { name }] of parts.entries()) gradients[nameOf.gate(name)]![0]! += byGates[m]!;
-  const to = gradients[nameOf.direction]!;
-  for (let j = 0; j < to.length; j += 1) to[j]! += byDirection[j]!;
+  backwardScorer(scorer, parameters, byDirection, gradients);
   return byParts;
 }
 

@@ -2,6 +2,10 @@
 import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
 import { mulberry32, nearNormal } from "@marquetry/model/random";
+import type { Csr } from "../linear-algebra/csr.js";
+import type { Towers } from "./in-batch-loss.js";
+import { startScorer } from "./scorer.js";
+import type { ScorerKind } from "./scorer.js";
 
 /** One learned array per name; gradients have the same names and lengths. */
 export type Parameters = Readonly<Record<string, Float32Array>>;
@@ -16,6 +20,16 @@ export interface TowerShape {
   readonly content: Readonly<Record<string, Matrix>>;
   /** By product, 1 where somebody had it in training; the others have no row of the table. */
   readonly known: Uint8Array;
+  /** Of the attention over a product's modalities. */
+  readonly scorer: ScorerKind;
+  /** Whether users and candidates go through a tower each. */
+  readonly towers?: boolean;
+  /** Where given, a product takes a share of its neighbours: s_i + share * sum_j G_ij s_j. */
+  readonly graph?: {
+    /** G, symmetric, shape [items, items]. */
+    readonly neighbours: Csr;
+    readonly share: number;
+  };
 }
 
 /** The free table of one vector per product; a modality like the others. */
@@ -28,10 +42,11 @@ export const nameOf = {
   gate: (modality: string): string => `${modality}.gate`,
   /** Z, shape [items, d]. */
   table: `${BEHAVIOUR}.table`,
-  /** w, shape [d]. */
-  direction: "direction",
   /** ln of the weight of a behaviour per newer one; one element. */
   recency: "recency",
+  /** T of the user's and the product's tower, shape [d, d]. */
+  userTower: "user.tower",
+  itemTower: "item.tower",
 } as const;
 
 export interface StartValues {
@@ -42,9 +57,9 @@ export interface StartValues {
   readonly recency: number;
 }
 
-/** Projections begin as identities (the first d_m dimensions), gates and direction at 0. */
+/** Projections begin as identities (the first d_m dimensions), gates at 0. */
 export function startParameters(shape: TowerShape, start: StartValues): Parameters {
-  const { items, dims, content } = shape;
+  const { items, dims, content, scorer } = shape;
   const parameters: Record<string, Float32Array> = {};
   let block = 0;
   for (const [modality, rows] of Object.entries(content)) {
@@ -64,8 +79,12 @@ export function startParameters(shape: TowerShape, start: StartValues): Paramete
     () => deviation * nearNormal(uniform),
   );
   parameters[nameOf.gate(BEHAVIOUR)] = new Float32Array(1);
-  parameters[nameOf.direction] = new Float32Array(dims);
+  Object.assign(parameters, startScorer(scorer, dims, start.seed + 1));
   parameters[nameOf.recency] = Float32Array.of(start.recency);
+  if (shape.towers === true) {
+    parameters[nameOf.userTower] = new Float32Array(dims * dims);
+    parameters[nameOf.itemTower] = new Float32Array(dims * dims);
+  }
   return parameters;
 }
 
@@ -73,4 +92,18 @@ export function zerosLike(parameters: Parameters): Parameters {
   return Object.fromEntries(
     Object.entries(parameters).map(([name, values]) => [name, new Float32Array(values.length)]),
   );
+}
+
+/** Undefined where the shape has none. */
+export function towersOf({ dims, towers }: TowerShape, parameters: Parameters): Towers | undefined {
+  if (towers !== true) return undefined;
+  return {
+    user: matrix(dims, dims, parameters[nameOf.userTower]),
+    item: matrix(dims, dims, parameters[nameOf.itemTower]),
+  };
+}
+
+/** Whether it decides how much a modality counts, not what it says. */
+export function isWeight(name: string): boolean {
+  return name.endsWith(".gate") || name.startsWith("scorer.");
 }

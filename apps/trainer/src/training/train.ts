@@ -1,31 +1,47 @@
 /** Training: epochs of steps, with a look at the validation figure after each. */
 import { mulberry32 } from "@marquetry/model/random";
+import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
 import { countItems } from "../dataset/dataset.js";
-import { createAdam } from "./adam.js";
+import { createAdam, startAdam } from "./adam.js";
+import type { AdamState } from "./adam.js";
+import { alignmentLoss } from "./alignment-loss.js";
+import type { AlignmentSettings } from "./alignment-loss.js";
 import { epochBatches } from "./examples.js";
 import type { Batch, ExampleRules } from "./examples.js";
 import { inBatchLoss } from "./in-batch-loss.js";
 import type { LossSettings } from "./in-batch-loss.js";
 import { backwardItems, forwardItems, fullPresence } from "./item-tower.js";
 import type { Presence } from "./item-tower.js";
-import { BEHAVIOUR, nameOf, startParameters, zerosLike } from "./parameters.js";
+import { isWeight, nameOf, startParameters, towersOf, zerosLike } from "./parameters.js";
 import type { Parameters, TowerShape } from "./parameters.js";
 
 export interface TrainSettings {
   readonly examples: ExampleRules;
   readonly epochs: number;
   readonly temperature: number;
-  /** Step sizes of the table, gates and direction; of the projections; of the recency. */
+  /** Step sizes of the table, gates and scorer; of projections and towers; of the recency. */
   readonly rate: number;
   readonly projectionRate: number;
   readonly recencyRate: number;
-  /** Chance that the table is absent for a product in a step. */
-  readonly tableDropout: number;
+  /** By modality, the chance that a product lacks it in a step; 0 unless named. */
+  readonly dropout: Readonly<Record<string, number>>;
+  /** Beside the in-batch softmax; none unless given. */
+  readonly alignment?: AlignmentSettings;
+  /** Whether gates and scorer stay where they begin: every present modality counts the same. */
+  readonly fixedWeights?: boolean;
   readonly tableScale: number;
   /** Weight per newer behaviour at the start, in (0, 1]. */
   readonly decay: number;
   readonly seed: number;
+}
+
+/** All that the next epoch depends on, besides data and settings. Live: it changes with every step. */
+export interface TrainingState {
+  /** Epochs done. */
+  epoch: number;
+  readonly parameters: Parameters;
+  readonly adam: AdamState;
 }
 
 export interface EpochReport {
@@ -36,37 +52,38 @@ export interface EpochReport {
   readonly decay: number;
   /** With every modality present. */
   readonly vectors: Matrix;
-  /** Live: they change with the next step. */
-  readonly parameters: Parameters;
+  readonly state: TrainingState;
 }
 
-/** Yields after every epoch; the consumer decides what to keep and when to stop. */
+/**
+ * Yields after every epoch; the consumer decides what to keep and when to stop.
+ * @param state where to go on, of the same shape, data and settings: the epochs that are left are
+ *   then the same to the bit; a new start unless given
+ */
 export function* trainEpochs(
   shape: TowerShape,
   train: readonly Int32Array[],
   settings: TrainSettings,
+  state: TrainingState = startState(shape, settings),
 ): Generator<EpochReport> {
-  const parameters = startParameters(shape, {
-    seed: settings.seed,
-    tableScale: settings.tableScale,
-    recency: Math.log(settings.decay),
-  });
-  const step = createAdam(parameters, {
-    rates: ratesOf(parameters, settings),
-    beta1: 0.9,
-    beta2: 0.99,
-  });
-  const loss: LossSettings = {
+  const { parameters } = state;
+  const rates = ratesOf(parameters, settings);
+  const step = createAdam(parameters, { rates, beta1: 0.9, beta2: 0.99 }, state.adam);
+  const loss: LossSettings & { alignment?: AlignmentSettings } = {
     temperature: settings.temperature,
     targetShares: targetShares(train, shape.items),
+    ...(settings.alignment && { alignment: settings.alignment }),
   };
   const everything = fullPresence(shape);
-  const uniform = mulberry32(settings.seed + 1);
-  for (let epoch = 1; epoch <= settings.epochs; epoch += 1) {
+  while (state.epoch < settings.epochs) {
+    state.epoch += 1;
+    const seed = 1_000 * settings.seed + state.epoch;
+    // Of its own for every epoch, so that a run can go on after any.
+    const uniform = mulberry32(seed + DROPOUT_SEED);
     let sum = 0;
     let steps = 0;
-    for (const batch of epochBatches(train, settings.examples, 1_000 * settings.seed + epoch)) {
-      const presence = dropTable(everything, settings.tableDropout, uniform);
+    for (const batch of epochBatches(train, settings.examples, seed)) {
+      const presence = dropModalities(everything, settings.dropout, uniform);
       const result = lossAndGradients(shape, parameters, presence, batch, loss);
       step(result.gradients);
       sum += result.loss;
@@ -74,8 +91,15 @@ export function* trainEpochs(
     }
     const { vectors } = forwardItems(shape, parameters, everything);
     const decay = Math.exp(parameters[nameOf.recency]![0]!);
-    yield { epoch, loss: sum / steps, decay, vectors, parameters };
+    yield { epoch: state.epoch, loss: sum / steps, decay, vectors, state };
   }
+}
+
+const DROPOUT_SEED = 1_000_000_007;
+
+function startState(shape: TowerShape, { seed, tableScale, decay }: TrainSettings): TrainingState {
+  const parameters = startParameters(shape, { seed, tableScale, recency: Math.log(decay) });
+  return { epoch: 0, parameters, adam: startAdam(parameters) };
 }
 
 /** One forward and backward pass. */
@@ -84,21 +108,36 @@ export function lossAndGradients(
   parameters: Parameters,
   presence: Presence,
   batch: Batch,
-  settings: LossSettings,
+  settings: LossSettings & { readonly alignment?: AlignmentSettings },
 ): { readonly loss: number; readonly gradients: Parameters } {
   const items = forwardItems(shape, parameters, presence);
   const recency = parameters[nameOf.recency]![0]!;
-  const result = inBatchLoss(items.vectors, recency, batch, settings);
+  const towers = towersOf(shape, parameters);
+  const result = inBatchLoss(items.vectors, recency, batch, settings, towers);
   const gradients = zerosLike(parameters);
+  if (result.towerGradients !== undefined) {
+    gradients[nameOf.userTower]!.set(result.towerGradients.user.data);
+    gradients[nameOf.itemTower]!.set(result.towerGradients.item.data);
+  }
   gradients[nameOf.recency]![0] = result.recencyGradient;
-  backwardItems(shape, parameters, items, result.vectorGradient, gradients);
-  return { loss: result.loss, gradients };
+  const { alignment } = settings;
+  if (alignment === undefined || alignment.weight === 0) {
+    backwardItems(shape, parameters, items, result.vectorGradient, gradients);
+    return { loss: result.loss, gradients };
+  }
+  const byParts = items.parts.map(() => matrix(shape.items, shape.dims));
+  const products = [...new Set(batch.targets)];
+  const aligned = alignmentLoss(items.parts, products, alignment, byParts);
+  backwardItems(shape, parameters, items, result.vectorGradient, gradients, byParts);
+  return { loss: result.loss + alignment.weight * aligned, gradients };
 }
 
 function ratesOf(parameters: Parameters, settings: TrainSettings): Record<string, number> {
   return Object.fromEntries(
     Object.keys(parameters).map((name) => {
-      if (name.endsWith(".projection")) return [name, settings.projectionRate];
+      if (settings.fixedWeights === true && isWeight(name)) return [name, 0];
+      if (name.endsWith(".projection") || name.endsWith(".tower"))
+        return [name, settings.projectionRate];
       if (name === nameOf.recency) {
         return [name, settings.examples.ordered ? settings.recencyRate : 0];
       }
@@ -114,13 +153,23 @@ function targetShares(train: readonly Int32Array[], items: number): Float64Array
   return counts.map((count) => count / total);
 }
 
-/** Takes the table from some products; one that has nothing else keeps it. */
-function dropTable(presence: Presence, chance: number, uniform: () => number): Presence {
-  if (chance === 0) return presence;
-  const others = Object.keys(presence).filter((name) => name !== BEHAVIOUR);
-  const table = presence[BEHAVIOUR]!.map((present, i) => {
-    const dropped = uniform() < chance && others.some((name) => presence[name]![i] === 1);
-    return dropped ? 0 : present;
-  });
-  return { ...presence, [BEHAVIOUR]: table };
+/** Takes modalities from some products; one that would have none left keeps all it has. */
+export function dropModalities(
+  presence: Presence,
+  chances: Readonly<Record<string, number>>,
+  uniform: () => number,
+): Presence {
+  const names = Object.keys(presence);
+  const left = Object.fromEntries(
+    names.map((name) => {
+      const chance = chances[name] ?? 0;
+      const given = presence[name]!;
+      return [name, chance === 0 ? given : given.map((has) => (uniform() < chance ? 0 : has))];
+    }),
+  );
+  for (let i = 0; i < presence[names[0]!]!.length; i += 1) {
+    if (names.some((name) => left[name]![i] === 1)) continue;
+    for (const name of names) left[name]![i] = presence[name]![i]!;
+  }
+  return left;
 }

@@ -2,14 +2,17 @@ import { describe, expect, test } from "@jest/globals";
 import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
 import { mulberry32, randomVector } from "@marquetry/model/random";
+import { csrOf } from "../linear-algebra/csr.js";
 import { normaliseRows, rowOf } from "../linear-algebra/rows.js";
 import { createAdam } from "./adam.js";
+import { alignmentLoss } from "./alignment-loss.js";
 import { epochBatches, exampleCount } from "./examples.js";
 import { inBatchLoss } from "./in-batch-loss.js";
 import { forwardItems, fullPresence } from "./item-tower.js";
 import { BEHAVIOUR, nameOf, startParameters, zerosLike } from "./parameters.js";
 import type { Parameters, TowerShape } from "./parameters.js";
-import { lossAndGradients, trainEpochs } from "./train.js";
+import type { ScorerKind } from "./scorer.js";
+import { dropModalities, lossAndGradients, trainEpochs } from "./train.js";
 
 const ITEMS = 7;
 const DIMS = 5;
@@ -17,11 +20,24 @@ const uniform = mulberry32(21);
 const unitRows = (cols: number): Matrix =>
   normaliseRows(matrix(ITEMS, cols, randomVector(uniform, ITEMS * cols)));
 
-function randomTower(): { shape: TowerShape; parameters: Parameters } {
+function randomTower(
+  scorer: ScorerKind = "linear",
+  towers = false,
+): {
+  shape: TowerShape;
+  parameters: Parameters;
+} {
   const image = unitRows(4);
   rowOf(image, 2).fill(0);
   const known = Uint8Array.of(1, 1, 1, 1, 1, 0, 1);
-  const shape = { items: ITEMS, dims: DIMS, content: { text: unitRows(3), image }, known };
+  const shape = {
+    items: ITEMS,
+    dims: DIMS,
+    content: { text: unitRows(3), image },
+    known,
+    scorer,
+    towers,
+  };
   const parameters = Object.fromEntries(
     Object.entries(startParameters(shape, { seed: 4, tableScale: 1, recency: -0.3 })).map(
       ([name, values]) => [name, values.map((x) => x + 0.3 * (2 * uniform() - 1))],
@@ -45,12 +61,30 @@ const settings = {
   targetShares: Float64Array.of(0.05, 0.3, 0.1, 0.15, 0.2, 0.05, 0.15),
 };
 
-describe("gradients", () => {
-  const { shape, parameters } = randomTower();
+/** Products 0 and 1, 1 and 4, 5 and 6 are neighbours. */
+const neighbours = csrOf(
+  ITEMS,
+  [[1], [0, 4], [], [], [1], [6], [5]].map((columns, i) =>
+    columns.map((column) => ({ column, value: 0.2 + 0.1 * Math.abs(i - column) })),
+  ),
+);
+
+describe.each([
+  ["linear", "without a graph", undefined],
+  ["bilinear", "without a graph", undefined],
+  ["tanh", "without a graph", undefined],
+  ["linear", "with a graph", { neighbours, share: 0.7 }],
+  ["linear", "with alignment", undefined, { weight: 0.8, temperature: 0.5 }],
+  ["linear", "with towers", undefined, undefined, true],
+] as const)("gradients, %s scorer, %s", (scorer, _, graph?, alignment?, towers?) => {
+  const tower = randomTower(scorer, towers);
+  const { parameters } = tower;
+  const shape = { ...tower.shape, ...(graph && { graph }) };
   const presence = fullPresence(shape);
   presence[BEHAVIOUR]![1] = 0;
-  const lossAt = (): number => lossAndGradients(shape, parameters, presence, batch, settings).loss;
-  const { gradients } = lossAndGradients(shape, parameters, presence, batch, settings);
+  const both = { ...settings, ...(alignment && { alignment }) };
+  const lossAt = (): number => lossAndGradients(shape, parameters, presence, batch, both).loss;
+  const { gradients } = lossAndGradients(shape, parameters, presence, batch, both);
 
   test.each(Object.keys(parameters))(
     "every element of %s agrees with finite differences",
@@ -88,6 +122,24 @@ describe("item tower", () => {
   });
 });
 
+describe("neighbours", () => {
+  test("a product takes a share of theirs: v = norm(s + share * G s)", () => {
+    const { shape, parameters } = randomTower();
+    const alone = forwardItems(shape, parameters, fullPresence(shape));
+    const graph = { neighbours, share: 0.7 };
+    const { vectors } = forwardItems({ ...shape, graph }, parameters, fullPresence(shape));
+    const lengths = alone.fused.lengths;
+    const expected = rowOf(alone.vectors, 5).map(
+      (x, j) => lengths[5]! * x + 0.7 * 0.3 * lengths[6]! * rowOf(alone.vectors, 6)[j]!,
+    );
+    const length = Math.sqrt(expected.reduce((sum, x) => sum + x * x, 0));
+    for (const [j, x] of expected.entries()) {
+      expect(rowOf(vectors, 5)[j]).toBeCloseTo(x / length, 6);
+    }
+    expect(Array.from(rowOf(vectors, 3))).toEqual(Array.from(rowOf(alone.vectors, 3)));
+  });
+});
+
 describe("in-batch loss", () => {
   test("by hand: two rows, two candidates, logits u'v / tau - ln q", () => {
     const vectors = matrix(3, 2, Float32Array.of(1, 0, 0, 1, 0.6, 0.8));
@@ -111,6 +163,59 @@ describe("in-batch loss", () => {
       { temperature: 1, targetShares: Float64Array.of(0.5, 0.5) },
     );
     expect(loss).toBeCloseTo(0, 12);
+  });
+});
+
+describe("alignment", () => {
+  const part = (name: string, ...rows: number[][]) => ({
+    name,
+    projected: matrix(rows.length, 2, Float32Array.from(rows.flat())),
+    present: Uint8Array.from(rows, ([x, y]) => (x === 0 && y === 0 ? 0 : 1)),
+    weights: new Float64Array(rows.length),
+  });
+  const settings = { weight: 1, temperature: 0.5 };
+  const loss = (parts: ReturnType<typeof part>[], items = [0, 1]): number =>
+    alignmentLoss(
+      parts,
+      items,
+      settings,
+      parts.map(({ projected: { rows, cols } }) => matrix(rows, cols)),
+    );
+
+  test("by hand: two products, cosines 1 with their own and 0 with the other's", () => {
+    const parts = [part("text", [2, 0], [0, 3]), part("image", [1, 0], [0, 5])];
+    expect(loss(parts)).toBeCloseTo(Math.log(1 + Math.exp(-2)), 6);
+    const crossed = [part("text", [2, 0], [0, 3]), part("image", [0, 1], [1, 0])];
+    expect(loss(crossed)).toBeCloseTo(Math.log(1 + Math.exp(2)), 6);
+  });
+
+  test("a product that lacks one of the pair takes no part", () => {
+    const parts = [part("text", [2, 0], [0, 3], [1, 1]), part("image", [1, 0], [0, 5], [0, 0])];
+    expect(loss(parts, [0, 1, 2])).toBeCloseTo(Math.log(1 + Math.exp(-2)), 6);
+    expect(loss(parts, [0, 2])).toBe(0);
+  });
+});
+
+describe("modality dropout", () => {
+  const presence = {
+    text: new Uint8Array(1_000).fill(1),
+    image: Uint8Array.from({ length: 1_000 }, (_, i) => i % 2),
+    [BEHAVIOUR]: new Uint8Array(1_000),
+  };
+  const sum = (values: Uint8Array): number => values.reduce((total, x) => total + x, 0);
+
+  test("each modality goes at its own chance, and nothing that is absent appears", () => {
+    const left = dropModalities(presence, { image: 0.4, [BEHAVIOUR]: 0.5 }, mulberry32(1));
+    expect(sum(left["text"]!)).toBe(1_000);
+    expect(sum(left["image"]!) / 500).toBeCloseTo(0.6, 1);
+    expect(sum(left[BEHAVIOUR]!)).toBe(0);
+    expect(left["image"]!.every((has, i) => has <= presence.image[i]!)).toBe(true);
+  });
+
+  test("a product never loses its last one", () => {
+    const left = dropModalities(presence, { text: 0.9, image: 0.9 }, mulberry32(2));
+    expect(left["text"]!.every((has, i) => has === 1 || left["image"]![i] === 1)).toBe(true);
+    expect(sum(left["text"]!)).toBeLessThan(1_000);
   });
 });
 
@@ -152,7 +257,13 @@ describe("training", () => {
   // Two kinds of products; users stay with one kind, and content says nothing about it.
   const items = 12;
   const content = { text: normaliseRows(matrix(items, 4, randomVector(uniform, items * 4))) };
-  const shape = { items, dims: 8, content, known: new Uint8Array(items).fill(1) };
+  const shape = {
+    items,
+    dims: 8,
+    content,
+    known: new Uint8Array(items).fill(1),
+    scorer: "linear",
+  } as const;
   const train = Array.from({ length: 60 }, (_, user) =>
     Int32Array.from(
       { length: 4 },
@@ -166,7 +277,7 @@ describe("training", () => {
     rate: 0.02,
     projectionRate: 0.01,
     recencyRate: 0,
-    tableDropout: 0.1,
+    dropout: { [BEHAVIOUR]: 0.1 },
     tableScale: 0.1,
     decay: 1,
     seed: 3,

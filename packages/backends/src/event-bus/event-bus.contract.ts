@@ -196,6 +196,25 @@ function publishing(bus: () => EventBus): void {
 }
 
 function consuming(bus: () => EventBus): void {
+  test("the extent of a topic is what was published before, partition by partition", async () => {
+    const topic = await newTopic(bus(), 3);
+    const empty = await bus().extent(topic);
+    expect(empty).toEqual([0, 1, 2].map((partition) => ({ partition, first: 0n, next: 0n })));
+    await bus().publish(topic, [outgoing("a", "1"), outgoing("a", "2"), outgoing("b", "3")]);
+    const extent = await bus().extent(topic);
+    const { consumer, records } = await read(bus(), topic);
+    await until(() => records.length === 3, "the three records");
+    await consumer.close();
+    for (const { partition, first, next } of extent) {
+      const offsets = records.filter((record) => record.partition === partition);
+      expect(next - first).toBe(BigInt(offsets.length));
+      expect(offsets.at(-1)?.offset ?? -1n).toBe(next - 1n);
+    }
+    await expect(bus().extent(`unknown-${randomUUID()}`)).rejects.toMatchObject({
+      code: "invalid",
+    });
+  });
+
   test("records of one key keep their order, also when publishes are not awaited", async () => {
     const topic = await newTopic(bus());
     const sends: Promise<void>[] = [];

@@ -43,11 +43,28 @@ export interface EventBus {
    */
   consume(options: ConsumeOptions): Promise<Consumer>;
 
+  /**
+   * What each partition holds now: whoever has handled a partition up to `next` has seen everything
+   * that was published before the call.
+   * @throws MarquetryError `invalid` for an unknown topic, `unavailable` where the bus cannot be
+   *   reached now
+   */
+  extent(topic: string): Promise<readonly PartitionExtent[]>;
+
   /** Resolves when the bus answers. @throws MarquetryError `unavailable` */
   ping(): Promise<void>;
 
   /** Closes every consumer, then the producer. Idempotent. */
   close(): Promise<void>;
+}
+
+/** The offsets of a partition's records; none where they are equal. */
+export interface PartitionExtent {
+  readonly partition: number;
+  /** Of the first record that is still there. */
+  readonly first: bigint;
+  /** Behind the last one. */
+  readonly next: bigint;
 }
 
 export interface TopicSpec {

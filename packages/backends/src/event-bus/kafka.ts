@@ -141,6 +141,20 @@ export function createKafkaEventBus(options: KafkaEventBusOptions): EventBus {
       consumers.add(consumer);
       return consumer;
     },
+    async extent(topic) {
+      if (closing !== undefined) throw busClosed();
+      return withAdmin(options, 3, async (admin) => {
+        await recordBytesMaxOf(admin, topic); // says what is wrong where there is no such topic
+        const offsets = await admin.fetchTopicOffsets(topic);
+        return offsets
+          .map(({ partition, low, high }) => ({
+            partition,
+            first: BigInt(low),
+            next: BigInt(high),
+          }))
+          .toSorted((a, b) => a.partition - b.partition);
+      });
+    },
     async ping() {
       if (closing !== undefined) throw busClosed();
       await withAdmin(options, 0, (admin) => admin.describeCluster(), PING_MS_MAX);

@@ -139,6 +139,13 @@ export function createMemoryEventBus(options: MemoryEventBusOptions = {}): Event
       consumers.add(consumer);
       return consumer;
     },
+    async extent(topic) {
+      return topicOf(topic).partitions.map(({ length }, partition) => ({
+        partition,
+        first: 0n,
+        next: BigInt(length),
+      }));
+    },
     async ping() {
       if (closed) throw busClosed();
     },

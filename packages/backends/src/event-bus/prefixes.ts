@@ -19,6 +19,7 @@ export function withPrefixes(bus: EventBus, { topics, groups }: Prefixes): Event
     publish: (topic, records) => bus.publish(topics + topic, records),
     consume: (options) =>
       bus.consume({ ...options, topic: topics + options.topic, group: groups + options.group }),
+    extent: (topic) => bus.extent(topics + topic),
     ping: () => bus.ping(),
     close: () => bus.close(),
   };

@@ -28,10 +28,10 @@ export interface OnnxGraph {
   release(): Promise<void>;
 }
 
-/** Loads the graph; `threads` is stated because ONNX Runtime would else count the host's cores
+/** Loads the graph from a file or from its bytes; `threads` is stated because ONNX Runtime would else count the host's cores
  * and not those of the container. */
-export async function openGraph(path: string, threads: number): Promise<OnnxGraph> {
-  const session = await InferenceSession.create(path, {
+export async function openGraph(model: string | Uint8Array, threads: number): Promise<OnnxGraph> {
+  const session = await InferenceSession.create(model as string, {
     executionProviders: ["cpu"],
     intraOpNumThreads: threads,
     interOpNumThreads: 1,

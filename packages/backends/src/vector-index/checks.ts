@@ -1,6 +1,7 @@
 import { MarquetryError } from "@marquetry/runtime/errors";
 import {
   LIMIT_MAX,
+  type PageRequest,
   type CollectionSpec,
   type Point,
   type PointFilter,
@@ -63,6 +64,15 @@ export function checkQuery(query: VectorQuery): void {
 export function checkScan(scan: Scan): void {
   checkLimit(scan.limit);
   checkFilter(scan.filter);
+}
+
+/** A UUID, which both implementations can tell from anything else. */
+const CURSOR = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+export function checkPage({ limit, after }: PageRequest): void {
+  checkLimit(limit);
+  if (after === undefined || CURSOR.test(after)) return;
+  throw invalid("after", "must be what a page had as its next");
 }
 
 export function checkFilter(filter: PointFilter | undefined): void {

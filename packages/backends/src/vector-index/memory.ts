@@ -1,6 +1,14 @@
 import { MarquetryError } from "@marquetry/runtime/errors";
 import { createBestSlots } from "./best-slots.js";
-import { checkFilter, checkName, checkPoints, checkQuery, checkScan, checkSpec } from "./checks.js";
+import {
+  checkFilter,
+  checkName,
+  checkPage,
+  checkPoints,
+  checkQuery,
+  checkScan,
+  checkSpec,
+} from "./checks.js";
 import type {
   CollectionSpec,
   Point,
@@ -89,6 +97,18 @@ export function createMemoryVectorIndex(): VectorIndex {
       return best.sorted().map(({ slot }) => readPoint(stored, slot, []));
     },
 
+    async page(collection, page) {
+      checkPage(page);
+      const stored = find(collection);
+      const points: Point[] = [];
+      let slot = page.after === undefined ? 0 : slotOf(page.after);
+      for (; slot < stored.payloads.length && points.length < page.limit; slot += 1) {
+        if (stored.payloads[slot]!.removed) continue;
+        points.push(readPoint(stored, slot, page.vectors));
+      }
+      return slot < stored.payloads.length ? { points, next: cursorOf(slot) } : { points };
+    },
+
     async count(collection, filter) {
       checkFilter(filter);
       const passes = matcher(filter);
@@ -120,6 +140,15 @@ export function createMemoryVectorIndex(): VectorIndex {
     async ping() {},
     async close() {},
   };
+}
+
+/** A slot in the form of a cursor, whose last group has room for any. */
+function cursorOf(slot: number): string {
+  return `00000000-0000-8000-8000-${slot.toString(16).padStart(12, "0")}`;
+}
+
+function slotOf(cursor: string): number {
+  return Number.parseInt(cursor.slice(-12), 16);
 }
 
 interface Collection {

@@ -2,7 +2,15 @@ import { createHash } from "node:crypto";
 import { QdrantClient } from "@qdrant/js-client-rest";
 import { z } from "zod";
 import { MarquetryError } from "@marquetry/runtime/errors";
-import { checkFilter, checkName, checkPoints, checkQuery, checkScan, checkSpec } from "./checks.js";
+import {
+  checkFilter,
+  checkName,
+  checkPage,
+  checkPoints,
+  checkQuery,
+  checkScan,
+  checkSpec,
+} from "./checks.js";
 import type {
   CollectionSpec,
   ModalityOutcome,
@@ -115,6 +123,22 @@ export function createQdrantVectorIndex(options: QdrantOptions): VectorIndex {
         );
     },
 
+    async page(collection, page) {
+      checkName(collection, "collection");
+      checkPage(page);
+      const { points, next_page_offset: next } = await ask(() =>
+        client.scroll(collection, {
+          limit: page.limit,
+          filter: livePointsFilter(),
+          with_payload: true,
+          with_vector: vectorSelector(page.vectors),
+          ...(page.after === undefined ? {} : { offset: page.after }),
+        }),
+      );
+      const read = points.map(readPoint);
+      return typeof next === "string" ? { points: read, next } : { points: read };
+    },
+
     async count(collection, filter) {
       checkName(collection, "collection");
       checkFilter(filter);
@@ -177,7 +201,7 @@ const storedPayload = z.object({
       z.string(),
       z.object({
         revision: z.number(),
-        outcome: z.enum(["encoded", "failed", "absent"]),
+        outcome: z.enum(["encoded", "imputed", "failed", "absent"]),
         encoder: z.string().optional(),
         digest: z.string().optional(),
         vector_digest: z.number().optional(),

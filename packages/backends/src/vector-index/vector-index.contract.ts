@@ -383,6 +383,50 @@ export function describeVectorIndex(name: string, open: () => VectorIndex): void
       });
     });
 
+    describe("pages", () => {
+      test("bring every live point exactly once, with the vectors asked for", async () => {
+        const collection = await newCollection();
+        const ids = Array.from({ length: 23 }, (_, i) => `p${i}`);
+        await index.upsert(
+          collection,
+          ids.map((id, i) => point(id, {}, { fused: f32(1, 0, 0, i), text: f32(i, 1) })),
+        );
+        await index.upsert(collection, [point("p7", { revision: 9, removed: true }, {})]);
+        const found: Point[] = [];
+        for (let after: string | undefined, pages = 0; pages < 9; pages += 1) {
+          const page = await index.page(collection, {
+            limit: 5,
+            vectors: ["text"],
+            ...(after !== undefined && { after }),
+          });
+          expect(page.points.length).toBeLessThanOrEqual(5);
+          found.push(...page.points);
+          after = page.next;
+          if (after === undefined) break;
+        }
+        expect(idsOf(found).sort()).toEqual(ids.filter((id) => id !== "p7").sort());
+        for (const { payload, vectors } of found) {
+          expect(Object.keys(vectors)).toEqual(["text"]);
+          expect(Array.from(vectors["text"]!)).toEqual([Number(payload.productId.slice(1)), 1]);
+        }
+      });
+
+      test("of an empty collection is one without points", async () => {
+        const collection = await newCollection();
+        const page = await index.page(collection, { limit: 5, vectors: [] });
+        expect(page).toEqual({ points: [] });
+      });
+
+      test("are refused where the cursor is none of theirs or the collection is unknown", async () => {
+        const collection = await newCollection();
+        const request = { limit: 5, vectors: [] };
+        await expect(index.page(collection, { ...request, after: "7" })).rejects.toMatchObject({
+          code: "invalid",
+        });
+        await expect(index.page(uniqueName(), request)).rejects.toMatchObject(NOT_FOUND);
+      });
+    });
+
     describe("filters", () => {
       let shop: string; // only read, so one serves all of these
 

@@ -10,7 +10,7 @@
  * - **Visibility**: what a resolved write stored, every later read sees. Where a write throws, any
  *   part of it may be stored; repeating it is safe.
  * - **Tombstones**: a removed product is written as a point without vectors and `removed: true`;
- *   `retrieve` shows it, `query`, `scan` and `count` do not.
+ *   `retrieve` shows it, `query`, `scan`, `page` and `count` do not.
  * - **Ties**: equal scores (in `scan`, equal values of `orderBy`) come in ascending order of product
  *   id (by UTF-16 code unit). Which points of a tie come in at the limit is open.
  * - Vectors are kept as float32, unnormalised, as written (a negative zero may come back as zero).
@@ -46,6 +46,13 @@ export interface VectorIndex {
 
   /** Points without a vector query, the highest value of `orderBy` first. */
   scan(collection: string, scan: Scan): Promise<Point[]>;
+
+  /**
+   * All live points, page by page, in an order of the index's own: one that is stored from the first
+   * page to the last comes exactly once; one that is written or removed meanwhile may come or not.
+   * @throws MarquetryError `invalid` for an `after` that no page had as its `next`
+   */
+  page(collection: string, request: PageRequest): Promise<Page>;
 
   /** How many live points pass the filter, exactly. */
   count(collection: string, filter?: PointFilter): Promise<number>;
@@ -127,8 +134,9 @@ export interface Point {
 /** What is known of one modality of a product, and as of which revision. */
 export interface ModalityOutcome {
   readonly revision: number;
-  readonly outcome: "encoded" | "failed" | "absent";
-  /** Of an encoded one. */
+  /** `imputed`: its vector is a guess, until there is one. */
+  readonly outcome: "encoded" | "imputed" | "failed" | "absent";
+  /** Of one with a vector. */
   readonly encoder?: string;
   readonly digest?: string;
   /** Digest of the vector's bytes, 53 bits. */
@@ -167,6 +175,21 @@ export interface Scan {
   /** 1 to `LIMIT_MAX`. */
   readonly limit: number;
   readonly filter?: PointFilter;
+}
+
+export interface PageRequest {
+  /** 1 to `LIMIT_MAX`. */
+  readonly limit: number;
+  /** Vectors to bring along. */
+  readonly vectors: readonly string[];
+  /** `next` of the page before; the first page without. */
+  readonly after?: string;
+}
+
+export interface Page {
+  readonly points: readonly Point[];
+  /** Where the next page starts; absent at the end. */
+  readonly next?: string;
 }
 
 /** Name of the vector that retrieval searches; the others are named after their modality. */

@@ -1,0 +1,88 @@
+/** `npm run bench -- parity`: is what we measure what we serve? */
+import { randomUUID } from "node:crypto";
+import { productCollection } from "@marquetry/backends/vector-index";
+import { readBundleFolder } from "@marquetry/trainer/bundle/bundle-folder";
+import { readTrainerConfig } from "@marquetry/trainer/config";
+import { prepare } from "@marquetry/trainer/recipe/prepare";
+import { startPlatform } from "../../src/platform.js";
+import type { PlatformEnvironment } from "../../src/platform.js";
+import type { Report } from "../figures.js";
+import { consumersSettled } from "./consumers.js";
+import { measureParity } from "./parity.js";
+
+export interface ParityBenchOptions {
+  readonly dataset: string;
+  readonly bundle: string;
+  readonly users: number;
+  readonly textEncoder: string;
+  readonly imageEncoder: string;
+  /** The real servers, all three URLs; in process without. */
+  readonly servers: PlatformEnvironment;
+  readonly progress: (line: string) => void;
+  readonly report: Report;
+}
+
+export async function benchParity(options: ParityBenchOptions): Promise<void> {
+  const { dataset, users, textEncoder, imageEncoder, servers, progress, report } = options;
+  const prepared = await prepare(dataset, {
+    ...readTrainerConfig(),
+    textEncoder,
+    imageEncoder,
+    report: progress,
+  });
+  const folder = await readBundleFolder(options.bundle, prepared.dataset.itemIds);
+  const { ordered, name } = prepared.dataset;
+  for (const masked of ordered ? [false, true] : [true]) {
+    const id = `parity-${randomUUID().slice(0, 8)}`;
+    const bus = servers["EVENT_BUS_URL"];
+    const platform = await startPlatform({
+      environment: {
+        LOG_LEVEL: "error",
+        GRPC_PORT: "0",
+        ...servers,
+        ...(bus !== undefined && { EVENT_BUS_URL: `${bus}?prefix=${id}.` }),
+      },
+      fail: (error) => progress(`a service failed: ${String(error)}`),
+      bundle: folder.bundle,
+      bundleId: id,
+    });
+    try {
+      const settled = (): Promise<void> => consumersSettled(platform);
+      const parity = await measureParity({
+        prepared,
+        folder,
+        platform,
+        usersMax: users,
+        masked,
+        settled,
+        progress,
+      });
+      const rule = masked ? "masked" : "unmasked";
+      const context = { users: parity.users, bundle: folder.bundle.id };
+      for (const { name: figure, served, offline } of parity.figures) {
+        report({
+          name: `${name}/${rule}/${figure}, |served - offline|`,
+          value: Math.abs(served.value - offline.value),
+          unit: "share",
+          goal: `<= ${offline.standardError.toFixed(4)}`,
+          context: {
+            ...context,
+            served: served.value.toFixed(4),
+            offline: offline.value.toFixed(4),
+            "standard error": offline.standardError.toFixed(4),
+          },
+        });
+      }
+      report({
+        name: `${name}/${rule}/products in both lists of 20`,
+        value: parity.overlap.value,
+        unit: "share",
+        context,
+      });
+    } finally {
+      await platform.profiles.clear();
+      await platform.index.dropCollection(productCollection(id));
+      await platform.close();
+    }
+  }
+}

@@ -1,0 +1,226 @@
+/**
+ * Serving parity: a dataset's test question asked of the running services, beside the trainer's own
+ * answer for the same bundle and users.
+ */
+import { create, toBinary } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { EventBus } from "@marquetry/backends/event-bus";
+import { HISTORY_EVENTS_MAX } from "@marquetry/backends/profile-store";
+import { Action, ClickstreamEventSchema } from "@marquetry/contracts/events/clickstream_pb";
+import { ProductEmbeddedSchema } from "@marquetry/contracts/events/product_pb";
+import type { ProductEmbedded } from "@marquetry/contracts/events/product_pb";
+import { CLICKSTREAM, PRODUCT_EMBEDDINGS } from "@marquetry/contracts/topics";
+import { vectorToBytes } from "@marquetry/model/vector";
+import type { BundleFolder } from "@marquetry/trainer/bundle/bundle-folder";
+import { countItems, questionOf } from "@marquetry/trainer/dataset/dataset";
+import type { Question } from "@marquetry/trainer/dataset/dataset";
+import { figuresAt, meanOf } from "@marquetry/trainer/evaluation/figures";
+import type { Mean } from "@marquetry/trainer/evaluation/figures";
+import { servedScorer, withImputedBehaviour } from "@marquetry/trainer/evaluation/served";
+import { askedUsers, topLists } from "@marquetry/trainer/evaluation/top-lists";
+import type { TopLists } from "@marquetry/trainer/evaluation/top-lists";
+import { exportBehaviour } from "@marquetry/trainer/export/export-behaviour";
+import type { Prepared } from "@marquetry/trainer/recipe/prepare";
+import type { Platform } from "../../src/platform.js";
+import { createRecommendationClient } from "../../src/recommendation-client.js";
+
+export interface ParityOptions {
+  readonly prepared: Prepared;
+  readonly folder: BundleFolder;
+  /** Runs the folder's bundle, without an encoder, and nothing has been sent to it. */
+  readonly platform: Platform;
+  readonly usersMax: number;
+  /** Whether own products are left out of the answers. */
+  readonly masked: boolean;
+  /** Resolves when every consumer has settled what was sent. */
+  readonly settled: () => Promise<void>;
+  readonly progress: (line: string) => void;
+}
+
+export interface ParityFigure {
+  /** Such as `recall@10`. */
+  readonly name: string;
+  readonly served: Mean;
+  readonly offline: Mean;
+}
+
+export interface Parity {
+  readonly users: number;
+  readonly figures: readonly ParityFigure[];
+  /** Share of a user's products that both lists have. */
+  readonly overlap: Mean;
+}
+
+const PUBLISHED_AT_ONCE = 500;
+const CALLS_AT_ONCE = 16;
+const CUTOFFS = [10, 20];
+const LIST = Math.max(...CUTOFFS);
+
+/**
+ * Sends the products as an encoder would, the behaviour by an export, and every user's history as
+ * clicks, then asks for each user. The offline answer is that of the trainer for the same knowledge:
+ * popularity counts the events that were sent, products without behaviour are imputed.
+ *
+ * All events happened within the last moments, a millisecond apart, so that the popularity that
+ * services let decay is still the plain count that the trainer has. Users with longer histories than
+ * a profile keeps are not asked.
+ */
+export async function measureParity(options: ParityOptions): Promise<Parity> {
+  const { prepared, folder, platform, masked, settled, progress } = options;
+  const { dataset, features } = prepared;
+  const whole = questionOf(dataset.splits, "test");
+  const question = askedOf(whole, options.usersMax);
+  await sendProducts(prepared, platform.bus);
+  await settled();
+  progress(`${dataset.itemIds.length} products are fused`);
+  await exportBehaviour({
+    bundle: platform.bundle,
+    products: Array.from(folder.behaviour.items, (item) => dataset.itemIds[item]!),
+    vectors: folder.behaviour.vectors,
+    bus: platform.bus,
+    index: platform.index,
+    report: () => {},
+  });
+  await settled();
+  progress("behaviour is exported");
+  await sendHistories(whole.histories, dataset.itemIds, platform.bus);
+  await settled();
+  progress(`${whole.histories.length} users have their history`);
+  const users = askedUsers(question);
+  const served = { users, lists: await ask(options, users) };
+  const counts = countItems(whole.histories, dataset.itemIds.length);
+  const imputed = withImputedBehaviour(folder, features, dataset.itemIds.length);
+  const scorerFor = servedScorer(imputed, features, counts);
+  const offline = topLists(question, scorerFor(question.histories), { masked });
+  return {
+    users: users.length,
+    figures: CUTOFFS.flatMap((k) => figuresOf(k, served, offline, question.targets, counts)),
+    overlap: overlapOf(served, offline),
+  };
+}
+
+/** The question of some users alone, evenly from all whose history a profile holds as a whole. */
+function askedOf(question: Question, usersMax: number): Question {
+  const { histories, targets } = question;
+  const fit = askedUsers(question).filter((user) => histories[user]!.length <= HISTORY_EVENTS_MAX);
+  const step = Math.max(1, fit.length / usersMax);
+  const asked = new Set(
+    Array.from({ length: Math.min(usersMax, fit.length) }, (_, i) => fit[Math.floor(i * step)]!),
+  );
+  return {
+    histories,
+    targets: targets.map((list, user) => (asked.has(user) ? list : new Int32Array())),
+  };
+}
+
+function figuresOf(
+  k: number,
+  served: TopLists,
+  offline: TopLists,
+  targets: readonly Int32Array[],
+  counts: Float64Array,
+): ParityFigure[] {
+  const [ours, theirs] = [served, offline].map((lists) =>
+    figuresAt(k, lists, targets, counts, targets.length),
+  );
+  return [
+    { name: `recall@${k}`, served: ours!.recall, offline: theirs!.recall },
+    { name: `ndcg@${k}`, served: ours!.ndcg, offline: theirs!.ndcg },
+  ];
+}
+
+function overlapOf(served: TopLists, offline: TopLists): Mean {
+  return meanOf(
+    served.lists.map((list, i) => {
+      const other = new Set(offline.lists[i]!.subarray(0, LIST));
+      return list.filter((item) => other.has(item)).length / Math.max(1, other.size);
+    }),
+  );
+}
+
+async function sendProducts({ dataset, features, encoders }: Prepared, bus: EventBus) {
+  const at = timestampFromMs(Date.now());
+  const toEvent = (productId: string, item: number): ProductEmbedded =>
+    create(ProductEmbeddedSchema, {
+      productId,
+      revision: 1n,
+      occurredAt: at,
+      state: {
+        case: "embedded",
+        value: {
+          attributes: { title: productId },
+          embeddings: Object.entries(features).map(([modality, { cols, data }]) => ({
+            modality,
+            encoder: encoders[modality]!.encoder,
+            digest: productId,
+            vector: vectorToBytes(data.slice(item * cols, (item + 1) * cols)),
+          })),
+        },
+      },
+    });
+  for (let from = 0; from < dataset.itemIds.length; from += PUBLISHED_AT_ONCE) {
+    const records = dataset.itemIds.slice(from, from + PUBLISHED_AT_ONCE).map((id, i) => ({
+      key: id,
+      value: toBinary(ProductEmbeddedSchema, toEvent(id, from + i)),
+    }));
+    await bus.publish(PRODUCT_EMBEDDINGS.name, records);
+  }
+}
+
+async function sendHistories(
+  histories: readonly Int32Array[],
+  itemIds: readonly string[],
+  bus: EventBus,
+): Promise<void> {
+  const longest = histories.reduce((most, { length }) => Math.max(most, length), 0);
+  const startMs = Date.now() - longest;
+  const events = histories.flatMap((history, user) =>
+    Array.from(history, (item, t) => ({ userId: userId(user), productId: itemIds[item]!, t })),
+  );
+  for (let from = 0; from < events.length; from += PUBLISHED_AT_ONCE) {
+    const records = events.slice(from, from + PUBLISHED_AT_ONCE).map((event) => ({
+      key: event.userId,
+      value: toBinary(
+        ClickstreamEventSchema,
+        create(ClickstreamEventSchema, {
+          eventId: `${event.userId}-${event.t}`,
+          userId: event.userId,
+          occurredAt: timestampFromMs(startMs + event.t),
+          event: {
+            case: "interaction",
+            value: { productId: event.productId, action: Action.VIEW },
+          },
+        }),
+      ),
+    }));
+    await bus.publish(CLICKSTREAM.name, records);
+  }
+}
+
+function userId(user: number): string {
+  return `user-${user}`;
+}
+
+/** One list per user, by the products' numbers. */
+async function ask(
+  { prepared, platform, masked, progress }: ParityOptions,
+  users: Int32Array,
+): Promise<Int32Array[]> {
+  const numberOf = new Map(prepared.dataset.itemIds.map((id, i) => [id, i]));
+  const client = createRecommendationClient(platform.grpcPort);
+  const lists: Int32Array[] = [];
+  try {
+    for (let from = 0; from < users.length; from += CALLS_AT_ONCE) {
+      const calls = Array.from(users.subarray(from, from + CALLS_AT_ONCE), (user) =>
+        client.recommend({ userId: userId(user), limit: LIST, excludeSeen: masked }),
+      );
+      for (const { items } of await Promise.all(calls)) {
+        lists.push(Int32Array.from(items, ({ productId }) => numberOf.get(productId)!));
+      }
+    }
+  } finally {
+    client.close();
+  }
+  progress(`${users.length} users are answered`);
+  return lists;
+}

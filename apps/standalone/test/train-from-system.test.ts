@@ -1,0 +1,229 @@
+/** The whole circle: events in, a bundle trained from them, exported, served. */
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { openProfileStore } from "@marquetry/backends/profile-store/open";
+import { FUSED_VECTOR, productCollection } from "@marquetry/backends/vector-index";
+import { Action, ClickstreamEventSchema } from "@marquetry/contracts/events/clickstream_pb";
+import type { ClickstreamEvent } from "@marquetry/contracts/events/clickstream_pb";
+import { Strategy } from "@marquetry/contracts/ranking/recommendation_service_pb";
+import { startFusion } from "@marquetry/fusion/app";
+import { mulberry32 } from "@marquetry/model/random";
+import { startRankingGateway } from "@marquetry/ranking-gateway/app";
+import { readRankingGatewayConfig } from "@marquetry/ranking-gateway/config";
+import { startService } from "@marquetry/runtime/lifecycle";
+import type { RunningService } from "@marquetry/runtime/lifecycle";
+import { trainedBundle } from "@marquetry/trainer/bundle/trained-bundle";
+import type { TrainedBundle } from "@marquetry/trainer/bundle/trained-bundle";
+import { exportBehaviour } from "@marquetry/trainer/export/export-behaviour";
+import { chooseRanking, learnVectors } from "@marquetry/trainer/recipe/learn";
+import type { Prepared } from "@marquetry/trainer/recipe/prepare";
+import { prepareSystem } from "@marquetry/trainer/system/prepare-system";
+import { startUserProfile } from "@marquetry/user-profile/app";
+import type { Platform } from "../src/platform.js";
+import { createRecommendationClient } from "../src/recommendation-client.js";
+import {
+  deployments,
+  endJourney,
+  interaction,
+  sendEvents,
+  startJourney,
+  until,
+  untilSettled,
+} from "./journey.js";
+import { encodedText, KINDS, learnedBundle, row, sendEmbedded } from "./learned.js";
+import type { Learned } from "./learned.js";
+
+const ITEMS = 60;
+const USERS = 40;
+const BEHAVIOURS = 6;
+const START_MS_MAX = 180_000;
+const HOUR_MS = 3_600_000;
+const startMs = Date.now() - HOUR_MS;
+
+function erased(userId: string, atMs: number): ClickstreamEvent {
+  return create(ClickstreamEventSchema, {
+    eventId: randomUUID(),
+    userId,
+    occurredAt: timestampFromMs(atMs),
+    event: { case: "erased", value: {} },
+  });
+}
+
+/** User u looks at products of kind u mod KINDS; the events come in any order of time. */
+function clicks(): ClickstreamEvent[] {
+  const uniform = mulberry32(11);
+  const events: ClickstreamEvent[] = [];
+  for (let user = 0; user < USERS; user += 1) {
+    const places = Array.from({ length: ITEMS / KINDS }, (_, i) => KINDS * i + (user % KINDS));
+    places.sort(() => uniform() - 0.5);
+    for (const [t, item] of places.slice(0, BEHAVIOURS).entries()) {
+      const atMs = startMs + 1_000 * t;
+      const [userId, productId] = [`user-${user}`, `product-${item}`];
+      events.push(interaction(userId, productId, { atMs, eventId: `${userId} ${t}` }));
+    }
+  }
+  return events.toReversed();
+}
+
+describe.each(deployments())("training from the running system on %s", (_, servers) => {
+  let platform: Platform;
+  let learned: Learned;
+  let prepared: Prepared;
+  let trained: TrainedBundle;
+  const services: RunningService[] = [];
+
+  beforeAll(async () => {
+    learned = await learnedBundle(ITEMS, 0);
+    platform = await startJourney(servers, {}, learned.bundle);
+    const { bus, index, bundle } = platform;
+    await sendEmbedded(
+      bus,
+      learned.itemIds.map((id, i) => encodedText(id, row(learned.text, i))),
+    );
+    await untilSettled(platform);
+    const all = clicks();
+    await sendEvents(bus, [
+      ...all,
+      // Nothing of these may be learned from.
+      ...all.slice(0, 20),
+      interaction("user-0", "product-1", { action: Action.DISMISS }),
+      interaction("user-0", "not-in-the-catalogue"),
+      ...[1, 2, 3].map((t) => interaction("gone", `product-${t}`, { atMs: startMs + t })),
+      erased("gone", startMs + 9),
+      // Looked at again, and bought: one behaviour.
+      interaction("user-1", "product-55", { atMs: startMs + HOUR_MS / 2 }),
+      interaction("user-1", "product-55", {
+        atMs: startMs + HOUR_MS / 2 + 1,
+        action: Action.PURCHASE,
+      }),
+    ]);
+    prepared = await prepareSystem({ bus, index, bundle, name: "shop", report: () => {} });
+  }, START_MS_MAX);
+
+  afterAll(async () => {
+    for (const service of services.toReversed()) await service.close();
+    if (platform === undefined) return;
+    if (trained !== undefined) {
+      await platform.index.dropCollection(productCollection(trained.bundle.id));
+    }
+    await endJourney(platform);
+  });
+
+  test("reads products as the index has them", () => {
+    const { dataset, features, encoders } = prepared;
+    expect(dataset.itemIds).toEqual([...learned.itemIds].sort());
+    expect(encoders).toEqual({ text: learned.bundle.encoders["text"] });
+    const item = dataset.itemIds.indexOf("product-7");
+    expect(Array.from(row(features["text"]!, item))).toEqual(Array.from(row(learned.text, 7)));
+  });
+
+  test("reads each behaviour once, in order of time, without erased users and dislikes", () => {
+    const { dataset } = prepared;
+    const { train, valid, test: last } = dataset.splits;
+    const lists = train.map((list, user) => [list, valid[user]!, last[user]!]);
+    const named = lists.map((parts) =>
+      parts.flatMap((list) => Array.from(list, (item) => dataset.itemIds[item]!)),
+    );
+    const expected = Map.groupBy(clicks().toReversed(), ({ userId }) => userId);
+    const want = [...expected.keys()].sort().map((userId) => {
+      const own = expected.get(userId)!.map(({ event }) => {
+        return event.case === "interaction" ? event.value.productId : "";
+      });
+      return userId === "user-1" ? own.concat("product-55") : own;
+    });
+    expect(named).toEqual(want);
+    expect(last.every((list) => list.length === 1)).toBe(true);
+  });
+
+  test(
+    "gives a bundle whose services recommend what its shoppers like",
+    async () => {
+      const { bus, index } = platform;
+      const vectors = learnVectors(prepared, { seed: 1, report: () => {} });
+      const ranking = chooseRanking(prepared, vectors, { masked: true });
+      const made = await trainedBundle(prepared, vectors, ranking, "a test");
+      // The servers are shared: an id of its own.
+      const bundle = { ...made.bundle, id: `shop-${randomUUID().slice(0, 8)}` };
+      trained = { ...made, bundle };
+      const profiles = openProfileStore("memory:", {
+        bundleId: bundle.id,
+        popularityHalfLifeMs: bundle.ranking.popularityHalfLifeMs,
+      });
+      const config = readRankingGatewayConfig({
+        VECTOR_INDEX_URL: "memory:",
+        PROFILE_STORE_URL: "memory:",
+        HTTP_PORT: "0",
+        GRPC_PORT: "0",
+        LOG_LEVEL: "silent",
+      });
+      const fail = (error: unknown): void => console.error("a service failed:", error);
+      services.push(
+        await startService(
+          "fusion",
+          config,
+          (_c, context) => startFusion(context, { bundle, bus, index }),
+          fail,
+        ),
+      );
+      const collection = productCollection(bundle.id);
+      await until("the new collection has every product", async () => {
+        return (await index.count(collection)) === ITEMS;
+      });
+      const products = Array.from(made.behaviour.items, (item) => prepared.dataset.itemIds[item]!);
+      const { vectors: behaviour } = made.behaviour;
+      await exportBehaviour({ bundle, products, vectors: behaviour, bus, index, report: () => {} });
+      await until("every product has its behaviour", async () => {
+        const points = await index.retrieve(collection, products, ["behaviour"]);
+        return [...points.values()].every(({ vectors: own }) => own["behaviour"] !== undefined);
+      });
+      const points = await index.retrieve(collection, products, [FUSED_VECTOR]);
+      const apart = Array.from(made.behaviour.items).flatMap((item, i) =>
+        Array.from(points.get(products[i]!)!.vectors[FUSED_VECTOR]!, (x, j) =>
+          Math.abs(x - row(vectors, item)[j]!),
+        ),
+      );
+      expect(Math.max(...apart)).toBeLessThan(1e-5);
+      let port = 0;
+      services.push(
+        await startService(
+          "user-profile",
+          config,
+          (_c, context) => startUserProfile(context, { bundle, bus, index, profiles }),
+          fail,
+        ),
+        await startService(
+          "ranking-gateway",
+          config,
+          async (given, context) =>
+            void (port = await startRankingGateway(given, context, { bundle, index, profiles })),
+          fail,
+        ),
+      );
+      await until("every user has a profile", async () => {
+        const ids = Array.from({ length: USERS }, (_u, user) => `user-${user}`);
+        const found = await profiles.read(ids);
+        return found.every((profile) => (profile?.history.length ?? 0) >= BEHAVIOURS);
+      });
+      const client = createRecommendationClient(port);
+      let own = 0;
+      for (let user = 0; user < USERS; user += 1) {
+        const answer = await client.recommend({
+          userId: `user-${user}`,
+          limit: 4,
+          excludeSeen: true,
+        });
+        expect(answer.strategy).toBe(Strategy.PERSONALISED);
+        expect(answer.bundleId).toBe(bundle.id);
+        own += answer.items.filter(
+          ({ productId }) => Number(productId.slice("product-".length)) % KINDS === user % KINDS,
+        ).length;
+      }
+      client.close();
+      // Four products of the own kind are left to each; by chance one answer in six would be of it.
+      expect(own / (4 * USERS)).toBeGreaterThan(0.6);
+    },
+    START_MS_MAX,
+  );
+});

@@ -1,0 +1,58 @@
+import { parseArgs } from "node:util";
+import { openEventBus } from "@marquetry/backends/event-bus/open";
+import { openVectorIndex } from "@marquetry/backends/vector-index/open";
+import { TOPICS } from "@marquetry/contracts/topics";
+import { MarquetryError } from "@marquetry/runtime/errors";
+import { createLogger } from "@marquetry/runtime/logger";
+import { readBehaviourFiles } from "./bundle/bundle-folder.js";
+import { readSystemConfig } from "./config.js";
+import type { CommandOutput } from "./evaluate.command.js";
+import { exportBehaviour } from "./export/export-behaviour.js";
+
+const HELP = `npm run export -- --bundle DIR [OPTIONS]
+
+Publishes a trained bundle's behaviour vectors to marquetry.product-embeddings.v1, where fusion takes
+them like any other modality; products of the catalogue that nobody had get an imputed one. Fusion
+must have started with the bundle, so that its collection holds the catalogue. May be run again at
+any time, also after a crash: what is there already does not change.
+
+  --bundle DIR             a bundle that npm run train wrote
+  --event-bus-url URL      kafka://host:port; EVENT_BUS_URL unless told
+  --vector-index-url URL   http://host:port; VECTOR_INDEX_URL unless told (VECTOR_INDEX_API_KEY too)
+  --help                   this text
+
+Prints one line: the bundle, and how many products were published with a trained and an imputed
+vector and left out for want of content and because the catalogue does not have them.
+`;
+
+export async function runExport(args: readonly string[], output: CommandOutput): Promise<void> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      bundle: { type: "string" },
+      "event-bus-url": { type: "string" },
+      "vector-index-url": { type: "string" },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) return void output.stdout.write(HELP);
+  if (values.bundle === undefined) throw new MarquetryError("invalid", "--bundle is missing");
+  const config = readSystemConfig({
+    EVENT_BUS_URL: values["event-bus-url"],
+    VECTOR_INDEX_URL: values["vector-index-url"],
+  });
+  const files = await readBehaviourFiles(values.bundle);
+  const logger = createLogger("trainer", "silent");
+  const bus = openEventBus(config.eventBusUrl, { clientId: "marquetry-trainer", logger });
+  const index = openVectorIndex(config.vectorIndexUrl, { apiKey: config.vectorIndexApiKey });
+  const report = (line: string): void => void output.stderr.write(`${line}\n`);
+  try {
+    await bus.ensureTopics(TOPICS);
+    const counts = await exportBehaviour({ ...files, bus, index, report });
+    const told = Object.entries(counts).map(([what, count]) => `${what} ${count}`);
+    output.stdout.write(`${[files.bundle.id, ...told].join("\t")}\n`);
+  } finally {
+    await index.close();
+    await bus.close();
+  }
+}

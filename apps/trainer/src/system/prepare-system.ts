@@ -1,0 +1,127 @@
+/** Everything that learning starts from, from the running system rather than from a folder. */
+import type { EventBus } from "@marquetry/backends/event-bus";
+import type { Point, VectorIndex } from "@marquetry/backends/vector-index";
+import type { Bundle, EncoderReference } from "@marquetry/model/bundle";
+import { matrix } from "@marquetry/model/matrix";
+import type { Matrix } from "@marquetry/model/matrix";
+import { MarquetryError } from "@marquetry/runtime/errors";
+import { countItems } from "../dataset/dataset.js";
+import type { Event } from "../dataset/events.js";
+import { makeSplits } from "../dataset/make-splits.js";
+import { rowOf } from "../linear-algebra/rows.js";
+import type { Whitening } from "../linear-algebra/whitening.js";
+import type { Prepared } from "../recipe/prepare.js";
+import { prepareContent } from "../representation/content.js";
+import { cataloguePages } from "./catalogue-pages.js";
+import { POSITIVE_ACTIONS, readClicks } from "./read-clicks.js";
+import type { Click } from "./read-clicks.js";
+
+export interface SystemParts {
+  readonly bus: EventBus;
+  readonly index: VectorIndex;
+  /** What fusion runs with: its collection is the catalogue, its encoders made the vectors. */
+  readonly bundle: Bundle;
+  /** What the new bundle's id starts with. */
+  readonly name: string;
+  readonly report: (line: string) => void;
+}
+
+const PAGE_POINTS = 256;
+/** Of encoded content, as of texts in a dataset. */
+const DIRECTIONS = 256;
+
+/**
+ * Products and their content's vectors from the index, histories from the clickstream. The last
+ * product of each user is the test, the last but one the validation. A product several times in a
+ * row counts once, by the action that says most: else the best guess of the next would be the last.
+ * Products that the catalogue lacks, dismissals and returns are left out.
+ * @throws MarquetryError `invalid` where there is too little to learn from; as the ports
+ */
+export async function prepareSystem(parts: SystemParts): Promise<Prepared> {
+  const { bundle, name, report } = parts;
+  const { itemIds, features } = await readCatalogue(parts);
+  report(`${itemIds.length} products, ${Object.keys(features).join(", ")}`);
+  const { byUser, unusable } = await readClicks(parts.bus);
+  const itemOf = new Map(itemIds.map((id, item) => [id, item]));
+  const events = [...byUser.values()]
+    .map((clicks) => withoutRepeats(toEvents(clicks, itemOf)))
+    .filter((list) => list.length > 0);
+  const behaviours = events.reduce((sum, { length }) => sum + length, 0);
+  report(`${events.length} users, ${behaviours} behaviours, ${unusable} unusable records`);
+  const { splits, trainBehaviours } = makeSplits(events, { kind: "leave-one-out" });
+  const asked = splits.test.filter((list) => list.length > 0).length;
+  if (asked < 2) {
+    const message =
+      "clickstream: expected at least two users with three or more products of the catalogue, " +
+      `got ${asked} of ${byUser.size} users`;
+    throw new MarquetryError("invalid", message);
+  }
+  const encoders: Record<string, EncoderReference> = {};
+  const content: Record<string, Matrix> = {};
+  const whitenings: Record<string, Whitening> = {};
+  for (const [modality, vectors] of Object.entries(features)) {
+    encoders[modality] = bundle.encoders[modality]!;
+    const { rows, whitening } = prepareContent(vectors, DIRECTIONS);
+    content[modality] = rows;
+    whitenings[modality] = whitening;
+  }
+  const dataset = {
+    name,
+    itemIds,
+    ordered: true,
+    splits,
+    behaviours: { types: POSITIVE_ACTIONS, train: trainBehaviours },
+    features: {},
+    texts: {},
+  };
+  const counts = countItems(splits.train, itemIds.length);
+  return { dataset, features, encoders, content, whitenings, counts };
+}
+
+interface Catalogue {
+  /** In ascending order, so that equal catalogues give equal bundles. */
+  readonly itemIds: readonly string[];
+  /** By modality that some product has, one row per product; zero where it lacks it. */
+  readonly features: Readonly<Record<string, Matrix>>;
+}
+
+async function readCatalogue({ bundle, index }: SystemParts): Promise<Catalogue> {
+  const found: { readonly id: string; readonly vectors: Point["vectors"] }[] = [];
+  for await (const points of cataloguePages(index, bundle, PAGE_POINTS)) {
+    for (const { payload, vectors } of points) found.push({ id: payload.productId, vectors });
+  }
+  found.sort((a, b) => (a.id < b.id ? -1 : 1));
+  const features: Record<string, Matrix> = {};
+  for (const modality of Object.keys(bundle.encoders)) {
+    if (!found.some(({ vectors }) => vectors[modality])) continue;
+    const rows = matrix(found.length, bundle.encoders[modality]!.dims);
+    for (const [item, { vectors }] of found.entries()) {
+      rowOf(rows, item).set(vectors[modality] ?? []);
+    }
+    features[modality] = rows;
+  }
+  if (Object.keys(features).length === 0) {
+    const message = `collection of bundle ${bundle.id}: expected products with vectors`;
+    throw new MarquetryError("invalid", message);
+  }
+  return { itemIds: found.map(({ id }) => id), features };
+}
+
+function toEvents(clicks: readonly Click[], itemOf: ReadonlyMap<string, number>): Event[] {
+  return clicks.flatMap(({ productId, action, occurredAtMs }) => {
+    const item = itemOf.get(productId);
+    return item === undefined
+      ? []
+      : [{ item, behaviour: POSITIVE_ACTIONS.indexOf(action), at: occurredAtMs }];
+  });
+}
+
+function withoutRepeats(events: readonly Event[]): Event[] {
+  const kept: Event[] = [];
+  for (const event of events) {
+    const last = kept.at(-1);
+    if (last?.item !== event.item) kept.push(event);
+    else if (event.behaviour > last.behaviour) kept[kept.length - 1] = event;
+  }
+  return kept;
+}

@@ -1,0 +1,75 @@
+/** What people did, from the clickstream topic. */
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { EventBus } from "@marquetry/backends/event-bus";
+import { Action } from "@marquetry/contracts/events/clickstream_pb";
+import type { ClickstreamEvent } from "@marquetry/contracts/events/clickstream_pb";
+import { CLICKSTREAM } from "@marquetry/contracts/topics";
+import { decodeBatch } from "@marquetry/contracts/validation";
+import { readTopic } from "./read-topic.js";
+
+export interface Click {
+  readonly eventId: string;
+  readonly productId: string;
+  readonly action: PositiveAction;
+  readonly occurredAtMs: number;
+}
+
+/** In the order in which they say more. */
+export const POSITIVE_ACTIONS = ["view", "click", "favourite", "add-to-cart", "purchase"] as const;
+export type PositiveAction = (typeof POSITIVE_ACTIONS)[number];
+
+/** Dismissals and returns name no product that somebody wanted. */
+const ACTIONS: Partial<Record<Action, PositiveAction>> = {
+  [Action.VIEW]: "view",
+  [Action.CLICK]: "click",
+  [Action.ADD_TO_CART]: "add-to-cart",
+  [Action.FAVOURITE]: "favourite",
+  [Action.PURCHASE]: "purchase",
+};
+
+export interface Clicks {
+  /** By user, in order of time and event id; users in the order of their ids. */
+  readonly byUser: ReadonlyMap<string, readonly Click[]>;
+  /** Records that are no valid event. */
+  readonly unusable: number;
+}
+
+/**
+ * The clickstream from its start to what it held when the reading began. An event counts once by its
+ * id. An erasure takes away all of its user's events before it.
+ */
+export async function readClicks(bus: EventBus): Promise<Clicks> {
+  const users = new Map<string, Map<string, Click>>();
+  let unusable = 0;
+  await readTopic(bus, CLICKSTREAM.name, (records) => {
+    const { accepted, rejected } = decodeBatch(CLICKSTREAM.schema, records);
+    unusable += rejected.length;
+    for (const { message } of accepted) take(users, message);
+  });
+  const byUser = [...users]
+    .filter(([, clicks]) => clicks.size > 0)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([userId, clicks]) => [userId, [...clicks.values()].sort(byTimeThenId)] as const);
+  return { byUser: new Map(byUser), unusable };
+}
+
+function take(
+  users: Map<string, Map<string, Click>>,
+  { userId, eventId, occurredAt, event }: ClickstreamEvent,
+): void {
+  if (event.case === "erased") users.delete(userId);
+  if (event.case !== "interaction") return;
+  const { productId } = event.value;
+  const action = ACTIONS[event.value.action];
+  if (action === undefined) return;
+  const clicks = users.get(userId) ?? new Map<string, Click>();
+  users.set(userId, clicks);
+  if (clicks.has(eventId)) return;
+  const occurredAtMs = timestampMs(occurredAt as Timestamp);
+  clicks.set(eventId, { eventId, productId, action, occurredAtMs });
+}
+
+function byTimeThenId(a: Click, b: Click): number {
+  return a.occurredAtMs - b.occurredAtMs || (a.eventId < b.eventId ? -1 : 1);
+}
