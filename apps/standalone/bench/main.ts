@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 import { defaultModelsDirectory, fetchEncoders } from "@marquetry/infra/models";
 import { DEFAULT_ENCODERS } from "@marquetry/model/zero-shot";
 import { describeError } from "@marquetry/runtime/errors";
+import type { PlatformEnvironment } from "../src/platform.js";
 import { ENCODER_PARTS } from "./encoder/parts.js";
 import { createReport, environmentOf } from "./figures.js";
 import { benchParity } from "./parity/bench-parity.js";
@@ -69,25 +70,7 @@ async function main(): Promise<number> {
   }
   const [name = "", ...others] = positionals;
   const progress = (line: string): void => void process.stderr.write(`${line}\n`);
-  if (name === "parity" && others.length === 0) {
-    const { dataset, bundle, text: textEncoder, image: imageEncoder } = options;
-    const users = Number(options.users);
-    const urls = [
-      ["EVENT_BUS_URL", options["event-bus-url"]],
-      ["VECTOR_INDEX_URL", options["vector-index-url"]],
-      ["PROFILE_STORE_URL", options["profile-store-url"]],
-    ].filter(([, url]) => url !== undefined);
-    const some = urls.length > 0 && urls.length < 3;
-    if (dataset === undefined || bundle === undefined || !(users >= 1) || some) {
-      process.stderr.write(HELP);
-      return 2;
-    }
-    const report = createReport(options.json, environmentOf([]));
-    const servers = Object.fromEntries(urls);
-    const encoders = { textEncoder, imageEncoder };
-    await benchParity({ dataset, bundle, users, ...encoders, servers, progress, report });
-    return 0;
-  }
+  if (name === "parity" && others.length === 0) return runParity(options, progress);
   const workers = Number(options.workers);
   const { part, quick } = options;
   const encodes = Number(options.encodes ?? (quick ? 10_000 : 50_000));
@@ -116,6 +99,41 @@ async function main(): Promise<number> {
   );
   const report = createReport(options.json, { ...environment, workers });
   await run({ data, models, workers, encodes, quick, progress, report });
+  return 0;
+}
+
+interface ParityArguments {
+  readonly dataset?: string | undefined;
+  readonly bundle?: string | undefined;
+  readonly users: string;
+  readonly text: string;
+  readonly image: string;
+  readonly json: boolean;
+  readonly "event-bus-url"?: string | undefined;
+  readonly "vector-index-url"?: string | undefined;
+  readonly "profile-store-url"?: string | undefined;
+}
+
+async function runParity(
+  options: ParityArguments,
+  progress: (line: string) => void,
+): Promise<number> {
+  const { dataset, bundle, text: textEncoder, image: imageEncoder } = options;
+  const users = Number(options.users);
+  const urls = [
+    ["EVENT_BUS_URL", options["event-bus-url"]],
+    ["VECTOR_INDEX_URL", options["vector-index-url"]],
+    ["PROFILE_STORE_URL", options["profile-store-url"]],
+  ].filter(([, url]) => url !== undefined);
+  const someMissing = urls.length > 0 && urls.length < 3;
+  if (dataset === undefined || bundle === undefined || !(users >= 1) || someMissing) {
+    process.stderr.write(HELP);
+    return 2;
+  }
+  const report = createReport(options.json, environmentOf([]));
+  const encoders = { textEncoder, imageEncoder };
+  const servers = Object.fromEntries(urls) as PlatformEnvironment;
+  await benchParity({ dataset, bundle, users, ...encoders, servers, progress, report });
   return 0;
 }
 

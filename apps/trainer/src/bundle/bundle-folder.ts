@@ -149,7 +149,7 @@ export function assertFits(
 export async function readBehaviourFiles(directory: string): Promise<BehaviourFiles> {
   const bundle = await loadBundle(directory);
   const file = join(directory, FILES.index);
-  const index = indexSchema.parse(JSON.parse(await readFile(file, "utf8")));
+  const index = parseIndex(await readFile(file, "utf8"), file);
   if (index.bundle !== bundle.id) {
     throw badInput(
       file,
@@ -165,7 +165,23 @@ export async function readBehaviourFiles(directory: string): Promise<BehaviourFi
   }
   const { shape, data } = decodeSafetensors(bytes).get("vectors")!;
   const vectors = matrix(shape[0]!, shape[1]!, data);
+  const rows = index.products.length;
+  const dims = bundle.encoders[BEHAVIOUR_MODALITY]?.dims ?? 0;
+  if (vectors.rows !== rows || vectors.cols !== dims) {
+    const got = `${vectors.rows} of ${vectors.cols}`;
+    throw badInput(file, undefined, `expected ${rows} vectors of ${dims} dimensions, got ${got}`);
+  }
   return { bundle, products: index.products, vectors };
+}
+
+function parseIndex(text: string, file: string): z.output<typeof indexSchema> {
+  try {
+    return indexSchema.parse(JSON.parse(text));
+  } catch (cause) {
+    const error = badInput(file, undefined, "expected what npm run train wrote");
+    error.cause = cause;
+    throw error;
+  }
 }
 
 /**

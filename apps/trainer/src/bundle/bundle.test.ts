@@ -161,6 +161,20 @@ describe("a bundle's folder", () => {
     expect(other({ text: words! })).toThrow(/modality image: .*got none/);
   });
 
+  test("is refused where its list of products is none, or is as long as no list of vectors", async () => {
+    await using folder = await temporaryFolder();
+    const place = join(folder.directory, "out");
+    await writeBundleFolder(place, await train(), itemIds, {});
+    const file = join(place, "behaviour.json");
+    const index = JSON.parse(await readFile(file, "utf8"));
+    await writeFile(file, JSON.stringify({ ...index, products: index.products.slice(1) }));
+    await expect(readBundleFolder(place, itemIds)).rejects.toThrow(
+      /expected 26 vectors of 6 .* 27/,
+    );
+    await writeFile(file, "{");
+    await expect(readBundleFolder(place, itemIds)).rejects.toThrow("expected what npm run train");
+  });
+
   test("is refused where a byte of its vectors or a product is another", async () => {
     await using folder = await temporaryFolder();
     const place = join(folder.directory, "out");

@@ -44,8 +44,11 @@ export async function trainedBundle(
   served?: ServedFusion,
 ): Promise<TrainedBundle> {
   const { dataset, features, counts } = prepared;
-  const { fusion, behaviour } =
-    served ?? weightedSumOf(express(vectors, features, (item) => counts[item]! > 0));
+  const {
+    fusion,
+    behaviour,
+    similarity = { kind: "dot" },
+  } = served ?? weightedSumOf(express(vectors, features, (item) => counts[item]! > 0));
   const digest = (await sha256Hex(vectorToBytes(behaviour.vectors.data))).slice(0, 8);
   const encoders = {
     ...prepared.encoders,
@@ -73,7 +76,7 @@ export async function trainedBundle(
       negativeShare,
       normaliseOutput: true,
     },
-    similarity: { kind: "dot" },
+    similarity,
     ranking: {
       ...untrained,
       weights: { similarity: 1, popularity: servedPopularity(ranking, counts), freshness: 0 },

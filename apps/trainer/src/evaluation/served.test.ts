@@ -38,9 +38,9 @@ test("a bundle scores by the services' functions what the trainer measured, to 1
   measured.data.forEach((score, i) => expect(served.data[i]).toBeCloseTo(score, 5));
 });
 
-test("a bundle whose similarity is not the dot product is refused", async () => {
+test("a bundle whose similarity the evaluation does not know is refused", async () => {
   const trained = { bundle: { id: "b", similarity: { kind: "cosine" } } };
   expect(() => servedScorer(trained as never, {}, new Float64Array(1))).toThrow(
-    "bundle b: expected similarity dot, got cosine",
+    "bundle b: expected similarity dot or two-tower, got cosine",
   );
 });
