@@ -13,14 +13,18 @@ import { countOf, DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER } from "./evaluate
 import type { CommandOutput } from "./evaluate.command.js";
 import { chooseRanking, learnFusion, learnVectors } from "./recipe/learn.js";
 import type { LearnOptions } from "./recipe/learn.js";
-import { RULES, rulesOf, vectorRow } from "./recipe/methods.js";
+import { bundleRows, RULES, rulesOf } from "./recipe/methods.js";
 import { prepare } from "./recipe/prepare.js";
 import { openCheckpoint } from "./training/checkpoint.js";
+import type { Towers } from "./training/in-batch-loss.js";
+import { towersOf } from "./training/parameters.js";
 import type { Prepared } from "./recipe/prepare.js";
 import { prepareFromSystem } from "./system/open-system.js";
 import type { SystemOptions } from "./system/open-system.js";
 
 const FUSIONS = ["combined", "attention"] as const;
+/** tau of the alignment loss, as of the other one. */
+const ALIGNMENT_TEMPERATURE = 0.15;
 const SCORERS = ["linear", "bilinear", "tanh"] as const;
 
 const HELP = `npm run train -- --dataset DIR --out DIR [OPTIONS]
@@ -38,6 +42,9 @@ services, behaviour.json and behaviour.safetensors for npm run export, report.js
   --fusion KIND   combined (unless told): several models, closed forms and neighbours, expressed as
                   a weighted sum; or attention: one model, whose learned weights the services use
   --scorer KIND   of the attention: linear (unless told), bilinear or tanh
+  --towers        with --fusion attention: users and products go through a learned tower each
+  --alignment W   with --fusion attention: weight of the loss that brings a product's modalities
+                  together (InfoNCE), 0 unless told
   --checkpoint DIR  keeps what is learned there after every epoch, and goes on from it
 
 From the running system: products and their vectors from the index, interactions from the clickstream
@@ -70,6 +77,8 @@ export async function runTrain(args: readonly string[], output: CommandOutput): 
       checkpoint: { type: "string" },
       fusion: { type: "string", default: "combined" },
       scorer: { type: "string", default: "linear" },
+      towers: { type: "boolean", default: false },
+      alignment: { type: "string", default: "0" },
       help: { type: "boolean", default: false },
     },
   });
@@ -82,6 +91,19 @@ export async function runTrain(args: readonly string[], output: CommandOutput): 
   const seed = countOf("--seed", values.seed);
   const fusion = oneOf("--fusion", values.fusion, FUSIONS);
   const scorer = oneOf("--scorer", values.scorer, SCORERS);
+  const alignment = Number(values.alignment);
+  if (!(alignment >= 0 && alignment < Infinity)) {
+    throw new MarquetryError(
+      "invalid",
+      `--alignment: expected a number of at least 0, got "${values.alignment}"`,
+    );
+  }
+  if (fusion === "combined" && (values.towers || alignment > 0)) {
+    throw new MarquetryError(
+      "invalid",
+      "--towers and --alignment: expected --fusion attention too",
+    );
+  }
   await assertNothingAt(out);
   const report = (line: string): void => void output.stderr.write(`${line}\n`);
   const prepared =
@@ -95,18 +117,24 @@ export async function runTrain(args: readonly string[], output: CommandOutput): 
         });
   const data = await fingerprint(prepared.dataset);
   const { checkpoint } = values;
-  const { vectors, served } = learn(prepared, {
+  const { towers: withTowers } = values;
+  const { vectors, served, towers } = learn(prepared, {
     seed,
     report,
     fusion,
     scorer,
+    towers: withTowers,
+    alignment,
     ...(checkpoint !== undefined && {
       checkpoints: (name, settings) => openCheckpoint(checkpoint, name, { data, settings }),
     }),
   });
   const rule = rulesOf(prepared)[0]!;
-  const ranking = chooseRanking(prepared, vectors, RULES[rule]);
-  const kind = fusion === "attention" ? ` --fusion attention --scorer ${scorer}` : "";
+  const ranking = chooseRanking(prepared, vectors, RULES[rule], undefined, towers);
+  const kind =
+    fusion === "attention"
+      ? ` --fusion attention --scorer ${scorer} --alignment ${alignment}${withTowers ? " --towers" : ""}`
+      : "";
   const source = folder === undefined ? "--from-system" : `--dataset ${basename(resolve(folder))}`;
   const createdBy = `train ${source} --seed ${seed}${kind}`;
   const trained = await trainedBundle(prepared, vectors, ranking, createdBy, served);
@@ -114,7 +142,7 @@ export async function runTrain(args: readonly string[], output: CommandOutput): 
     createdBy,
     interactionsSha256: data,
     ranking,
-    test: rulesOf(prepared).map((name) => vectorRow(prepared, "full", name, [vectors])),
+    test: [...bundleRows(prepared, trained)],
   });
   output.stdout.write(`${trained.bundle.id}\t${out}\n`);
 }
@@ -140,15 +168,28 @@ function systemOptions(values: SystemValues): Omit<SystemOptions, "report"> {
 interface Wanted extends LearnOptions {
   readonly fusion: (typeof FUSIONS)[number];
   readonly scorer: (typeof SCORERS)[number];
+  readonly towers: boolean;
+  /** Weight of the alignment loss. */
+  readonly alignment: number;
 }
 
-function learn(
-  prepared: Prepared,
-  { fusion, scorer, ...options }: Wanted,
-): { readonly vectors: Matrix; readonly served?: ServedFusion } {
+interface Learned {
+  readonly vectors: Matrix;
+  readonly served?: ServedFusion;
+  readonly towers?: Towers;
+}
+
+function learn(prepared: Prepared, wanted: Wanted): Learned {
+  const { fusion, alignment, ...options } = wanted;
   if (fusion === "combined") return { vectors: learnVectors(prepared, options) };
-  const learned = learnFusion(prepared, { ...options, weights: "attention", scorer });
-  return { vectors: learned.vectors, served: nativeFusion(prepared, learned) };
+  const learned = learnFusion(prepared, {
+    ...options,
+    weights: "attention",
+    alignment: { weight: alignment, temperature: ALIGNMENT_TEMPERATURE },
+  });
+  const towers = towersOf(learned.shape, learned.parameters);
+  const served = nativeFusion(prepared, learned);
+  return { vectors: learned.vectors, served, ...(towers && { towers }) };
 }
 
 function oneOf<const Choice extends string>(

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { openInterests } from "@marquetry/backends/inference/interests";
 import type { ProfileStore } from "@marquetry/backends/profile-store";
 import { openProfileStore } from "@marquetry/backends/profile-store/open";
 import { FUSED_VECTOR, productCollection } from "@marquetry/backends/vector-index";
@@ -61,6 +62,7 @@ async function bench(
   });
   const updateProfiles = createUpdateProfiles({
     bundle,
+    interests: await openInterests(bundle),
     profiles: around(profiles),
     productVectors: createProductVectors(counted, collection),
     events: createUserProfileEvents({ metrics: createMetrics("user-profile") }),

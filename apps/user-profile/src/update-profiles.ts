@@ -1,6 +1,7 @@
 /** Clickstream events in, histories, interests and popularity out. */
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { Interests } from "@marquetry/backends/inference/interests";
 import { HISTORY_EVENTS_MAX } from "@marquetry/backends/profile-store";
 import type {
   Behaviour,
@@ -12,7 +13,6 @@ import type {
 import { Action } from "@marquetry/contracts/events/clickstream_pb";
 import type { ClickstreamEvent } from "@marquetry/contracts/events/clickstream_pb";
 import type { Bundle } from "@marquetry/model/bundle";
-import { pool } from "@marquetry/model/interests";
 import type { UserProfileEvents } from "./events.js";
 import type { ProductVectors } from "./product-vectors.js";
 
@@ -42,11 +42,12 @@ const ACTIONS: Record<Exclude<Action, Action.UNSPECIFIED>, BehaviourAction> = {
  */
 export function createUpdateProfiles(parts: {
   readonly bundle: Bundle;
+  readonly interests: Interests;
   readonly profiles: ProfileStore;
   readonly productVectors: ProductVectors;
   readonly events: UserProfileEvents;
 }): UpdateProfiles {
-  const { bundle, profiles, productVectors, events: happened } = parts;
+  const { bundle, interests, profiles, productVectors, events: happened } = parts;
   return async (partition, events) => {
     const byUser = Map.groupBy(events, ({ event }) => event.userId);
     const userIds = [...byUser.keys()];
@@ -93,7 +94,8 @@ export function createUpdateProfiles(parts: {
       return vector === undefined ? [] : [{ vector, action, occurredAtMs }];
     });
     happened.behavioursWithoutProduct(history.length - known.length);
-    const interest = pool(bundle.interests, known);
+    // The users of a batch ask at the same time, so that a sequence model takes them together.
+    const [interest] = await interests.of([known]);
     return interest === undefined ? [] : [interest];
   }
 }

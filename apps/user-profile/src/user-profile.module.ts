@@ -5,6 +5,8 @@ import { NestFactory } from "@nestjs/core";
 import { bundleAt } from "@marquetry/backends/bundle/load";
 import type { EventBus } from "@marquetry/backends/event-bus";
 import { openEventBus } from "@marquetry/backends/event-bus/open";
+import { openInterests } from "@marquetry/backends/inference/interests";
+import type { Interests } from "@marquetry/backends/inference/interests";
 import type { ProfileStore } from "@marquetry/backends/profile-store";
 import { openProfileStore } from "@marquetry/backends/profile-store/open";
 import { productCollection } from "@marquetry/backends/vector-index";
@@ -29,10 +31,15 @@ export interface UserProfilePorts {
 
 @Module({})
 class UserProfileModule {
-  static register(context: ServiceContext, ports: UserProfilePorts): DynamicModule {
+  static register(
+    context: ServiceContext,
+    ports: UserProfilePorts,
+    interests: Interests,
+  ): DynamicModule {
     const { bundle, index, profiles } = ports;
     const updateProfiles = createUpdateProfiles({
       bundle,
+      interests,
       profiles,
       productVectors: createProductVectors(index, productCollection(bundle.id)),
       events: createUserProfileEvents(context),
@@ -74,9 +81,11 @@ export async function startUserProfile(
   context: ServiceContext,
   ports: UserProfilePorts,
 ): Promise<void> {
+  const interests = await openInterests(ports.bundle);
+  context.closers.add("interests", () => interests.close());
   await ports.bus.ensureTopics(TOPICS);
   const app = await NestFactory.createApplicationContext(
-    UserProfileModule.register(context, ports),
+    UserProfileModule.register(context, ports, interests),
     {
       logger: false,
       abortOnError: false,

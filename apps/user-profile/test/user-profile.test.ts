@@ -2,6 +2,9 @@
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, describe, expect, test } from "@jest/globals";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
@@ -11,19 +14,24 @@ import { openEventBus } from "@marquetry/backends/event-bus/open";
 import type { ProfileStore } from "@marquetry/backends/profile-store";
 import { openProfileStore } from "@marquetry/backends/profile-store/open";
 import { FUSED_VECTOR, productCollection } from "@marquetry/backends/vector-index";
+import type { PointPayload } from "@marquetry/backends/vector-index";
 import { openVectorIndex } from "@marquetry/backends/vector-index/open";
 import { Action, ClickstreamEventSchema } from "@marquetry/contracts/events/clickstream_pb";
 import type { ClickstreamEvent } from "@marquetry/contracts/events/clickstream_pb";
 import { CLICKSTREAM } from "@marquetry/contracts/topics";
+import { encodeBundle } from "@marquetry/model/bundle";
+import type { Bundle } from "@marquetry/model/bundle";
+import { pool } from "@marquetry/model/interests";
 import { zeroShotBundle } from "@marquetry/model/zero-shot";
 import { MarquetryError } from "@marquetry/runtime/errors";
 import { startService } from "@marquetry/runtime/lifecycle";
 import { createLogger } from "@marquetry/runtime/logger";
 import { startUserProfile } from "../src/user-profile.module.js";
 import { deadLetters } from "@marquetry/backends/test/dead-letters";
+import { recencyGraph } from "@marquetry/backends/test/sequence-graph";
 import { createUntil } from "@marquetry/runtime/test/until";
 
-const bundle = await zeroShotBundle({ text: { encoder: "words", dims: 3 } }, { dims: 3 });
+const zeroShot = await zeroShotBundle({ text: { encoder: "words", dims: 3 } }, { dims: 3 });
 const NOW = Date.UTC(2026, 0, 1);
 const until = createUntil(10_000, 5);
 
@@ -45,7 +53,7 @@ class Outage {
   }
 }
 
-async function startBench() {
+async function startBench(bundle: Bundle = zeroShot) {
   const logger = createLogger("test", "silent");
   const bus = openEventBus("memory:", { clientId: "test", logger });
   closers.push(() => bus.close());
@@ -86,7 +94,7 @@ async function startBench() {
   );
   closers.push(() => service.close());
   const health = `http://127.0.0.1:${service.healthPort}`;
-  return { bus, profiles, storeOutage, indexOutage, health };
+  return { bus, index, profiles, storeOutage, indexOutage, health };
 }
 
 function viewed(
@@ -112,6 +120,42 @@ async function publish(bus: EventBus, values: readonly (ClickstreamEvent | Uint8
     })),
   );
 }
+
+/** The service as a process on memory ports, until it ends. */
+async function runProcess(env: Readonly<Record<string, string>>) {
+  const child = spawn(process.execPath, [new URL("../src/main.js", import.meta.url).pathname], {
+    env: {
+      EVENT_BUS_URL: "memory:",
+      VECTOR_INDEX_URL: "memory:",
+      PROFILE_STORE_URL: "memory:",
+      HTTP_PORT: "0",
+      ...env,
+    },
+  });
+  let errors = "";
+  let output = "";
+  child.stderr.on("data", (chunk) => (errors += String(chunk)));
+  for (const stream of [child.stderr, child.stdout]) {
+    stream.on("data", (chunk) => (output += String(chunk)));
+  }
+  const [status] = await once(child, "close");
+  return { status: status as number, errors, output };
+}
+
+const payloadOf = (productId: string): PointPayload => ({
+  productId,
+  revision: 1,
+  removed: false,
+  title: "",
+  categories: [],
+  brand: "",
+  currency: "",
+  availability: "in-stock",
+  availableFromMs: NOW,
+  groupId: productId,
+  modalities: ["text"],
+  encoders: {},
+});
 
 const untilHistory = (profiles: ProfileStore, userId: string, events: number): Promise<void> =>
   until(`${userId} has ${events} events`, async () => {
@@ -174,22 +218,96 @@ describe("user-profile", () => {
   );
 });
 
+describe("a bundle with a sequence model", () => {
+  const size = { historyMax: 3, dims: 3, decay: 0.5 };
+  const { actions, negativeShare } = zeroShot.interests;
+  const bundle: Bundle = {
+    ...zeroShot,
+    id: "with-a-sequence",
+    interests: {
+      strategy: "sequence",
+      graph: recencyGraph(size),
+      historyMax: size.historyMax,
+      rankDecay: size.decay,
+      // As a dataset without types of behaviour has it.
+      actions: { ...actions, view: { bias: 0, sign: 1 } },
+      negativeShare,
+      normaliseOutput: true,
+    },
+  };
+  const vectors = {
+    lamp: Float32Array.of(1, 0, 0),
+    desk: Float32Array.of(0, 1, 0),
+    chair: Float32Array.of(0, 0.6, 0.8),
+  };
+
+  test("gives every user of a batch the vector that is computed offline, to 1e-5", async () => {
+    const { bus, index, profiles } = await startBench(bundle);
+    await index.upsert(
+      productCollection(bundle.id),
+      Object.entries(vectors).map(([productId, vector]) => ({
+        payload: payloadOf(productId),
+        vectors: { [FUSED_VECTOR]: vector },
+      })),
+    );
+    const seen: [userId: string, products: (keyof typeof vectors)[]][] = [
+      [randomUUID(), ["lamp", "lamp", "desk", "chair"]],
+      [randomUUID(), ["chair", "lamp"]],
+      [randomUUID(), ["desk"]],
+    ];
+    await publish(
+      bus,
+      seen.flatMap(([userId, products]) =>
+        products.map((productId, t) =>
+          viewed(userId, `${userId}-${t}`, { productId, atMs: NOW + t }),
+        ),
+      ),
+    );
+    for (const [userId, products] of seen) {
+      await untilHistory(profiles, userId, products.length);
+      const [profile] = await profiles.read([userId]);
+      const offline = pool(
+        {
+          strategy: "attention",
+          contentScoring: false,
+          rankDecay: size.decay,
+          actions: { view: { bias: 0, sign: 1 } },
+          negativeShare,
+          normaliseOutput: true,
+        },
+        products
+          .slice(-size.historyMax)
+          .map((product, t) => ({ vector: vectors[product], action: "view", occurredAtMs: t })),
+      )!;
+      const [interest] = profile!.interests;
+      offline.forEach((x, j) => expect(interest![j]).toBeCloseTo(x, 5));
+    }
+  });
+
+  test("with a graph of another digest it ends the process, which says so", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "marquetry-bundle-"));
+    closers.push(() => rm(folder, { recursive: true }));
+    const { manifest, weights, interests } = await encodeBundle(bundle);
+    const changed = interests!.slice();
+    changed[changed.length - 1]! ^= 1;
+    await writeFile(join(folder, "manifest.json"), manifest);
+    await writeFile(join(folder, "weights.safetensors"), weights);
+    await writeFile(join(folder, "interests.onnx"), changed);
+    const { status, output } = await runProcess({ BUNDLE_DIR: folder });
+    expect(status).not.toBe(0);
+    expect(output).toMatch(/interests\.graph\.sha256: expected [0-9a-f]{64}/);
+  });
+});
+
 describe("the process", () => {
   test("wrong variables end it with status 2 and one line per mistake", async () => {
-    const child = spawn(process.execPath, [new URL("../src/main.js", import.meta.url).pathname], {
-      env: {
-        EVENT_BUS_URL: "memory:",
-        VECTOR_INDEX_URL: "memory:",
-        PROFILE_STORE_URL: "postgres://somewhere",
-        PROFILE_TTL_DAYS: "0",
-        LOG_LEVEL: "loud",
-      },
+    const { status, errors } = await runProcess({
+      PROFILE_STORE_URL: "postgres://somewhere",
+      PROFILE_TTL_DAYS: "0",
+      LOG_LEVEL: "loud",
     });
-    let complaint = "";
-    child.stderr.on("data", (chunk) => (complaint += String(chunk)));
-    const [status] = await once(child, "close");
     expect(status).toBe(2);
-    expect(complaint.trimEnd().split("\n").sort()).toEqual([
+    expect(errors.trimEnd().split("\n").sort()).toEqual([
       expect.stringMatching(/^LOG_LEVEL: .*debug, info.*loud/),
       expect.stringMatching(/^PROFILE_STORE_URL: .*redis: or rediss: or memory:.*postgres/),
       expect.stringMatching(/^PROFILE_TTL_DAYS: .*1 to 3650/),

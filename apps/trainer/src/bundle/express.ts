@@ -13,6 +13,7 @@ import { BEHAVIOUR_MODALITY } from "@marquetry/model/bundle";
 import type { FusionModel } from "@marquetry/model/fusion";
 import { matrix, transpose } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
+import type { SimilarityModel } from "@marquetry/model/similarity";
 import { product } from "../linear-algebra/gemm.js";
 import { besideRows, gatherRows, normaliseRows, rowOf } from "../linear-algebra/rows.js";
 import { spdInverse } from "../linear-algebra/spd-inverse.js";
@@ -20,6 +21,8 @@ import { spdInverse } from "../linear-algebra/spd-inverse.js";
 /** How services make the trained vectors. */
 export interface ServedFusion {
   readonly fusion: FusionModel;
+  /** The dot product unless given. */
+  readonly similarity?: SimilarityModel;
   readonly behaviour: BehaviourModality;
 }
 

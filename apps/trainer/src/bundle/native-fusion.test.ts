@@ -4,10 +4,12 @@ import { fuse } from "@marquetry/model/fusion";
 import { matrix } from "@marquetry/model/matrix";
 import { mulberry32, randomVector } from "@marquetry/model/random";
 import { rowOf } from "../linear-algebra/rows.js";
-import { learnFusion } from "../recipe/learn.js";
+import { servedScorer } from "../evaluation/served.js";
+import { learnFusion, rankingOf } from "../recipe/learn.js";
 import type { LearnedFusion } from "../recipe/learn.js";
 import type { Prepared } from "../recipe/prepare.js";
 import { prepareContent } from "../representation/content.js";
+import { towersOf } from "../training/parameters.js";
 import type { ScorerKind } from "../training/scorer.js";
 import { nativeFusion } from "./native-fusion.js";
 import { modalityVectors, trainedBundle } from "./trained-bundle.js";
@@ -71,6 +73,21 @@ describe("a learned attention in a bundle", () => {
       }
     },
   );
+
+  test("towers become those of the similarity: services rank as the trainer does", async () => {
+    const report = (): void => undefined;
+    const options = { seed: 2, report, weights: "attention", towers: true } as const;
+    const learned = learnFusion(prepared, options);
+    const towers = towersOf(learned.shape, learned.parameters)!;
+    expect(Math.max(...towers.user.data.map(Math.abs))).toBeGreaterThan(1e-3);
+    const served = nativeFusion(prepared, learned);
+    const ranking = { decay: 1, popularity: 0 };
+    const trained = await trainedBundle(prepared, learned.vectors, ranking, "a test", served);
+    const users = Int32Array.of(0, 1, 2);
+    const expected = rankingOf(prepared, learned.vectors, towers)(ranking)(histories)(users);
+    const got = servedScorer(trained, prepared.features, counts)(histories)(users);
+    expected.data.forEach((x, e) => expect(Math.abs(got.data[e]! - x)).toBeLessThan(1e-4));
+  });
 
   test("learned weights differ between modalities, fixed ones do not", () => {
     const gatesOf = ({ parameters }: LearnedFusion): number[] =>

@@ -1,10 +1,13 @@
 /** One learned attention as a bundle has it: nothing is approximated, cold products included. */
 import { BEHAVIOUR_MODALITY } from "@marquetry/model/bundle";
-import { matrix, transpose } from "@marquetry/model/matrix";
+import { identity, matrix, transpose } from "@marquetry/model/matrix";
+import type { Matrix } from "@marquetry/model/matrix";
 import { gatherRows } from "../linear-algebra/rows.js";
 import type { LearnedFusion } from "../recipe/learn.js";
 import type { Prepared } from "../recipe/prepare.js";
-import { BEHAVIOUR, nameOf } from "../training/parameters.js";
+import { climb } from "../training/in-batch-loss.js";
+import type { Towers } from "../training/in-batch-loss.js";
+import { BEHAVIOUR, nameOf, towersOf } from "../training/parameters.js";
 import { toModelScorer } from "../training/scorer.js";
 import { withLengthKept } from "./express.js";
 import type { ServedFusion } from "./express.js";
@@ -44,6 +47,20 @@ export function nativeFusion(
       ...toModelScorer(scorer, parameters),
       normaliseOutput: true,
     },
+    ...similarityOf(towersOf(shape, parameters)),
     behaviour,
+  };
+}
+
+function similarityOf(towers: Towers | undefined): Pick<ServedFusion, "similarity"> {
+  if (towers === undefined) return {};
+  const layer = (tower: Matrix) => ({ weight: climb(identity(tower.rows), transpose(tower)) });
+  return {
+    similarity: {
+      kind: "two-tower",
+      user: layer(towers.user),
+      item: layer(towers.item),
+      normaliseOutput: true,
+    },
   };
 }

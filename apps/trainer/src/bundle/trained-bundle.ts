@@ -6,6 +6,7 @@ import { fuse } from "@marquetry/model/fusion";
 import type { ModalityVectors } from "@marquetry/model/fusion";
 import type { Matrix } from "@marquetry/model/matrix";
 import { popularityScore } from "@marquetry/model/ranking";
+import type { RerankerModel } from "@marquetry/model/reranker";
 import { vectorToBytes } from "@marquetry/model/vector";
 import { zeroShotBundle } from "@marquetry/model/zero-shot";
 import { MarquetryError } from "@marquetry/runtime/errors";
@@ -33,6 +34,7 @@ const TOLERANCE = 1e-5;
 /**
  * @param vectors one row of length 1 per product
  * @param createdBy the command
+ * @param reranker fitted to these vectors and this ranking
  * @param served how services make the vectors; a weighted sum that is fitted to them unless given
  * @throws MarquetryError `internal` where the bundle does not give back the vectors
  */
@@ -42,10 +44,14 @@ export async function trainedBundle(
   ranking: RankingSettings,
   createdBy: string,
   served?: ServedFusion,
+  reranker?: RerankerModel,
 ): Promise<TrainedBundle> {
   const { dataset, features, counts } = prepared;
-  const { fusion, behaviour } =
-    served ?? weightedSumOf(express(vectors, features, (item) => counts[item]! > 0));
+  const {
+    fusion,
+    behaviour,
+    similarity = { kind: "dot" },
+  } = served ?? weightedSumOf(express(vectors, features, (item) => counts[item]! > 0));
   const digest = (await sha256Hex(vectorToBytes(behaviour.vectors.data))).slice(0, 8);
   const encoders = {
     ...prepared.encoders,
@@ -73,12 +79,13 @@ export async function trainedBundle(
       negativeShare,
       normaliseOutput: true,
     },
-    similarity: { kind: "dot" },
+    similarity,
     ranking: {
       ...untrained,
       weights: { similarity: 1, popularity: servedPopularity(ranking, counts), freshness: 0 },
       popularityFloor: popularityScore(popularityFloor(counts), largestOf(counts)),
     },
+    ...(reranker !== undefined && { reranker }),
   };
   const golden = goldenVectors({
     fusion: draft.fusion,

@@ -2,7 +2,9 @@
 import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
 import { product } from "../linear-algebra/gemm.js";
-import { rowOf } from "../linear-algebra/rows.js";
+import { normaliseRows, rowOf } from "../linear-algebra/rows.js";
+import { climb } from "../training/in-batch-loss.js";
+import type { Towers } from "../training/in-batch-loss.js";
 import type { Scorer } from "./top-lists.js";
 
 export interface PooledRanking {
@@ -16,16 +18,21 @@ export interface PooledRanking {
   readonly gain?: Float32Array;
   /** By product, what is added to u'v. */
   readonly prior: Float64Array;
+  /** What users and products go through before they meet. */
+  readonly towers?: Towers | undefined;
 }
 
 /** score = u'v + prior. */
-export function pooledScorer({ vectors, histories, decay, prior, gain }: PooledRanking): Scorer {
+export function pooledScorer(ranking: PooledRanking): Scorer {
+  const { vectors, histories, decay, prior, gain, towers } = ranking;
+  const items = towers === undefined ? vectors : normaliseRows(climb(vectors, towers.item));
   return (users) => {
     const pooled = matrix(users.length, vectors.cols);
     for (const [i, user] of users.entries()) {
       rowOf(pooled, i).set(pooledVector(vectors, histories[user]!, decay, gain));
     }
-    return addPrior(product(pooled, vectors, { transposeB: true }), prior);
+    const climbed = towers === undefined ? pooled : normaliseRows(climb(pooled, towers.user));
+    return addPrior(product(climbed, items, { transposeB: true }), prior);
   };
 }
 

@@ -5,17 +5,22 @@ import { pool } from "@marquetry/model/interests";
 import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
 import { popularityScore } from "@marquetry/model/ranking";
+import { FUSED_SPACE } from "@marquetry/model/reranker";
+import { applyTower } from "@marquetry/model/similarity";
+import type { SimilarityModel } from "@marquetry/model/similarity";
 import { MarquetryError } from "@marquetry/runtime/errors";
 import type { BundleFolder } from "../bundle/bundle-folder.js";
 import { DATASET_ACTION, modalityVectors } from "../bundle/trained-bundle.js";
 import { product } from "../linear-algebra/gemm.js";
 import { rowOf } from "../linear-algebra/rows.js";
+import { rerankedScorer } from "../reranking/reranked.js";
 import { contentOf, createImpute } from "../representation/imputation.js";
 import type { ScorerFor } from "./choose.js";
 import { addPrior } from "./pooled.js";
 
 /**
- * score = w_s u'v + w_p popularity, with products fused and histories pooled by packages/model.
+ * score = w_s u'v + w_p popularity, with products fused and histories pooled by packages/model; then
+ * re-ranked where the bundle has a re-ranker.
  * @param features vectors of the bundle's encoders, one row per product
  * @param counts by product
  * @throws MarquetryError `invalid` where the bundle wants an encoder or dimensions that the features
@@ -26,8 +31,9 @@ export function servedScorer(
   features: Readonly<Record<string, Matrix>>,
   counts: Float64Array,
 ): ScorerFor {
-  if (bundle.similarity.kind !== "dot") {
-    const message = `bundle ${bundle.id}: expected similarity dot, got ${bundle.similarity.kind}`;
+  const { similarity } = bundle;
+  if (similarity.kind !== "dot" && similarity.kind !== "two-tower") {
+    const message = `bundle ${bundle.id}: expected similarity dot or two-tower, got ${similarity.kind}`;
     throw new MarquetryError("invalid", message);
   }
   const vectorsOf = modalityVectors(features, behaviour);
@@ -35,21 +41,38 @@ export function servedScorer(
   const dims = fused.find((vector) => vector !== undefined)?.length ?? 1;
   const vectors = matrix(fused.length, dims);
   for (const [item, vector] of fused.entries()) if (vector) rowOf(vectors, item).set(vector);
+  const items = towered(similarity, "item", vectors);
   const { weights, popularityFloor = 0 } = bundle.ranking;
   const most = counts.reduce((a, b) => Math.max(a, b), 0);
-  const prior = counts.map(
-    (count) => weights.popularity * Math.max(popularityScore(count, most), popularityFloor),
-  );
-  return (histories) => (users) => {
+  const popularity = counts.map((count) => Math.max(popularityScore(count, most), popularityFloor));
+  const prior = popularity.map((score) => weights.popularity * score);
+  const scorerFor: ScorerFor = (histories) => (users) => {
     const interests = matrix(users.length, dims);
     for (const [i, user] of users.entries()) {
       const interest = interestOf(bundle, vectors, histories[user]!);
       if (interest) rowOf(interests, i).set(interest);
     }
-    const scores = product(interests, vectors, { transposeB: true });
+    const scores = product(towered(similarity, "user", interests), items, { transposeB: true });
     for (let i = 0; i < scores.data.length; i += 1) scores.data[i]! *= weights.similarity;
     return addPrior(scores, prior);
   };
+  if (bundle.reranker === undefined) return scorerFor;
+  const vectorOf = (space: string, item: number): Float32Array | undefined =>
+    space === FUSED_SPACE ? fused[item] : vectorsOf(item)[space];
+  return rerankedScorer({ scorerFor, weights, popularity, vectorOf }, bundle.reranker);
+}
+
+/** The rows through one side's tower; zero rows, which have no direction, stay zero. */
+function towered(similarity: SimilarityModel, side: "user" | "item", rows: Matrix): Matrix {
+  if (similarity.kind !== "two-tower") return rows;
+  const { [side]: layer, normaliseOutput } = similarity;
+  const climbed = matrix(rows.rows, layer?.weight.rows ?? rows.cols);
+  for (let i = 0; i < rows.rows; i += 1) {
+    const row = rowOf(rows, i);
+    if (row.every((x) => x === 0)) continue;
+    rowOf(climbed, i).set(applyTower(layer, normaliseOutput, row));
+  }
+  return climbed;
 }
 
 /**

@@ -9,7 +9,9 @@ import { besideRows, normaliseRows } from "../linear-algebra/rows.js";
 import { principalDirections } from "../linear-algebra/whitening.js";
 import { productGraph } from "../representation/product-graph.js";
 import { behaviourRows } from "../representation/behaviour.js";
-import { BEHAVIOUR } from "../training/parameters.js";
+import type { AlignmentSettings } from "../training/alignment-loss.js";
+import type { Towers } from "../training/in-batch-loss.js";
+import { BEHAVIOUR, towersOf } from "../training/parameters.js";
 import type { Parameters, TowerShape } from "../training/parameters.js";
 import type { ScorerKind } from "../training/scorer.js";
 import type { BestEpoch, Checkpoint } from "../training/checkpoint.js";
@@ -99,6 +101,10 @@ export interface FusionOptions extends LearnOptions {
   readonly weights: "attention" | "fixed";
   /** Of the attention; linear unless given. */
   readonly scorer?: ScorerKind;
+  /** Whether users and candidates go through a tower each; none unless given. */
+  readonly towers?: boolean;
+  /** Cross-modal alignment beside the in-batch softmax; none unless given. */
+  readonly alignment?: AlignmentSettings;
   /** By modality, the chance that a product lacks it in a step. */
   readonly dropout?: Readonly<Record<string, number>>;
 }
@@ -115,13 +121,14 @@ export interface LearnedFusion {
 export function learnFusion(prepared: Prepared, options: FusionOptions): LearnedFusion {
   const { ordered } = prepared.dataset;
   const [settings, dims] = ordered ? [ORDERED, ORDERED_DIMS] : [UNORDERED, UNORDERED_DIMS];
-  const { scorer = "linear", dropout = settings.dropout, weights, seed } = options;
-  const { graph: _, ...shape } = { ...shapeOf(prepared, dims), scorer };
-  const fixedWeights = weights === "fixed";
-  return {
-    shape,
-    ...bestEpoch(prepared, shape, { ...settings, dropout, fixedWeights, seed }, options),
+  const { scorer = "linear", towers = false, alignment, weights, seed } = options;
+  const { graph: _, ...shape } = { ...shapeOf(prepared, dims), scorer, towers };
+  const own = {
+    dropout: options.dropout ?? settings.dropout,
+    fixedWeights: weights === "fixed",
+    ...(alignment && { alignment }),
   };
+  return { shape, ...bestEpoch(prepared, shape, { ...settings, ...own, seed }, options) };
 }
 
 /** A: content and behaviour beside one another, no training. */
@@ -161,9 +168,8 @@ function bestEpoch(
   for (const done of trainEpochs(shape, splits.train, settings, kept?.state)) {
     const { epoch, loss, decay, vectors, state } = done;
     const ranking = { decay: dataset.ordered ? 0.6 : 1, popularity: 0.02 };
-    const { validNdcg } = choose(dataset, counts, [ranking], rankingOf(prepared, vectors), {
-      masked: true,
-    });
+    const ranked = rankingOf(prepared, vectors, towersOf(shape, state.parameters));
+    const { validNdcg } = choose(dataset, counts, [ranking], ranked, { masked: true });
     report(
       `${dataset.name}, seed ${settings.seed}: epoch ${epoch} of ${settings.epochs}, ` +
         `loss ${loss.toFixed(4)}, decay ${decay.toFixed(3)}, validation NDCG ${validNdcg.toFixed(4)}`,
@@ -178,16 +184,22 @@ function bestEpoch(
 }
 
 /** What a checkpoint must agree in; the content's numbers are the data's. */
-function describedShape({ items, dims, scorer, graph, content }: TowerShape) {
+function describedShape({ items, dims, scorer, towers, graph, content }: TowerShape) {
   const modalities = Object.entries(content).map(([name, { cols }]) => [name, cols]);
-  return { items, dims, scorer, share: graph?.share ?? 0, modalities };
+  return { items, dims, scorer, towers, share: graph?.share ?? 0, modalities };
 }
 
 /** A scorer by the pooled vectors for any settings and histories. */
-export function rankingOf({ counts }: Prepared, vectors: Matrix) {
+export function rankingOf({ counts }: Prepared, vectors: Matrix, towers?: Towers) {
   return ({ decay, popularity }: RankingSettings) =>
     (histories: readonly Int32Array[]) =>
-      pooledScorer({ vectors, histories, decay, prior: popularityPrior(counts, popularity) });
+      pooledScorer({
+        vectors,
+        histories,
+        decay,
+        prior: popularityPrior(counts, popularity),
+        towers,
+      });
 }
 
 /** Decay first unless it is given, then popularity, both by the validation NDCG. */
@@ -196,8 +208,10 @@ export function chooseRanking(
   vectors: Matrix,
   rules: RankingRules,
   given?: number,
+  towers?: Towers,
 ): RankingSettings {
   const { dataset, counts } = prepared;
+  const ranked = rankingOf(prepared, vectors, towers);
   const fixed = given ?? (dataset.ordered ? undefined : 1);
   const decay =
     fixed ??
@@ -205,12 +219,10 @@ export function chooseRanking(
       dataset,
       counts,
       DECAYS.map((each) => ({ decay: each, popularity: 0.04 })),
-      rankingOf(prepared, vectors),
+      ranked,
       rules,
     ).settings.decay;
-  const similarity = remembered(
-    rankingOf(prepared, vectors)({ decay, popularity: 0 })(dataset.splits.train),
-  );
+  const similarity = remembered(ranked({ decay, popularity: 0 })(dataset.splits.train));
   return choose(
     dataset,
     counts,

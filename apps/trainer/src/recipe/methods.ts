@@ -30,6 +30,10 @@ export const RULES: Readonly<Record<RuleName, RankingRules>> = {
   "own-penalty": { masked: false, ownPenalty: 0.4 },
 };
 
+/** What a re-ranked row must say. */
+export const RERANKED =
+  "weights fitted on validation targets; own-history handling, which published models lack";
+
 export function rulesOf({ dataset }: Prepared): readonly RuleName[] {
   return dataset.ordered ? ["unmasked", "masked", "own-penalty"] : ["masked"];
 }
@@ -192,7 +196,8 @@ export function* bundleRows(prepared: Prepared, folder: BundleFolder): Generator
   const exported = withImputedBehaviour(folder, features, counts.length);
   const scorerFor = servedScorer(exported, features, counts);
   for (const rule of rulesOf(prepared)) {
-    yield rowOf(prepared, folder.bundle.id, rule, "as in the bundle", scorerFor);
+    const row = rowOf(prepared, folder.bundle.id, rule, "as in the bundle", scorerFor);
+    yield folder.bundle.reranker === undefined ? row : { ...row, beyondPublished: RERANKED };
   }
 }
 

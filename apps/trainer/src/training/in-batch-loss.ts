@@ -1,11 +1,12 @@
 /**
  * In-batch softmax with the correction for sampling. A row's user vector is
  * u = norm(sum_t a_t v_t), a = softmax_t(rho * (number of newer behaviours)); the candidates are the
- * batch's distinct targets; logits are u'v / tau - ln q with q = 1 - (1 - p)^B, the chance that a
+ * batch's distinct targets; with towers, u and the candidates' v go through one each,
+ * norm((I + T) x), histories do not; logits are u'v / tau - ln q with q = 1 - (1 - p)^B, the chance that a
  * product of target frequency p is among B targets (Yi et al., RecSys 2019); candidates of the
  * row's own history, other than its target, are left out.
  */
-import { matrix } from "@marquetry/model/matrix";
+import { matrix, transpose } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
 import { product } from "../linear-algebra/gemm.js";
 import { gatherRows, rowOf } from "../linear-algebra/rows.js";
@@ -19,6 +20,12 @@ export interface LossSettings {
   readonly targetShares: Float64Array;
 }
 
+/** T by side, shape [d, d]; zeros leave the vectors as they are. */
+export interface Towers {
+  readonly user: Matrix;
+  readonly item: Matrix;
+}
+
 export interface LossResult {
   /** Mean over the rows, in nats. */
   readonly loss: number;
@@ -26,6 +33,8 @@ export interface LossResult {
   readonly vectorGradient: Matrix;
   /** By rho. */
   readonly recencyGradient: number;
+  /** By T of either side, where there are towers. */
+  readonly towerGradients?: Towers;
 }
 
 export function inBatchLoss(
@@ -33,25 +42,46 @@ export function inBatchLoss(
   recency: number,
   batch: Batch,
   settings: LossSettings,
+  towers?: Towers,
 ): LossResult {
   const candidates = [...new Set(batch.targets)].sort((a, b) => a - b);
   const placeOf = new Map(candidates.map((item, place) => [item, place]));
   const weights = batch.histories.map((history) => recencyWeights(history.length, recency));
-  const users = normalised(pool(vectors, batch.histories, weights));
-  const candidateVectors = gatherRows(vectors, candidates);
+  const pooled = pool(vectors, batch.histories, weights);
+  const gathered = gatherRows(vectors, candidates);
+  const users = normalised(towers === undefined ? pooled : climb(pooled, towers.user));
+  const items = towers === undefined ? undefined : normalised(climb(gathered, towers.item));
+  const candidateVectors = items?.rows ?? gathered;
   const logits = product(users.rows, candidateVectors, { transposeB: true });
   correct(logits, candidates, batch, placeOf, settings);
   const loss = softmaxInPlace(logits, batch, placeOf, settings.temperature);
 
   // From here `logits` holds the loss's gradient by u'v.
   const vectorGradient = matrix(vectors.rows, vectors.cols);
-  const byCandidates = product(logits, users.rows, { transposeA: true });
+  let byCandidates = product(logits, users.rows, { transposeA: true });
+  let byPooled = backwardNormalise(product(logits, candidateVectors), users);
+  let towerGradients: Towers | undefined;
+  if (towers !== undefined && items !== undefined) {
+    const byItems = backwardNormalise(byCandidates, items);
+    towerGradients = {
+      user: product(byPooled, pooled, { transposeA: true }),
+      item: product(byItems, gathered, { transposeA: true }),
+    };
+    byPooled = climb(byPooled, transpose(towers.user));
+    byCandidates = climb(byItems, transpose(towers.item));
+  }
   for (const [place, item] of candidates.entries()) {
     rowOf(vectorGradient, item).set(rowOf(byCandidates, place));
   }
-  const byUsers = backwardNormalise(product(logits, candidateVectors), users);
-  const recencyGradient = backwardPool(vectors, batch.histories, weights, byUsers, vectorGradient);
-  return { loss, vectorGradient, recencyGradient };
+  const recencyGradient = backwardPool(vectors, batch.histories, weights, byPooled, vectorGradient);
+  return { loss, vectorGradient, recencyGradient, ...(towerGradients && { towerGradients }) };
+}
+
+/** (I + T) x for every row x. */
+export function climb(rows: Matrix, tower: Matrix): Matrix {
+  const result = product(rows, tower, { transposeB: true });
+  for (let e = 0; e < result.data.length; e += 1) result.data[e]! += rows.data[e]!;
+  return result;
 }
 
 /** softmax over t of rho * (length - 1 - t). */

@@ -3,6 +3,7 @@ import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
 import { mulberry32, nearNormal } from "@marquetry/model/random";
 import type { Csr } from "../linear-algebra/csr.js";
+import type { Towers } from "./in-batch-loss.js";
 import { startScorer } from "./scorer.js";
 import type { ScorerKind } from "./scorer.js";
 
@@ -21,6 +22,8 @@ export interface TowerShape {
   readonly known: Uint8Array;
   /** Of the attention over a product's modalities. */
   readonly scorer: ScorerKind;
+  /** Whether users and candidates go through a tower each. */
+  readonly towers?: boolean;
   /** Where given, a product takes a share of its neighbours: s_i + share * sum_j G_ij s_j. */
   readonly graph?: {
     /** G, symmetric, shape [items, items]. */
@@ -41,6 +44,9 @@ export const nameOf = {
   table: `${BEHAVIOUR}.table`,
   /** ln of the weight of a behaviour per newer one; one element. */
   recency: "recency",
+  /** T of the user's and the product's tower, shape [d, d]. */
+  userTower: "user.tower",
+  itemTower: "item.tower",
 } as const;
 
 export interface StartValues {
@@ -75,6 +81,10 @@ export function startParameters(shape: TowerShape, start: StartValues): Paramete
   parameters[nameOf.gate(BEHAVIOUR)] = new Float32Array(1);
   Object.assign(parameters, startScorer(scorer, dims, start.seed + 1));
   parameters[nameOf.recency] = Float32Array.of(start.recency);
+  if (shape.towers === true) {
+    parameters[nameOf.userTower] = new Float32Array(dims * dims);
+    parameters[nameOf.itemTower] = new Float32Array(dims * dims);
+  }
   return parameters;
 }
 
@@ -82,6 +92,15 @@ export function zerosLike(parameters: Parameters): Parameters {
   return Object.fromEntries(
     Object.entries(parameters).map(([name, values]) => [name, new Float32Array(values.length)]),
   );
+}
+
+/** Undefined where the shape has none. */
+export function towersOf({ dims, towers }: TowerShape, parameters: Parameters): Towers | undefined {
+  if (towers !== true) return undefined;
+  return {
+    user: matrix(dims, dims, parameters[nameOf.userTower]),
+    item: matrix(dims, dims, parameters[nameOf.itemTower]),
+  };
 }
 
 /** Whether it decides how much a modality counts, not what it says. */

@@ -13,14 +13,14 @@ import { inBatchLoss } from "./in-batch-loss.js";
 import type { LossSettings } from "./in-batch-loss.js";
 import { backwardItems, forwardItems, fullPresence } from "./item-tower.js";
 import type { Presence } from "./item-tower.js";
-import { isWeight, nameOf, startParameters, zerosLike } from "./parameters.js";
+import { isWeight, nameOf, startParameters, towersOf, zerosLike } from "./parameters.js";
 import type { Parameters, TowerShape } from "./parameters.js";
 
 export interface TrainSettings {
   readonly examples: ExampleRules;
   readonly epochs: number;
   readonly temperature: number;
-  /** Step sizes of the table, gates and scorer; of the projections; of the recency. */
+  /** Step sizes of the table, gates and scorer; of projections and towers; of the recency. */
   readonly rate: number;
   readonly projectionRate: number;
   readonly recencyRate: number;
@@ -112,8 +112,13 @@ export function lossAndGradients(
 ): { readonly loss: number; readonly gradients: Parameters } {
   const items = forwardItems(shape, parameters, presence);
   const recency = parameters[nameOf.recency]![0]!;
-  const result = inBatchLoss(items.vectors, recency, batch, settings);
+  const towers = towersOf(shape, parameters);
+  const result = inBatchLoss(items.vectors, recency, batch, settings, towers);
   const gradients = zerosLike(parameters);
+  if (result.towerGradients !== undefined) {
+    gradients[nameOf.userTower]!.set(result.towerGradients.user.data);
+    gradients[nameOf.itemTower]!.set(result.towerGradients.item.data);
+  }
   gradients[nameOf.recency]![0] = result.recencyGradient;
   const { alignment } = settings;
   if (alignment === undefined || alignment.weight === 0) {
@@ -131,7 +136,8 @@ function ratesOf(parameters: Parameters, settings: TrainSettings): Record<string
   return Object.fromEntries(
     Object.keys(parameters).map((name) => {
       if (settings.fixedWeights === true && isWeight(name)) return [name, 0];
-      if (name.endsWith(".projection")) return [name, settings.projectionRate];
+      if (name.endsWith(".projection") || name.endsWith(".tower"))
+        return [name, settings.projectionRate];
       if (name === nameOf.recency) {
         return [name, settings.examples.ordered ? settings.recencyRate : 0];
       }

@@ -20,14 +20,24 @@ const uniform = mulberry32(21);
 const unitRows = (cols: number): Matrix =>
   normaliseRows(matrix(ITEMS, cols, randomVector(uniform, ITEMS * cols)));
 
-function randomTower(scorer: ScorerKind = "linear"): {
+function randomTower(
+  scorer: ScorerKind = "linear",
+  towers = false,
+): {
   shape: TowerShape;
   parameters: Parameters;
 } {
   const image = unitRows(4);
   rowOf(image, 2).fill(0);
   const known = Uint8Array.of(1, 1, 1, 1, 1, 0, 1);
-  const shape = { items: ITEMS, dims: DIMS, content: { text: unitRows(3), image }, known, scorer };
+  const shape = {
+    items: ITEMS,
+    dims: DIMS,
+    content: { text: unitRows(3), image },
+    known,
+    scorer,
+    towers,
+  };
   const parameters = Object.fromEntries(
     Object.entries(startParameters(shape, { seed: 4, tableScale: 1, recency: -0.3 })).map(
       ([name, values]) => [name, values.map((x) => x + 0.3 * (2 * uniform() - 1))],
@@ -65,8 +75,9 @@ describe.each([
   ["tanh", "without a graph", undefined],
   ["linear", "with a graph", { neighbours, share: 0.7 }],
   ["linear", "with alignment", undefined, { weight: 0.8, temperature: 0.5 }],
-] as const)("gradients, %s scorer, %s", (scorer, _, graph?, alignment?) => {
-  const tower = randomTower(scorer);
+  ["linear", "with towers", undefined, undefined, true],
+] as const)("gradients, %s scorer, %s", (scorer, _, graph?, alignment?, towers?) => {
+  const tower = randomTower(scorer, towers);
   const { parameters } = tower;
   const shape = { ...tower.shape, ...(graph && { graph }) };
   const presence = fullPresence(shape);

@@ -92,7 +92,8 @@ class ThreadedSequence implements SequenceModel {
           this.#queue.push({ vectors, resolve, reject });
         }),
     );
-    this.#next();
+    // Whoever asks in the same turn shares the run.
+    setImmediate(() => this.#next());
     return Promise.all(interests);
   }
 
@@ -123,6 +124,7 @@ class ThreadedSequence implements SequenceModel {
 
   /** One run at a time: meanwhile the next one fills up. */
   #next(): void {
+    if (this.#closing !== undefined) return;
     if (this.#running.length > 0 || this.#queue.length === 0) return;
     const { rowsMax, historyMax, dims } = this.#options;
     this.#running = this.#queue.splice(0, rowsMax);
@@ -163,7 +165,7 @@ class ThreadedSequence implements SequenceModel {
       const lost = this.#running;
       this.#running = [];
       for (const { reject } of lost) reject(error);
-      if (this.#closing === undefined) this.#next();
+      this.#next();
     });
     return worker;
   }
