@@ -150,8 +150,12 @@ function writers(profiles: ProfileStore) {
   let offset = 0n;
   const source = () => ({ partition: 0, offset: (offset += 1n) });
   return {
-    /** Keeps a user with that interest, or with none, who has seen the products; the user's id. */
-    putUser: async (interest: Float32Array | undefined, seen: readonly string[] = []) => {
+    /** Keeps a user with that interest, or several, or none, who has seen the products; the user's
+     * id. */
+    putUser: async (
+      interest: Float32Array | readonly Float32Array[] | undefined,
+      seen: readonly string[] = [],
+    ) => {
       const userId = randomUUID();
       const history = seen.map((productId, at): Behaviour => ({
         eventId: String(at).padStart(3, "0"),
@@ -159,7 +163,7 @@ function writers(profiles: ProfileStore) {
         action: "view",
         occurredAtMs: 1,
       }));
-      const interests = interest === undefined ? [] : [interest];
+      const interests = interest instanceof Float32Array ? [interest] : (interest ?? []);
       const change = () => ({ history, interests });
       await profiles.update([{ userId, source: source(), change }]);
       return userId;
