@@ -16,7 +16,11 @@ import { countItems, questionOf } from "@marquetry/trainer/dataset/dataset";
 import type { Question } from "@marquetry/trainer/dataset/dataset";
 import { figuresAt, meanOf } from "@marquetry/trainer/evaluation/figures";
 import type { Mean } from "@marquetry/trainer/evaluation/figures";
-import { servedScorer, withImputedBehaviour } from "@marquetry/trainer/evaluation/served";
+import {
+  graphInterests,
+  servedScorer,
+  withImputedBehaviour,
+} from "@marquetry/trainer/evaluation/served";
 import { askedUsers, topLists } from "@marquetry/trainer/evaluation/top-lists";
 import type { TopLists } from "@marquetry/trainer/evaluation/top-lists";
 import { exportBehaviour } from "@marquetry/trainer/export/export-behaviour";
@@ -90,7 +94,9 @@ export async function measureParity(options: ParityOptions): Promise<Parity> {
   const served = { users, lists: await ask(options, users) };
   const counts = countItems(whole.histories, dataset.itemIds.length);
   const imputed = withImputedBehaviour(folder, features, dataset.itemIds.length);
-  const scorerFor = servedScorer(imputed, features, counts);
+  const { length } = dataset.itemIds;
+  const interestOf = await graphInterests(imputed, features, length, question.histories);
+  const scorerFor = servedScorer(imputed, features, counts, interestOf);
   const offline = topLists(question, scorerFor(question.histories), { masked });
   return {
     users: users.length,

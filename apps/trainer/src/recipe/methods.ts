@@ -9,7 +9,7 @@ import type { FiguresAt } from "../evaluation/figures.js";
 import type { ScorerFor } from "../evaluation/choose.js";
 import { addPrior, popularityPrior } from "../evaluation/pooled.js";
 import type { Row, RuleName } from "../evaluation/report.js";
-import { servedScorer, withImputedBehaviour } from "../evaluation/served.js";
+import { graphInterests, servedScorer, withImputedBehaviour } from "../evaluation/served.js";
 import type { RankingRules } from "../evaluation/top-lists.js";
 import { besideRows, normaliseRows } from "../linear-algebra/rows.js";
 import { coOccurrence } from "../representation/co-occurrence.js";
@@ -184,16 +184,18 @@ function* interestRows(
 
 /**
  * A bundle as services would use it once it is exported: behaviour of cold products imputed, products
- * fused and histories pooled by packages/model, scores composed with its own weights; nothing is
+ * fused and histories pooled as user-profile does, scores composed with its own weights; nothing is
  * chosen here.
  */
-export function* bundleRows(prepared: Prepared, folder: BundleFolder): Generator<Row> {
-  const { features, counts } = prepared;
+export async function bundleRows(prepared: Prepared, folder: BundleFolder): Promise<Row[]> {
+  const { dataset, features, counts } = prepared;
   const exported = withImputedBehaviour(folder, features, counts.length);
-  const scorerFor = servedScorer(exported, features, counts);
-  for (const rule of rulesOf(prepared)) {
-    yield rowOf(prepared, folder.bundle.id, rule, "as in the bundle", scorerFor);
-  }
+  const { histories } = questionOf(dataset.splits, "test");
+  const interestOf = await graphInterests(exported, features, counts.length, histories);
+  const scorerFor = servedScorer(exported, features, counts, interestOf);
+  return rulesOf(prepared).map((rule) =>
+    rowOf(prepared, folder.bundle.id, rule, "as in the bundle", scorerFor),
+  );
 }
 
 /**
