@@ -134,7 +134,7 @@ export function* sequenceRows(
   runs: readonly Matrix[],
   report: (line: string) => void,
 ): Generator<Row> {
-  if (!prepared.dataset.ordered) return;
+  if (!prepared.dataset.ordered || runs.length === 0) return;
   const coded = runs.map((vectors) => learnIdentity(prepared, vectors));
   yield* interestRows(
     prepared,
