@@ -155,7 +155,15 @@ export async function runTrain(args: readonly string[], output: CommandOutput): 
   const pooled = interests === "recency" ? "" : ` --interests ${interests}`;
   const createdBy = `train ${source} --seed ${seed}${kind}${pooled}`;
   const { served } = learned;
-  const trained = await trainedBundle(prepared, vectors, ranking, createdBy, served, pooling);
+  const trained = await trainedBundle(
+    prepared,
+    vectors,
+    ranking,
+    createdBy,
+    served,
+    undefined,
+    pooling,
+  );
   await writeBundleFolder(out, trained, prepared.dataset.itemIds, {
     createdBy,
     interactionsSha256: data,

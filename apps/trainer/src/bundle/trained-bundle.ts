@@ -6,6 +6,7 @@ import { fuse } from "@marquetry/model/fusion";
 import type { ModalityVectors } from "@marquetry/model/fusion";
 import type { Matrix } from "@marquetry/model/matrix";
 import { popularityScore } from "@marquetry/model/ranking";
+import type { RerankerModel } from "@marquetry/model/reranker";
 import { vectorToBytes } from "@marquetry/model/vector";
 import { zeroShotBundle } from "@marquetry/model/zero-shot";
 import { MarquetryError } from "@marquetry/runtime/errors";
@@ -35,6 +36,7 @@ const TOLERANCE = 1e-5;
 /**
  * @param vectors one row of length 1 per product
  * @param createdBy the command
+ * @param reranker fitted to these vectors and this ranking
  * @param served how services make the vectors; a weighted sum that is fitted to them unless given
  * @param pooling how services pool histories; by recency unless given
  * @throws MarquetryError `internal` where the bundle does not give back the vectors
@@ -45,6 +47,7 @@ export async function trainedBundle(
   ranking: RankingSettings,
   createdBy: string,
   served?: ServedFusion,
+  reranker?: RerankerModel,
   pooling: ServedInterests = recencyInterests(vectors, ranking.decay),
 ): Promise<TrainedBundle> {
   const { dataset, features, counts } = prepared;
@@ -78,6 +81,7 @@ export async function trainedBundle(
       weights: { similarity: 1, popularity: servedPopularity(ranking, counts), freshness: 0 },
       popularityFloor: popularityScore(popularityFloor(counts), largestOf(counts)),
     },
+    ...(reranker !== undefined && { reranker }),
   };
   const golden = goldenVectors({
     fusion: draft.fusion,

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
+import { decodeBundle } from "@marquetry/model/bundle";
 import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
 import { mulberry32, randomVector } from "@marquetry/model/random";
@@ -11,6 +12,8 @@ import { identityGain } from "../sequence/identity.js";
 import { sequenceGraph } from "../sequence/onnx.js";
 import { startSequence } from "../sequence/parameters.js";
 import { sequenceScorer } from "../sequence/sequence-scorer.js";
+import { baseRanking } from "../recipe/reranked-rows.js";
+import { rerankedScorer } from "../reranking/reranked.js";
 import { pooledScorer, popularityPrior } from "./pooled.js";
 import { graphInterests, servedScorer } from "./served.js";
 
@@ -43,7 +46,15 @@ const users = Int32Array.of(1, 0);
 
 describe("a bundle scores by the services' functions what the trainer measured, to 1e-5:", () => {
   async function expectServed(pooling: ServedInterests | undefined, measured: Matrix) {
-    const trained = await trainedBundle(prepared, vectors, ranking, "test", undefined, pooling);
+    const trained = await trainedBundle(
+      prepared,
+      vectors,
+      ranking,
+      "test",
+      undefined,
+      undefined,
+      pooling,
+    );
     const interestOf = await graphInterests(trained, { text }, items, histories);
     const served = servedScorer(trained, { text }, counts, interestOf)(histories)(users);
     measured.data.forEach((score, i) => expect(served.data[i]).toBeCloseTo(score, 5));
@@ -76,6 +87,21 @@ describe("a bundle scores by the services' functions what the trainer measured, 
     // Without the graph's answers the evaluation does not fall back to another pooling.
     expect(() => servedScorer(trained, { text }, counts)(histories)(users)).toThrow("sequence");
   });
+});
+
+test("a bundle read back re-ranks as the trainer measured", async () => {
+  const features = { own: -0.5, popularity: 0.1, "fused:max": 0.4, "text:last": -0.3 };
+  const model = { candidates: 8, historyMax: 2, features };
+  const trained = await trainedBundle(prepared, vectors, ranking, "a test", undefined, model);
+  const bundle = await decodeBundle(trained.encoded.manifest, trained.encoded.weights);
+  const served = servedScorer({ ...trained, bundle }, prepared.features, prepared.counts);
+  const base = baseRanking(prepared, vectors, ranking);
+  const measured = rerankedScorer(base, model)(histories)(users);
+  const plain = base.scorerFor(histories)(users);
+  expect(Math.abs(plain.data[0]! - measured.data[0]!)).toBeGreaterThan(0.01);
+  served(histories)(users).data.forEach((score, i) =>
+    expect(score).toBeCloseTo(measured.data[i]!, 5),
+  );
 });
 
 test("a bundle whose similarity the evaluation does not know is refused", async () => {

@@ -6,6 +6,7 @@ import type { PooledBehaviour } from "@marquetry/model/interests";
 import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
 import { popularityScore } from "@marquetry/model/ranking";
+import { FUSED_SPACE } from "@marquetry/model/reranker";
 import { applyTower } from "@marquetry/model/similarity";
 import type { SimilarityModel } from "@marquetry/model/similarity";
 import { MarquetryError } from "@marquetry/runtime/errors";
@@ -13,6 +14,7 @@ import type { BundleFolder } from "../bundle/bundle-folder.js";
 import { DATASET_ACTION, modalityVectors } from "../bundle/trained-bundle.js";
 import { product } from "../linear-algebra/gemm.js";
 import { rowOf } from "../linear-algebra/rows.js";
+import { rerankedScorer } from "../reranking/reranked.js";
 import { contentOf, createImpute } from "../representation/imputation.js";
 import type { ScorerFor } from "./choose.js";
 import { addPrior } from "./pooled.js";
@@ -21,7 +23,8 @@ import { addPrior } from "./pooled.js";
 const HISTORIES_AT_ONCE = 1_024;
 
 /**
- * score = w_s u'v + w_p popularity, with products fused and histories pooled by packages/model.
+ * score = w_s u'v + w_p popularity, with products fused and histories pooled by packages/model; then
+ * re-ranked where the bundle has a re-ranker.
  * @param features vectors of the bundle's encoders, one row per product
  * @param counts by product
  * @param interestOf for a bundle with a sequence model, see `graphInterests`
@@ -43,10 +46,9 @@ export function servedScorer(
   const items = towered(similarity, "item", vectors);
   const { weights, popularityFloor = 0 } = bundle.ranking;
   const most = counts.reduce((a, b) => Math.max(a, b), 0);
-  const prior = counts.map(
-    (count) => weights.popularity * Math.max(popularityScore(count, most), popularityFloor),
-  );
-  return (histories) => (users) => {
+  const popularity = counts.map((count) => Math.max(popularityScore(count, most), popularityFloor));
+  const prior = popularity.map((score) => weights.popularity * score);
+  const scorerFor: ScorerFor = (histories) => (users) => {
     const interests = matrix(users.length, vectors.cols);
     for (const [i, user] of users.entries()) {
       const history = histories[user]!;
@@ -60,6 +62,14 @@ export function servedScorer(
     for (let i = 0; i < scores.data.length; i += 1) scores.data[i]! *= weights.similarity;
     return addPrior(scores, prior);
   };
+  if (bundle.reranker === undefined) return scorerFor;
+  const vectorsOf = modalityVectors(features, behaviour);
+  const vectorOf = (space: string, item: number): Float32Array | undefined => {
+    if (space !== FUSED_SPACE) return vectorsOf(item)[space];
+    const row = rowOf(vectors, item);
+    return row.some((x) => x !== 0) ? row : undefined;
+  };
+  return rerankedScorer({ scorerFor, weights, popularity, vectorOf }, bundle.reranker);
 }
 
 /** The rows through one side's tower; zero rows, which have no direction, stay zero. */

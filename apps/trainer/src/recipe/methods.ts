@@ -30,6 +30,10 @@ export const RULES: Readonly<Record<RuleName, RankingRules>> = {
   "own-penalty": { masked: false, ownPenalty: 0.4 },
 };
 
+/** What a re-ranked row must say. */
+export const RERANKED =
+  "weights fitted on validation targets; own-history handling, which published models lack";
+
 export function rulesOf({ dataset }: Prepared): readonly RuleName[] {
   return dataset.ordered ? ["unmasked", "masked", "own-penalty"] : ["masked"];
 }
@@ -193,9 +197,10 @@ export async function bundleRows(prepared: Prepared, folder: BundleFolder): Prom
   const { histories } = questionOf(dataset.splits, "test");
   const interestOf = await graphInterests(exported, features, counts.length, histories);
   const scorerFor = servedScorer(exported, features, counts, interestOf);
-  return rulesOf(prepared).map((rule) =>
-    rowOf(prepared, folder.bundle.id, rule, "as in the bundle", scorerFor),
-  );
+  return rulesOf(prepared).map((rule) => {
+    const row = rowOf(prepared, folder.bundle.id, rule, "as in the bundle", scorerFor);
+    return folder.bundle.reranker === undefined ? row : { ...row, beyondPublished: RERANKED };
+  });
 }
 
 /**
