@@ -197,10 +197,11 @@ export async function bundleRows(prepared: Prepared, folder: BundleFolder): Prom
   const { histories } = questionOf(dataset.splits, "test");
   const interestOf = await graphInterests(exported, features, counts.length, histories);
   const scorerFor = servedScorer(exported, features, counts, interestOf);
-  return rulesOf(prepared).map((rule) => {
-    const row = rowOf(prepared, folder.bundle.id, rule, "as in the bundle", scorerFor);
-    return folder.bundle.reranker === undefined ? row : { ...row, beyondPublished: RERANKED };
-  });
+  const { id, reranker } = folder.bundle;
+  const label = reranker === undefined ? {} : { beyondPublished: RERANKED };
+  return rulesOf(prepared).map((rule) =>
+    Object.assign(rowOf(prepared, id, rule, "as in the bundle", scorerFor), label),
+  );
 }
 
 /**
