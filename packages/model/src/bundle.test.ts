@@ -106,6 +106,7 @@ const plain: Bundle = {
     popularityHalfLifeMs: 2000,
     actionWeights: { view: 1, dismiss: -0.5 },
   },
+  reranker: { candidates: 200, historyMax: 30, features: { own: -1.5, "text:max": 0.25 } },
 };
 
 async function roundtrip(bundle: Bundle): Promise<Bundle> {
@@ -348,6 +349,10 @@ describe("a bundle is refused", () => {
     ["ranking.freshnessHalfLifeMs: expected a", (m) => (m.ranking.freshnessHalfLifeMs = 0)],
     ["ranking.actionWeights.view", (m) => (m.ranking.actionWeights.view = "1")],
     ["ranking.popularityFloor: expected 0 to 1", (m) => (m.ranking.popularityFloor = 1.5)],
+    ["reranker.candidates: expected a whole", (m) => (m.reranker.candidates = 0.5)],
+    ["reranker.depth: unknown field", (m) => (m.reranker.depth = 2)],
+    ["reranker.features.smell:max: unknown", (m) => (m.reranker.features["smell:max"] = 1)],
+    ["reranker.features.own: expected a number", (m) => (m.reranker.features.own = "1")],
     ["weights.sha256", (m) => (m.weights.sha256 = "abc")],
   ])("naming the field: %s", async (message, change) => {
     await expect(decodeChanged(change)).rejects.toThrow(message);

@@ -28,6 +28,8 @@ import {
 import type { Fields } from "./manifest-fields.js";
 import type { Matrix } from "./matrix.js";
 import type { ScoreParts } from "./ranking.js";
+import { assertRerankerModel } from "./reranker.js";
+import type { RerankerModel } from "./reranker.js";
 import { decodeSafetensors, encodeSafetensors } from "./safetensors.js";
 import type { Tensor } from "./safetensors.js";
 import { assertSimilarityModel } from "./similarity.js";
@@ -45,6 +47,8 @@ export interface Bundle {
   readonly interests: InterestModel;
   readonly similarity: SimilarityModel;
   readonly ranking: RankingModel;
+  /** Puts the best products of a known user in order once more. */
+  readonly reranker?: RerankerModel;
   /** What the trainer computed; whoever reads the bundle computes it again. */
   readonly golden?: GoldenVectors;
 }
@@ -93,7 +97,7 @@ const NAME = /^[a-z0-9][a-z0-9.-]*$/;
 const GOLDEN_NAME = /^.{1,300}$/;
 const INTEREST_STRATEGIES = ["mean", "attention", "sequence"] as const;
 const SECTIONS = ["encoders", "fusion", "interests", "similarity", "ranking"] as const;
-const OPTIONAL_SECTIONS = ["golden"] as const;
+const OPTIONAL_SECTIONS = ["reranker", "golden"] as const;
 const FIELDS = ["format", "id", "createdBy", "weights", ...SECTIONS, ...OPTIONAL_SECTIONS];
 
 /**
@@ -156,6 +160,7 @@ export async function decodeBundle(
     interests: readInterests(objectOf(fields, "interests"), tensors, graph),
     similarity: readSimilarity(objectOf(fields, "similarity"), tensors),
     ranking: readRanking(objectOf(fields, "ranking")),
+    ...optional(fields, "reranker", (f, name) => readReranker(objectOf(f, name))),
     ...optional(fields, "golden", (f, name) => readGolden(objectOf(f, name), tensors)),
   };
   for (const name of tensors.tensors.keys()) {
@@ -482,6 +487,15 @@ function readRanking(fields: Fields): RankingModel {
   };
 }
 
+function readReranker(fields: Fields): RerankerModel {
+  allowOnly(fields, ["candidates", "historyMax", "features"]);
+  return {
+    candidates: numberOf(fields, "candidates"),
+    historyMax: numberOf(fields, "historyMax"),
+    features: recordOf(fields, "features", numberOf),
+  };
+}
+
 function readGolden(fields: Fields, source: TensorSource): GoldenVectors {
   allowOnly(fields, ["products", "histories"]);
   return {
@@ -512,7 +526,7 @@ function readGolden(fields: Fields, source: TensorSource): GoldenVectors {
 }
 
 /** Each part by itself was read; here they are checked against one another. */
-function assertFits({ encoders, fusion, interests, similarity }: Bundle): void {
+function assertFits({ encoders, fusion, interests, similarity, reranker }: Bundle): void {
   assertFusionModel(fusion);
   const names = new Set(fusion.modalities.map((modality) => modality.name));
   for (const name of Object.keys(encoders)) {
@@ -525,4 +539,5 @@ function assertFits({ encoders, fusion, interests, similarity }: Bundle): void {
   }
   assertInterestModel(interests, fusedDims(fusion));
   assertSimilarityModel(similarity, fusion);
+  if (reranker !== undefined) assertRerankerModel(reranker, [...names]);
 }

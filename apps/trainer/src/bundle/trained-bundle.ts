@@ -6,6 +6,7 @@ import { fuse } from "@marquetry/model/fusion";
 import type { ModalityVectors } from "@marquetry/model/fusion";
 import type { Matrix } from "@marquetry/model/matrix";
 import { popularityScore } from "@marquetry/model/ranking";
+import type { RerankerModel } from "@marquetry/model/reranker";
 import { vectorToBytes } from "@marquetry/model/vector";
 import { zeroShotBundle } from "@marquetry/model/zero-shot";
 import { MarquetryError } from "@marquetry/runtime/errors";
@@ -16,6 +17,8 @@ import type { Prepared } from "../recipe/prepare.js";
 import { express, weightedSumOf } from "./express.js";
 import type { BehaviourModality, ServedFusion } from "./express.js";
 import { goldenVectors } from "./golden.js";
+import { recencyInterests } from "./served-interests.js";
+import type { ServedInterests } from "./served-interests.js";
 
 export interface TrainedBundle {
   readonly bundle: Bundle;
@@ -33,7 +36,9 @@ const TOLERANCE = 1e-5;
 /**
  * @param vectors one row of length 1 per product
  * @param createdBy the command
+ * @param reranker fitted to these vectors and this ranking
  * @param served how services make the vectors; a weighted sum that is fitted to them unless given
+ * @param pooling how services pool histories; by recency unless given
  * @throws MarquetryError `internal` where the bundle does not give back the vectors
  */
 export async function trainedBundle(
@@ -42,6 +47,8 @@ export async function trainedBundle(
   ranking: RankingSettings,
   createdBy: string,
   served?: ServedFusion,
+  reranker?: RerankerModel,
+  pooling: ServedInterests = recencyInterests(vectors, ranking.decay),
 ): Promise<TrainedBundle> {
   const { dataset, features, counts } = prepared;
   const {
@@ -62,26 +69,19 @@ export async function trainedBundle(
   const { interests, ranking: untrained } = await zeroShotBundle(prepared.encoders, {
     weights: Object.fromEntries(Object.keys(features).map((name) => [name, 1])),
   });
-  const { actions, negativeShare } = interests;
   const draft: Bundle = {
     id: `${dataset.name}-draft`,
     createdBy,
     encoders,
     fusion,
-    interests: {
-      strategy: "attention",
-      contentScoring: false,
-      actions,
-      rankDecay: ranking.decay,
-      negativeShare,
-      normaliseOutput: true,
-    },
+    interests: pooling.model(interests),
     similarity,
     ranking: {
       ...untrained,
       weights: { similarity: 1, popularity: servedPopularity(ranking, counts), freshness: 0 },
       popularityFloor: popularityScore(popularityFloor(counts), largestOf(counts)),
     },
+    ...(reranker !== undefined && { reranker }),
   };
   const golden = goldenVectors({
     fusion: draft.fusion,
@@ -90,7 +90,7 @@ export async function trainedBundle(
     known: (item) => counts[item]! > 0,
     vectorsOf: modalityVectors(features, behaviour),
     histories: dataset.splits.train,
-    decay: ranking.decay,
+    interestOf: pooling.interestOf,
     action: DATASET_ACTION,
   });
   const { manifest } = await encodeBundle({ ...draft, golden });
@@ -126,12 +126,12 @@ export function modalityVectors(
 }
 
 async function assertSameVectors(
-  { manifest, weights }: EncodedBundle,
+  { manifest, weights, interests }: EncodedBundle,
   { features }: Prepared,
   vectors: Matrix,
   behaviour: BehaviourModality,
 ): Promise<void> {
-  const { fusion } = await decodeBundle(manifest, weights);
+  const { fusion } = await decodeBundle(manifest, weights, interests);
   const vectorsOf = modalityVectors(features, behaviour);
   for (const item of behaviour.items) {
     const fused = fuse(fusion, vectorsOf(item))!;

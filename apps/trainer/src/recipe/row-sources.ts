@@ -20,6 +20,7 @@ import {
   sequenceRows,
 } from "./methods.js";
 import type { Prepared } from "./prepare.js";
+import { rerankedRows } from "./reranked-rows.js";
 
 /** What rows are made from. */
 export interface RowContext {
@@ -74,6 +75,7 @@ export const ROW_SOURCES: readonly RowSource[] = [
     rows: ({ prepared, learned }) =>
       learned().length === 0 ? [] : learnedRows(prepared, learned()),
   },
+  { name: "re-ranked", rows: ({ prepared, learned }) => rerankedRows(prepared, learned()) },
   {
     name: "sequence",
     rows: ({ prepared, learned, report }) => sequenceRows(prepared, learned(), report),

@@ -1,0 +1,78 @@
+/** Rows of the quality table that rank twice. */
+import type { Matrix } from "@marquetry/model/matrix";
+import { FUSED_SPACE } from "@marquetry/model/reranker";
+import { popularityScore } from "@marquetry/model/ranking";
+import { questionOf } from "../dataset/dataset.js";
+import { figuresOf } from "../evaluation/choose.js";
+import { popularityFloor } from "../evaluation/pooled.js";
+import type { Row } from "../evaluation/report.js";
+import { fitReranker } from "../reranking/fit-reranker.js";
+import type { FittedReranker, RerankerValidation } from "../reranking/fit-reranker.js";
+import { rerankedScorer, vectorsBySpace } from "../reranking/reranked.js";
+import type { BaseRanking } from "../reranking/reranked.js";
+import { chooseRanking, rankingOf } from "./learn.js";
+import type { RankingSettings } from "./learn.js";
+import { RERANKED, RULES } from "./methods.js";
+import type { Prepared } from "./prepare.js";
+
+/**
+ * The learned model, re-ranked, one run per seed; no row where there is no re-ranker.
+ */
+export function* rerankedRows(prepared: Prepared, learned: readonly Matrix[]): Generator<Row> {
+  const { dataset, counts } = prepared;
+  const rows: Row[] = [];
+  for (const vectors of learned) {
+    const ranking = chooseRanking(prepared, vectors, RULES["own-penalty"]);
+    const fitted = fittedTo(prepared, vectors, ranking);
+    if (fitted === undefined) return;
+    const scorerFor = rerankedScorer(baseRanking(prepared, vectors, ranking), fitted.model);
+    const question = questionOf(dataset.splits, "test");
+    const figures = figuresOf(dataset, counts, question, scorerFor, RULES.unmasked);
+    const chosen = `decay ${ranking.decay}, popularity ${ranking.popularity}, ${described(fitted.validation)}`;
+    rows.push({ method: "re-ranked", rule: "unmasked", runs: [figures], chosen: [chosen] });
+  }
+  if (rows.length === 0) return;
+  yield {
+    method: "re-ranked",
+    rule: "unmasked",
+    runs: rows.flatMap(({ runs }) => runs),
+    chosen: rows.flatMap(({ chosen }) => chosen),
+    beyondPublished: RERANKED,
+  };
+}
+
+/**
+ * A re-ranker for the learned vectors and their ranking. Where histories have no order the last
+ * behaviours mean nothing, and there is none.
+ */
+export function fittedTo(
+  prepared: Prepared,
+  vectors: Matrix,
+  ranking: RankingSettings,
+): FittedReranker | undefined {
+  const { dataset, counts, features } = prepared;
+  if (!dataset.ordered) return undefined;
+  const base = baseRanking(prepared, vectors, ranking);
+  return fitReranker(base, dataset, counts, Object.keys(features));
+}
+
+function described({ recall, ndcg }: RerankerValidation): string {
+  return `two-fold validation R ${recall.toFixed(4)} N ${ndcg.toFixed(4)}`;
+}
+
+/** The learned vectors as services rank by them. */
+export function baseRanking(
+  prepared: Prepared,
+  vectors: Matrix,
+  ranking: RankingSettings,
+): BaseRanking {
+  const { counts, features } = prepared;
+  const most = counts.reduce((a, b) => Math.max(a, b), 0);
+  const floor = popularityFloor(counts);
+  return {
+    scorerFor: rankingOf(prepared, vectors)(ranking),
+    weights: { similarity: 1, popularity: ranking.popularity * Math.log1p(most) },
+    popularity: counts.map((count) => popularityScore(Math.max(count, floor), most)),
+    vectorOf: vectorsBySpace({ ...features, [FUSED_SPACE]: vectors }),
+  };
+}
