@@ -8,7 +8,7 @@ import { startPlatform } from "../../src/platform.js";
 import type { PlatformEnvironment } from "../../src/platform.js";
 import type { Report } from "../figures.js";
 import { consumersSettled } from "./consumers.js";
-import { measureParity } from "./parity.js";
+import { measureParity, offlineAnswer } from "./parity.js";
 
 export interface ParityBenchOptions {
   readonly dataset: string;
@@ -33,6 +33,7 @@ export async function benchParity(options: ParityBenchOptions): Promise<void> {
   const folder = await readBundleFolder(options.bundle, prepared.dataset.itemIds);
   const { ordered, name } = prepared.dataset;
   for (const masked of ordered ? [false, true] : [true]) {
+    const offline = offlineAnswer(prepared, folder, { usersMax: users, masked });
     const id = `parity-${randomUUID().slice(0, 8)}`;
     const bus = servers["EVENT_BUS_URL"];
     const platform = await startPlatform({
@@ -48,28 +49,20 @@ export async function benchParity(options: ParityBenchOptions): Promise<void> {
     });
     try {
       const settled = (): Promise<void> => consumersSettled(platform);
-      const parity = await measureParity({
-        prepared,
-        folder,
-        platform,
-        usersMax: users,
-        masked,
-        settled,
-        progress,
-      });
+      const parity = await measureParity(offline, { platform, settled, progress });
       const rule = masked ? "masked" : "unmasked";
       const context = { users: parity.users, bundle: folder.bundle.id };
-      for (const { name: figure, served, offline } of parity.figures) {
+      for (const { name: figure, served, offline: trained } of parity.figures) {
         report({
           name: `${name}/${rule}/${figure}, |served - offline|`,
-          value: Math.abs(served.value - offline.value),
+          value: Math.abs(served.value - trained.value),
           unit: "share",
-          goal: `<= ${offline.standardError.toFixed(4)}`,
+          goal: `<= ${trained.standardError.toFixed(4)}`,
           context: {
             ...context,
             served: served.value.toFixed(4),
-            offline: offline.value.toFixed(4),
-            "standard error": offline.standardError.toFixed(4),
+            offline: trained.value.toFixed(4),
+            "standard error": trained.standardError.toFixed(4),
           },
         });
       }

@@ -24,14 +24,23 @@ import type { Prepared } from "@marquetry/trainer/recipe/prepare";
 import type { Platform } from "../../src/platform.js";
 import { createRecommendationClient } from "../../src/recommendation-client.js";
 
-export interface ParityOptions {
+/** What the trainer answers. */
+export interface OfflineAnswer {
   readonly prepared: Prepared;
   readonly folder: BundleFolder;
+  /** Whether own products are left out. */
+  readonly masked: boolean;
+  /** Of all users, also those who are not asked: they make products popular. */
+  readonly histories: readonly Int32Array[];
+  readonly targets: readonly Int32Array[];
+  /** By product, how often it stands in the histories. */
+  readonly counts: Float64Array;
+  readonly lists: TopLists;
+}
+
+export interface ServedOptions {
   /** Runs the folder's bundle, without an encoder, and nothing has been sent to it. */
   readonly platform: Platform;
-  readonly usersMax: number;
-  /** Whether own products are left out of the answers. */
-  readonly masked: boolean;
   /** Resolves when every consumer has settled what was sent. */
   readonly settled: () => Promise<void>;
   readonly progress: (line: string) => void;
@@ -57,25 +66,44 @@ const CUTOFFS = [10, 20];
 const LIST = Math.max(...CUTOFFS);
 
 /**
+ * The trainer's full ranking with what services will know: popularity counts all histories, products
+ * without behaviour are imputed. Users with longer histories than a profile keeps are not asked.
+ * Computed before the services start, since it leaves the process no time for heartbeats.
+ */
+export function offlineAnswer(
+  prepared: Prepared,
+  folder: BundleFolder,
+  { usersMax, masked }: { readonly usersMax: number; readonly masked: boolean },
+): OfflineAnswer {
+  const { dataset, features } = prepared;
+  const { histories, targets } = askedOf(questionOf(dataset.splits, "test"), usersMax);
+  const counts = countItems(histories, dataset.itemIds.length);
+  const imputed = withImputedBehaviour(folder, features, dataset.itemIds.length);
+  const scorerFor = servedScorer(imputed, features, counts);
+  const lists = topLists({ histories, targets }, scorerFor(histories), { masked });
+  return { prepared, folder, masked, histories, targets, counts, lists };
+}
+
+/**
  * Sends the products as an encoder would, the behaviour by an export, and every user's history as
- * clicks, then asks for each user. The offline answer is that of the trainer for the same knowledge:
- * popularity counts the events that were sent, products without behaviour are imputed.
+ * clicks, then asks for each user.
  *
  * All events happened within the last moments, a millisecond apart, so that the popularity that
- * services let decay is still the plain count that the trainer has. Users with longer histories than
- * a profile keeps are not asked.
+ * services let decay is still the plain count that the trainer has.
  */
-export async function measureParity(options: ParityOptions): Promise<Parity> {
-  const { prepared, folder, platform, masked, settled, progress } = options;
-  const { dataset, features } = prepared;
-  const whole = questionOf(dataset.splits, "test");
-  const question = askedOf(whole, options.usersMax);
+export async function measureParity(
+  offline: OfflineAnswer,
+  served: ServedOptions,
+): Promise<Parity> {
+  const { platform, settled, progress } = served;
+  const { prepared, folder, histories, targets, counts, lists } = offline;
+  const { itemIds } = prepared.dataset;
   await sendProducts(prepared, platform.bus);
   await settled();
-  progress(`${dataset.itemIds.length} products are fused`);
+  progress(`${itemIds.length} products are fused`);
   await exportBehaviour({
     bundle: platform.bundle,
-    products: Array.from(folder.behaviour.items, (item) => dataset.itemIds[item]!),
+    products: Array.from(folder.behaviour.items, (item) => itemIds[item]!),
     vectors: folder.behaviour.vectors,
     bus: platform.bus,
     index: platform.index,
@@ -83,19 +111,14 @@ export async function measureParity(options: ParityOptions): Promise<Parity> {
   });
   await settled();
   progress("behaviour is exported");
-  await sendHistories(whole.histories, dataset.itemIds, platform.bus);
+  await sendHistories(histories, itemIds, platform.bus);
   await settled();
-  progress(`${whole.histories.length} users have their history`);
-  const users = askedUsers(question);
-  const served = { users, lists: await ask(options, users) };
-  const counts = countItems(whole.histories, dataset.itemIds.length);
-  const imputed = withImputedBehaviour(folder, features, dataset.itemIds.length);
-  const scorerFor = servedScorer(imputed, features, counts);
-  const offline = topLists(question, scorerFor(question.histories), { masked });
+  progress(`${histories.length} users have their history`);
+  const answers = { users: lists.users, lists: await ask(offline, served) };
   return {
-    users: users.length,
-    figures: CUTOFFS.flatMap((k) => figuresOf(k, served, offline, question.targets, counts)),
-    overlap: overlapOf(served, offline),
+    users: lists.users.length,
+    figures: CUTOFFS.flatMap((k) => figuresOf(k, answers, lists, targets, counts)),
+    overlap: overlapOf(answers, lists),
   };
 }
 
@@ -203,8 +226,8 @@ function userId(user: number): string {
 
 /** One list per user, by the products' numbers. */
 async function ask(
-  { prepared, platform, masked, progress }: ParityOptions,
-  users: Int32Array,
+  { prepared, masked, lists: { users } }: OfflineAnswer,
+  { platform, progress }: ServedOptions,
 ): Promise<Int32Array[]> {
   const numberOf = new Map(prepared.dataset.itemIds.map((id, i) => [id, i]));
   const client = createRecommendationClient(platform.grpcPort);
