@@ -34,7 +34,7 @@ export interface Ranking {
   readonly rerankerAway: boolean;
 }
 
-export interface RankRequest extends Pick<CandidateQuery, "vector" | "filter"> {
+export interface RankRequest extends Pick<CandidateQuery, "near" | "filter"> {
   readonly limit: number;
   readonly includeVariants: boolean;
   /** What the re-ranker goes by, oldest first; without it nothing is re-ranked. */
@@ -54,21 +54,19 @@ const ROUNDS_MAX = 4;
 /** @param rerank of a bundle that has a re-ranker */
 export function createRank(bundle: Bundle, findCandidates: FindCandidates, rerank?: Rerank): Rank {
   return async ({ limit, includeVariants, history, ...wanted }, popularity) => {
-    const { vector, filter } = wanted;
-    const toSimilarity = similarityTo(vector);
-    const withVectors =
-      vector !== undefined &&
-      similarityFromDot(bundle.similarity, bundle.fusion, vector) === undefined;
+    const { near, filter } = wanted;
+    const { toSimilarity, withVectors } = similarityTo(near);
     const candidates: Candidate[] = [];
-    const reranked = history !== undefined && rerank !== undefined && vector !== undefined;
+    const reranked = history !== undefined && rerank !== undefined && near.length > 0;
     let reach = Math.max(REACH_MIN, limit * REACH_PER_PRODUCT, reranked ? rerank.candidates : 0);
     const groups = new Set(filter.groupIdsNone);
     for (let round = 1; ; round += 1) {
       const query = {
         ...wanted,
         withVectors,
-        nearest: reach,
-        freshest: vector === undefined ? reach : Math.max(FRESH_MIN, limit),
+        // Vectors share the most that is asked for.
+        nearest: Math.min(reach, Math.ceil(REACH_MAX / Math.max(1, near.length))),
+        freshest: near.length === 0 ? reach : Math.max(FRESH_MIN, limit),
         filter: { ...filter, groupIdsNone: [...groups] },
       };
       const { found, more } = await findCandidates(query, popularity);
@@ -123,14 +121,27 @@ export function createRank(bundle: Bundle, findCandidates: FindCandidates, reran
     return ranked.sort((a, b) => b.score - a.score || (a.productId < b.productId ? -1 : 1));
   }
 
-  /** A product that shares nothing with the query, or has no vector, is neither near nor far: 0. */
-  function similarityTo(vector: Float32Array | undefined): (candidate: Candidate) => number {
-    if (vector === undefined) return () => 0;
-    const fromDot = similarityFromDot(bundle.similarity, bundle.fusion, vector);
-    return ({ product, dot, vector: item }) => {
-      if (dot === undefined) return 0;
-      if (fromDot !== undefined) return fromDot(dot, product.modalities);
-      return item === undefined ? 0 : similarity(bundle.similarity, bundle.fusion, vector, item);
+  /**
+   * The similarity with the nearest of the vectors. A product that shares nothing with the query, or
+   * has no vector, is neither near nor far: 0.
+   */
+  function similarityTo(near: readonly Float32Array[]): {
+    readonly toSimilarity: (candidate: Candidate) => number;
+    /** Whether the products' vectors are needed. */
+    readonly withVectors: boolean;
+  } {
+    const fromDots = near.map((vector) =>
+      similarityFromDot(bundle.similarity, bundle.fusion, vector),
+    );
+    const toSimilarity = ({ product, dots, vector: item }: Candidate): number => {
+      if (dots === undefined) return 0;
+      const similarities = near.map((vector, k) => {
+        const fromDot = fromDots[k];
+        if (fromDot !== undefined) return fromDot(dots[k]!, product.modalities);
+        return item === undefined ? 0 : similarity(bundle.similarity, bundle.fusion, vector, item);
+      });
+      return Math.max(...similarities);
     };
+    return { toSimilarity, withVectors: fromDots.includes(undefined) };
   }
 }

@@ -35,7 +35,7 @@ export function createRecommend(parts: {
       toPointFilter(request.filter),
       view.profileOf(request.userId),
     ]);
-    const interest = profile?.interests[0];
+    const near = profile?.interests ?? [];
     const seen = excludeSeen ? await seenFilter(profile?.history ?? [], includeVariants) : {};
     const productIdsNone = [...excludedProductIds, ...(seen.productIdsNone ?? [])];
     const { items, rerankerAway } = await rank(
@@ -43,8 +43,8 @@ export function createRecommend(parts: {
         limit,
         includeVariants,
         filter: { ...filter, ...seen, productIdsNone },
-        ...(interest === undefined ? {} : { vector: interest }),
         ...(profile === undefined ? {} : { history: profile.history }),
+        near,
       },
       view,
     );
@@ -55,7 +55,7 @@ export function createRecommend(parts: {
     for (const reason of degradationReasons) events.answerDegraded(reason);
     return {
       items,
-      strategy: interest === undefined ? Strategy.POPULAR_AND_FRESH : Strategy.PERSONALISED,
+      strategy: near.length === 0 ? Strategy.POPULAR_AND_FRESH : Strategy.PERSONALISED,
       degradationReasons,
     };
   };

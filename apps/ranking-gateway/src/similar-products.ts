@@ -46,7 +46,12 @@ export function createSimilarProducts(parts: {
     const groupIdsNone = includeVariants ? [] : [point.payload.groupId];
     const view = openProfileView();
     const { items } = await rank(
-      { limit, includeVariants, vector, filter: { ...filter, productIdsNone, groupIdsNone } },
+      {
+        limit,
+        includeVariants,
+        near: [vector],
+        filter: { ...filter, productIdsNone, groupIdsNone },
+      },
       view,
     );
     const degradationReasons = view.isAway() ? [DegradationReason.PROFILE_STORE_UNAVAILABLE] : [];

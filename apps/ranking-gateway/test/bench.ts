@@ -161,10 +161,10 @@ function writers(profiles: ProfileStore) {
   let offset = 0n;
   const source = () => ({ partition: 0, offset: (offset += 1n) });
   return {
-    /** Keeps a user with that interest, or with none, who has seen the products (or did to them
-     * what `action` says); the user's id. */
+    /** Keeps a user with that interest, or several, or none, who has seen the products (or did to
+     * them what `action` says); the user's id. */
     putUser: async (
-      interest: Float32Array | undefined,
+      interest: Float32Array | readonly Float32Array[] | undefined,
       seen: readonly string[] = [],
       action: BehaviourAction = "view",
     ) => {
@@ -175,7 +175,7 @@ function writers(profiles: ProfileStore) {
         action,
         occurredAtMs: 1,
       }));
-      const interests = interest === undefined ? [] : [interest];
+      const interests = interest instanceof Float32Array ? [interest] : (interest ?? []);
       const change = () => ({ history, interests });
       await profiles.update([{ userId, source: source(), change }]);
       return userId;
