@@ -38,18 +38,20 @@ export function createRecommend(parts: {
     const near = profile?.interests ?? [];
     const seen = excludeSeen ? await seenFilter(profile?.history ?? [], includeVariants) : {};
     const productIdsNone = [...excludedProductIds, ...(seen.productIdsNone ?? [])];
-    const items = await rank(
+    const { items, rerankerAway } = await rank(
       {
         limit,
         includeVariants,
         filter: { ...filter, ...seen, productIdsNone },
+        ...(profile === undefined ? {} : { history: profile.history }),
         near,
       },
       view,
     );
     const degradationReasons = view.isAway()
       ? [DegradationReason.PROFILE_STORE_UNAVAILABLE]
-      : reasonsOf(profile);
+      : [...reasonsOf(profile)];
+    if (rerankerAway) degradationReasons.push(DegradationReason.RERANKER_UNAVAILABLE);
     for (const reason of degradationReasons) events.answerDegraded(reason);
     return {
       items,

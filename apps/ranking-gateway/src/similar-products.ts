@@ -45,7 +45,7 @@ export function createSimilarProducts(parts: {
     const productIdsNone = [...new Set([productId, ...excludedProductIds])];
     const groupIdsNone = includeVariants ? [] : [point.payload.groupId];
     const view = openProfileView();
-    const items = await rank(
+    const { items } = await rank(
       {
         limit,
         includeVariants,
