@@ -14,7 +14,7 @@ import type { RankingSettings } from "./learn.js";
 import { RULES, rulesOf } from "./methods.js";
 import type { Prepared } from "./prepare.js";
 
-/** Found by a search on validation, with vectors of the same recipe. */
+/** Two tastes, each half as strong as what is common to both; not searched for here. */
 const SEVERAL: SeveralInterests = { max: 2, cosine: 0.6, share: 0.5, rounds: 3 };
 
 /**
