@@ -80,6 +80,7 @@ function withFirstProducts(prepared: Prepared, products: number): Prepared {
   });
 
   test("users are answered with the products that the trainer would name", () => {
+    expect(parity.degraded).toBe(0);
     expect(parity.overlap.value).toBeGreaterThan(0.99);
   });
 });

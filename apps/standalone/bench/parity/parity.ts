@@ -58,6 +58,9 @@ export interface Parity {
   readonly figures: readonly ParityFigure[];
   /** Share of a user's products that both lists have. */
   readonly overlap: Mean;
+  /** Answers that said that they are less than the best, as where the profile store did not answer
+   * in time: a difference that they make is none of the model. */
+  readonly degraded: number;
 }
 
 const PUBLISHED_AT_ONCE = 500;
@@ -114,11 +117,13 @@ export async function measureParity(
   await sendHistories(histories, itemIds, platform.bus);
   await settled();
   progress(`${histories.length} users have their history`);
-  const answers = { users: lists.users, lists: await ask(offline, served) };
+  const { degraded, ...answered } = await ask(offline, served);
+  const answers = { users: lists.users, lists: answered.lists };
   return {
     users: lists.users.length,
     figures: CUTOFFS.flatMap((k) => figuresOf(k, answers, lists, targets, counts)),
     overlap: overlapOf(answers, lists),
+    degraded,
   };
 }
 
@@ -228,16 +233,18 @@ function userId(user: number): string {
 async function ask(
   { prepared, masked, lists: { users } }: OfflineAnswer,
   { platform, progress }: ServedOptions,
-): Promise<Int32Array[]> {
+): Promise<{ readonly lists: Int32Array[]; readonly degraded: number }> {
   const numberOf = new Map(prepared.dataset.itemIds.map((id, i) => [id, i]));
   const client = createRecommendationClient(platform.grpcPort);
   const lists: Int32Array[] = [];
+  let degraded = 0;
   try {
     for (let from = 0; from < users.length; from += CALLS_AT_ONCE) {
       const calls = Array.from(users.subarray(from, from + CALLS_AT_ONCE), (user) =>
         client.recommend({ userId: userId(user), limit: LIST, excludeSeen: masked }),
       );
-      for (const { items } of await Promise.all(calls)) {
+      for (const { items, degradationReasons } of await Promise.all(calls)) {
+        if (degradationReasons.length > 0) degraded += 1;
         lists.push(Int32Array.from(items, ({ productId }) => numberOf.get(productId)!));
       }
     }
@@ -245,5 +252,5 @@ async function ask(
     client.close();
   }
   progress(`${users.length} users are answered`);
-  return lists;
+  return { lists, degraded };
 }
