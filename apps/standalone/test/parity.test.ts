@@ -58,7 +58,7 @@ function withFirstProducts(prepared: Prepared, products: number): Prepared {
     const behaviour = behaviourRows(dataset.splits.train, dataset.itemIds.length, RANK, 1);
     const vectors = normaliseRows(besideRows(content["image"]!, behaviour));
     const folder = await trainedBundle(prepared, vectors, RANKING, "a test");
-    const offline = offlineAnswer(prepared, folder, { usersMax: USERS, masked: true });
+    const offline = await offlineAnswer(prepared, folder, { usersMax: USERS, masked: true });
     platform = await startJourney({}, {}, folder.bundle);
     parity = await measureParity(offline, {
       platform,

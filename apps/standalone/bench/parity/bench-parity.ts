@@ -34,7 +34,7 @@ export async function benchParity(options: ParityBenchOptions): Promise<void> {
   const folder = await readBundleFolder(options.bundle, prepared.dataset.itemIds);
   const { ordered, name } = prepared.dataset;
   for (const masked of ordered ? [false, true] : [true]) {
-    const offline = offlineAnswer(prepared, folder, { usersMax: users, masked });
+    const offline = await offlineAnswer(prepared, folder, { usersMax: users, masked });
     const id = `parity-${randomUUID().slice(0, 8)}`;
     const bus = servers["EVENT_BUS_URL"];
     const platform = await startPlatform({

@@ -16,7 +16,11 @@ import { countItems, questionOf } from "@marquetry/trainer/dataset/dataset";
 import type { Question } from "@marquetry/trainer/dataset/dataset";
 import { figuresAt, meanOf } from "@marquetry/trainer/evaluation/figures";
 import type { Mean } from "@marquetry/trainer/evaluation/figures";
-import { servedScorer, withImputedBehaviour } from "@marquetry/trainer/evaluation/served";
+import {
+  graphInterests,
+  servedScorer,
+  withImputedBehaviour,
+} from "@marquetry/trainer/evaluation/served";
 import { askedUsers, topLists } from "@marquetry/trainer/evaluation/top-lists";
 import type { TopLists } from "@marquetry/trainer/evaluation/top-lists";
 import { exportBehaviour } from "@marquetry/trainer/export/export-behaviour";
@@ -73,16 +77,17 @@ const LIST = Math.max(...CUTOFFS);
  * without behaviour are imputed. Users with longer histories than a profile keeps are not asked.
  * Computed before the services start, since it leaves the process no time for heartbeats.
  */
-export function offlineAnswer(
+export async function offlineAnswer(
   prepared: Prepared,
   folder: BundleFolder,
   { usersMax, masked }: { readonly usersMax: number; readonly masked: boolean },
-): OfflineAnswer {
+): Promise<OfflineAnswer> {
   const { dataset, features } = prepared;
   const { histories, targets } = askedOf(questionOf(dataset.splits, "test"), usersMax);
   const counts = countItems(histories, dataset.itemIds.length);
   const imputed = withImputedBehaviour(folder, features, dataset.itemIds.length);
-  const scorerFor = servedScorer(imputed, features, counts);
+  const interestOf = await graphInterests(imputed, features, counts.length, histories);
+  const scorerFor = servedScorer(imputed, features, counts, interestOf);
   const lists = topLists({ histories, targets }, scorerFor(histories), { masked });
   return { prepared, folder, masked, histories, targets, counts, lists };
 }
