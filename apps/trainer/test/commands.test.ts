@@ -151,6 +151,22 @@ describe("train and evaluate", () => {
     expect(text).toContain(`--rows content --curves cold-users --seeds 0 --report ${report}`);
   });
 
+  test("what loses its only telling modality is found worse, by rows and curves of one command", async () => {
+    await using data = await temporaryFolder(plantedFiles());
+    const asked = ["--rows", "attention", "--curves", "missing-modality", "--seeds", "1"];
+    const figures = await figuresOf(["--dataset", data.directory, ...asked]);
+    const ndcg = (removed: string): number =>
+      figures.get(`missing-modality/attention, trained with dropout/${removed}/ndcg@20`)!.value;
+    // Pictures are noise here, behaviour tells the kinds apart.
+    expect(ndcg("none")).toBeGreaterThan(ndcg("behaviour") + 0.1);
+    expect(ndcg("image")).toBeGreaterThan(ndcg("behaviour") + 0.1);
+    const names = [...figures.keys()];
+    expect(names.filter((name) => name.startsWith("missing-image/fixed weights/"))).toHaveLength(
+      12,
+    );
+    expect(names).toContain("attention/masked/ndcg@20");
+  }, 60_000);
+
   test("a mistake in the data ends training before it starts, and leaves nothing behind", async () => {
     await using data = await temporaryFolder({
       ...pairFiles(),
