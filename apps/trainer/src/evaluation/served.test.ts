@@ -3,10 +3,12 @@ import { decodeBundle } from "@marquetry/model/bundle";
 import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
 import { mulberry32, randomVector } from "@marquetry/model/random";
+import { poolSeveral } from "@marquetry/model/several-interests";
+import { dot } from "@marquetry/model/vector";
 import { recencyInterests, sequenceInterests } from "../bundle/served-interests.js";
 import type { ServedInterests } from "../bundle/served-interests.js";
-import { trainedBundle } from "../bundle/trained-bundle.js";
-import { normaliseRows } from "../linear-algebra/rows.js";
+import { DATASET_ACTION, trainedBundle } from "../bundle/trained-bundle.js";
+import { normaliseRows, rowOf } from "../linear-algebra/rows.js";
 import type { Prepared } from "../recipe/prepare.js";
 import { identityGain } from "../sequence/identity.js";
 import { sequenceGraph } from "../sequence/onnx.js";
@@ -86,6 +88,32 @@ describe("a bundle scores by the services' functions what the trainer measured, 
     expect(trained.encoded.interests).toEqual(sequenceGraph(shape, parameters));
     // Without the graph's answers the evaluation does not fall back to another pooling.
     expect(() => servedScorer(trained, { text }, counts)(histories)(users)).toThrow("sequence");
+  });
+});
+
+test("a bundle with several interests per user scores products by the nearest", async () => {
+  const trained = await trainedBundle(prepared, vectors, ranking, "test");
+  const several = { max: 2, cosine: 0.99, share: 0.9, rounds: 3 };
+  const bundle = {
+    ...trained.bundle,
+    interests: { ...trained.bundle.interests, several },
+  };
+  const served = servedScorer({ ...trained, bundle }, { text }, counts)(histories)(users);
+  const single = servedScorer(trained, { text }, counts)(histories)(users);
+  // The second user's history is one product, the first one's is two unlike products.
+  expect(Array.from(rowOf(served, 0))).toEqual(Array.from(rowOf(single, 0)));
+  const interests = poolSeveral(
+    bundle.interests,
+    [3, 1, 3].map((item, t) => ({
+      vector: rowOf(vectors, item),
+      action: DATASET_ACTION,
+      occurredAtMs: t,
+    })),
+  );
+  expect(interests.length).toBe(2);
+  rowOf(served, 1).forEach((score, item) => {
+    const similarities = interests.map((interest) => dot(interest, rowOf(vectors, item)));
+    expect(score).toBeCloseTo(Math.max(...similarities) + prior[item]!, 5);
   });
 });
 

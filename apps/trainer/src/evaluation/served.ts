@@ -7,23 +7,23 @@ import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
 import { popularityScore } from "@marquetry/model/ranking";
 import { FUSED_SPACE } from "@marquetry/model/reranker";
+import { tastesAround } from "@marquetry/model/several-interests";
 import { applyTower } from "@marquetry/model/similarity";
 import type { SimilarityModel } from "@marquetry/model/similarity";
 import { MarquetryError } from "@marquetry/runtime/errors";
 import type { BundleFolder } from "../bundle/bundle-folder.js";
 import { DATASET_ACTION, modalityVectors } from "../bundle/trained-bundle.js";
-import { product } from "../linear-algebra/gemm.js";
 import { rowOf } from "../linear-algebra/rows.js";
 import { rerankedScorer } from "../reranking/reranked.js";
 import { contentOf, createImpute } from "../representation/imputation.js";
 import type { ScorerFor } from "./choose.js";
-import { addPrior } from "./pooled.js";
+import { addPrior, nearestScores } from "./pooled.js";
 
 /** Within what may wait for a sequence model. */
 const HISTORIES_AT_ONCE = 1_024;
 
 /**
- * score = w_s u'v + w_p popularity, with products fused and histories pooled by packages/model; then
+ * score = w_s max_k u_k'v + w_p popularity, with products fused and histories pooled by packages/model; then
  * re-ranked where the bundle has a re-ranker.
  * @param features vectors of the bundle's encoders, one row per product
  * @param counts by product
@@ -49,16 +49,15 @@ export function servedScorer(
   const popularity = counts.map((count) => Math.max(popularityScore(count, most), popularityFloor));
   const prior = popularity.map((score) => weights.popularity * score);
   const scorerFor: ScorerFor = (histories) => (users) => {
-    const interests = matrix(users.length, vectors.cols);
-    for (const [i, user] of users.entries()) {
-      const history = histories[user]!;
+    const interests = Array.from(users, (user) => {
+      const behaviours = behavioursOf(vectors, histories[user]!);
       const interest =
         interestOf === undefined
-          ? pool(bundle.interests, behavioursOf(vectors, history))
-          : interestOf(history);
-      if (interest) rowOf(interests, i).set(interest);
-    }
-    const scores = product(towered(similarity, "user", interests), items, { transposeB: true });
+          ? pool(bundle.interests, behaviours)
+          : interestOf(histories[user]!);
+      return interest === undefined ? [] : tastesAround(bundle.interests, interest, behaviours);
+    });
+    const scores = nearestScores(interests, items, (rows) => towered(similarity, "user", rows));
     for (let i = 0; i < scores.data.length; i += 1) scores.data[i]! *= weights.similarity;
     return addPrior(scores, prior);
   };

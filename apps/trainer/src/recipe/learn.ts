@@ -2,6 +2,7 @@
 import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
 import { choose } from "../evaluation/choose.js";
+import type { Chosen, ScorerFor } from "../evaluation/choose.js";
 import { addPrior, pooledScorer, popularityPrior } from "../evaluation/pooled.js";
 import type { RankingRules, Scorer } from "../evaluation/top-lists.js";
 import { product } from "../linear-algebra/gemm.js";
@@ -210,8 +211,16 @@ export function chooseRanking(
   given?: number,
   towers?: Towers,
 ): RankingSettings {
-  const { dataset, counts } = prepared;
-  const ranked = rankingOf(prepared, vectors, towers);
+  return chooseRankingBy(prepared, rankingOf(prepared, vectors, towers), rules, given).settings;
+}
+
+/** As `chooseRanking`, of whatever ranks by such settings, with what they come to. */
+export function chooseRankingBy(
+  { dataset, counts }: Prepared,
+  ranked: (settings: RankingSettings) => ScorerFor,
+  rules: RankingRules,
+  given?: number,
+): Chosen<RankingSettings> {
   const fixed = given ?? (dataset.ordered ? undefined : 1);
   const decay =
     fixed ??
@@ -232,7 +241,7 @@ export function chooseRanking(
       (users) =>
         addPrior(similarity(users), popularityPrior(counts, popularity)),
     rules,
-  ).settings;
+  );
 }
 
 /** The scorer, computed once for each block of users; for few calls over the same blocks. */
