@@ -64,7 +64,7 @@ function withFirstProducts(prepared: Prepared, products: number): Prepared {
     const behaviour = behaviourRows(dataset.splits.train, dataset.itemIds.length, RANK, 1);
     const vectors = normaliseRows(besideRows(content["image"]!, behaviour));
     const folder = await trainedBundle(prepared, vectors, RANKING, "a test", undefined, RERANKER);
-    const offline = offlineAnswer(prepared, folder, { usersMax: USERS, masked: true });
+    const offline = await offlineAnswer(prepared, folder, { usersMax: USERS, masked: true });
     platform = await startJourney({}, {}, folder.bundle);
     parity = await measureParity(offline, {
       platform,
@@ -86,6 +86,7 @@ function withFirstProducts(prepared: Prepared, products: number): Prepared {
   });
 
   test("users are answered with the products that the trainer would name", () => {
+    expect(parity.degraded).toBe(0);
     expect(parity.overlap.value).toBeGreaterThan(0.99);
   });
 });

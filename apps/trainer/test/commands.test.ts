@@ -31,8 +31,8 @@ function plantedFiles(): Record<string, string | Uint8Array> {
   };
 }
 
-/** The same in order of time, as RecBole's files. */
-function orderedFiles(): Record<string, string | Uint8Array> {
+/** The same in order of time, as RecBole's files; a product may come again, unless told. */
+function orderedFiles({ again = true } = {}): Record<string, string | Uint8Array> {
   const uniform = mulberry32(18);
   const inter = (
     part: (own: readonly number[]) => readonly (readonly [string, number])[],
@@ -43,9 +43,11 @@ function orderedFiles(): Record<string, string | Uint8Array> {
         part(own).map(([before, target]) => `${user} | ${before} | ${target}`),
       ),
     );
-  const histories = Array.from({ length: USERS }, (_, user) =>
-    Array.from({ length: 6 }, () => 2 * Math.floor((uniform() * ITEMS) / 2) + (user % 2)),
-  );
+  const histories = Array.from({ length: USERS }, (_, user) => {
+    const kind = Array.from({ length: ITEMS / 2 }, (_each, i) => 2 * i + (user % 2));
+    if (!again) return kind.sort(() => uniform() - 0.5).slice(0, 6);
+    return Array.from({ length: 6 }, () => kind[Math.floor(uniform() * kind.length)]!);
+  });
   const step = (own: readonly number[], t: number): readonly [string, number] => [
     own.slice(0, t).join(" "),
     own[t]!,
@@ -120,6 +122,22 @@ describe("train and evaluate", () => {
     const { length } = await readFile(join(out, "interests.onnx"));
     expect(manifest.interests).toMatchObject({ strategy: "sequence", graph: { bytes: length } });
     const report = JSON.parse(await readFile(join(out, "report.json"), "utf8"));
+    const figures = await figuresOf(["--dataset", data.directory, "--bundle", out]);
+    const ndcg = (method: string): number => figures.get(`${method}/unmasked/ndcg@10`)!.value;
+    expect(ndcg(id!)).toBeCloseTo(report.test[0].runs[0][0].ndcg.value, 12);
+    expect(ndcg(id!)).toBeGreaterThan(ndcg("popularity") + 0.05);
+  }, 60_000);
+
+  test("where nobody has a product twice, a re-ranker that knows it is trained, written and used", async () => {
+    await using data = await temporaryFolder(orderedFiles({ again: false }));
+    const out = join(data.directory, "bundle");
+    const output = captured();
+    await runTrain(["--dataset", data.directory, "--out", out], output);
+    const [id] = output.out().split("\t");
+    const { reranker } = JSON.parse(await readFile(join(out, "manifest.json"), "utf8"));
+    expect(reranker.features.own).toBeLessThan(0);
+    const report = JSON.parse(await readFile(join(out, "report.json"), "utf8"));
+    expect(report.reranker.ndcg).toBeGreaterThan(report.reranker.baseNdcg);
     const figures = await figuresOf(["--dataset", data.directory, "--bundle", out]);
     const ndcg = (method: string): number => figures.get(`${method}/unmasked/ndcg@10`)!.value;
     expect(ndcg(id!)).toBeCloseTo(report.test[0].runs[0][0].ndcg.value, 12);

@@ -1,4 +1,5 @@
 /** The recipe: from prepared data to one vector per product. */
+import { createHash } from "node:crypto";
 import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
 import { choose } from "../evaluation/choose.js";
@@ -184,9 +185,11 @@ function bestEpoch(
   return best;
 }
 
-/** What a checkpoint must agree in; the content's numbers are the data's. */
+/** What a checkpoint must agree in: another encoder's content may well have the same shape. */
 function describedShape({ items, dims, scorer, towers, graph, content }: TowerShape) {
-  const modalities = Object.entries(content).map(([name, { cols }]) => [name, cols]);
+  const modalities = Object.entries(content).map(([name, { cols, data }]) => {
+    return [name, cols, createHash("sha256").update(data).digest("hex")];
+  });
   return { items, dims, scorer, towers, share: graph?.share ?? 0, modalities };
 }
 
