@@ -11,8 +11,9 @@ import type { Popularity } from "./popularity.js";
 
 export interface Candidate {
   readonly product: PointPayload;
-  /** Dot product with the query vector; undefined for a product found without one. */
-  readonly dot?: number;
+  /** Dot products with the query's vectors, in their order; undefined where there are none, or the
+   * product has no vector. */
+  readonly dots?: readonly number[];
   /** The fused vector, where it was asked for. */
   readonly vector?: Float32Array;
 }
@@ -24,11 +25,11 @@ export interface Candidates {
 }
 
 export interface CandidateQuery {
-  /** What to look near to; without it popular and fresh products are all there is. */
-  readonly vector?: Float32Array;
+  /** What to look near to; without any, popular and fresh products are all there is. */
+  readonly near: readonly Float32Array[];
   /** Whether to bring the products' vectors along. */
   readonly withVectors: boolean;
-  /** How many of the nearest products; the freshest ones are all there is without a vector. */
+  /** How many of the nearest products of each vector. */
   readonly nearest: number;
   readonly freshest: number;
   readonly filter: PointFilter;
@@ -37,14 +38,19 @@ export interface CandidateQuery {
 export type FindCandidates = (query: CandidateQuery, popularity: Popularity) => Promise<Candidates>;
 
 /**
- * The nearest products, the most popular and the freshest ones that pass the filter, each once. The
- * popular and fresh ones are asked for their similarity too, so that every score is whole.
+ * The products nearest to each vector, the most popular and the freshest ones that pass the filter,
+ * each once. Whatever was found another way is asked for its similarity too, so that every score is
+ * whole.
  */
 export function createFindCandidates(catalogue: Catalogue): FindCandidates {
   return async (query, popularity) => {
-    const { vector, withVectors, filter } = query;
-    const near = async (limit: number, among: PointFilter): Promise<ScoredPoint[]> => {
-      if (vector === undefined || limit === 0) return [];
+    const { near, withVectors, filter } = query;
+    const nearestTo = async (
+      vector: Float32Array,
+      limit: number,
+      among: PointFilter,
+    ): Promise<ScoredPoint[]> => {
+      if (limit === 0) return [];
       const vectors = withVectors ? [FUSED_VECTOR] : [];
       return catalogue.query({ vector, using: FUSED_VECTOR, limit, filter: among, vectors });
     };
@@ -52,35 +58,59 @@ export function createFindCandidates(catalogue: Catalogue): FindCandidates {
       limit === 0 ? [] : catalogue.scan({ orderBy: "availableFromMs", limit, filter: among });
 
     const [nearest, fresh, popular] = await Promise.all([
-      near(query.nearest, filter),
+      Promise.all(near.map((vector) => nearestTo(vector, query.nearest, filter))),
       scan(query.freshest, filter),
       popularity.top(),
     ]);
-    const found = new Map<string, Candidate>();
-    for (const { payload } of fresh) found.set(payload.productId, { product: payload });
-    for (const point of nearest) found.set(point.payload.productId, toCandidate(point));
-
+    const foundIds = idsOf([...fresh, ...nearest.flat()]);
     const unread = popular
       .map(({ productId }) => productId)
-      .filter((productId) => !found.has(productId));
-    const unscored = [...found.values()]
-      .filter(({ dot }) => dot === undefined)
-      .map(({ product }) => product.productId)
-      .concat(unread);
+      .filter((productId) => !foundIds.has(productId));
     // A product without a vector is found by `scan` alone.
     const [scanned, scored] = await Promise.all([
       scan(unread.length, { ...filter, productIdsAny: unread }),
-      near(unscored.length, { ...filter, productIdsAny: unscored }),
+      Promise.all(
+        near.map((vector, k) => {
+          const own = idsOf(nearest[k]!);
+          const productIdsAny = [...foundIds, ...unread].filter((id) => !own.has(id));
+          return nearestTo(vector, productIdsAny.length, { ...filter, productIdsAny });
+        }),
+      ),
     ]);
-    for (const { payload } of scanned) found.set(payload.productId, { product: payload });
-    for (const point of scored) found.set(point.payload.productId, toCandidate(point));
-    const more =
-      vector === undefined ? fresh.length === query.freshest : nearest.length === query.nearest;
-    return { found: [...found.values()], more };
+    const points = near.map((_, k) => [...nearest[k]!, ...scored[k]!]);
+    const full = nearest.some(({ length }) => length === query.nearest);
+    const more = near.length === 0 ? fresh.length === query.freshest : full;
+    return { found: together([...fresh, ...scanned], points), more };
   };
 }
 
-function toCandidate({ payload, score, vectors }: ScoredPoint): Candidate {
-  const vector = vectors[FUSED_VECTOR];
-  return { product: payload, dot: score, ...(vector === undefined ? {} : { vector }) };
+/**
+ * Each product once.
+ * @param scored by query vector
+ */
+function together(
+  scanned: readonly Point[],
+  scored: readonly (readonly ScoredPoint[])[],
+): Candidate[] {
+  const found = new Map<string, Candidate>();
+  for (const { payload } of scanned) found.set(payload.productId, { product: payload });
+  const [first = [], ...others] = scored.map(
+    (points) => new Map(points.map((point) => [point.payload.productId, point])),
+  );
+  for (const [productId, { payload, vectors, score }] of first) {
+    const dots = [score];
+    for (const other of others) {
+      const also = other.get(productId);
+      if (also !== undefined) dots.push(also.score);
+    }
+    const vector = vectors[FUSED_VECTOR];
+    // One that was changed between the searches may be absent from some.
+    if (dots.length < scored.length) continue;
+    found.set(productId, { product: payload, dots, ...(vector === undefined ? {} : { vector }) });
+  }
+  return [...found.values()];
+}
+
+function idsOf(points: readonly Point[]): Set<string> {
+  return new Set(points.map(({ payload }) => payload.productId));
 }

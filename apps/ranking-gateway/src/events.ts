@@ -30,6 +30,9 @@ export function createRankingGatewayEvents({
     answerDegraded(reason: DegradationReason): void {
       degraded.inc({ reason: DegradationReason[reason].toLowerCase() });
     },
+    rerankerVectorsUnavailable(error: unknown): void {
+      logger.warn({ error: describeError(error) }, "vectors to re-rank by cannot be read");
+    },
     profileStoreUnavailable(error: unknown): void {
       logger.warn({ error: describeError(error) }, "profile store does not answer");
     },

@@ -18,6 +18,7 @@ import { GrpcServer } from "./grpc-server.js";
 import { createPopularity } from "./popularity.js";
 import { createOpenProfileView } from "./profile-view.js";
 import { createRank } from "./rank.js";
+import { createRerank } from "./rerank.js";
 import { createRecommend } from "./recommend.js";
 import { RecommendationController } from "./recommendation.controller.js";
 import { createSimilarProducts } from "./similar-products.js";
@@ -47,7 +48,11 @@ class RankingGatewayModule {
         events,
       }),
       toPointFilter: createToPointFilter(catalogue),
-      rank: createRank(bundle, createFindCandidates(catalogue)),
+      rank: createRank(
+        bundle,
+        createFindCandidates(catalogue),
+        createRerank(bundle, catalogue, events),
+      ),
       events,
     };
     return {

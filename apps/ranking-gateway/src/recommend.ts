@@ -35,25 +35,27 @@ export function createRecommend(parts: {
       toPointFilter(request.filter),
       view.profileOf(request.userId),
     ]);
-    const interest = profile?.interests[0];
+    const near = profile?.interests ?? [];
     const seen = excludeSeen ? await seenFilter(profile?.history ?? [], includeVariants) : {};
     const productIdsNone = [...excludedProductIds, ...(seen.productIdsNone ?? [])];
-    const items = await rank(
+    const { items, rerankerAway } = await rank(
       {
         limit,
         includeVariants,
         filter: { ...filter, ...seen, productIdsNone },
-        ...(interest === undefined ? {} : { vector: interest }),
+        ...(profile === undefined ? {} : { history: profile.history }),
+        near,
       },
       view,
     );
     const degradationReasons = view.isAway()
       ? [DegradationReason.PROFILE_STORE_UNAVAILABLE]
-      : reasonsOf(profile);
+      : [...reasonsOf(profile)];
+    if (rerankerAway) degradationReasons.push(DegradationReason.RERANKER_UNAVAILABLE);
     for (const reason of degradationReasons) events.answerDegraded(reason);
     return {
       items,
-      strategy: interest === undefined ? Strategy.POPULAR_AND_FRESH : Strategy.PERSONALISED,
+      strategy: near.length === 0 ? Strategy.POPULAR_AND_FRESH : Strategy.PERSONALISED,
       degradationReasons,
     };
   };

@@ -45,8 +45,13 @@ export function createSimilarProducts(parts: {
     const productIdsNone = [...new Set([productId, ...excludedProductIds])];
     const groupIdsNone = includeVariants ? [] : [point.payload.groupId];
     const view = openProfileView();
-    const items = await rank(
-      { limit, includeVariants, vector, filter: { ...filter, productIdsNone, groupIdsNone } },
+    const { items } = await rank(
+      {
+        limit,
+        includeVariants,
+        near: [vector],
+        filter: { ...filter, productIdsNone, groupIdsNone },
+      },
       view,
     );
     const degradationReasons = view.isAway() ? [DegradationReason.PROFILE_STORE_UNAVAILABLE] : [];

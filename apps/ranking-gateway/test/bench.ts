@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { afterEach } from "@jest/globals";
 import { openProfileStore } from "@marquetry/backends/profile-store/open";
-import type { Behaviour, ProfileStore } from "@marquetry/backends/profile-store";
+import type { Behaviour, BehaviourAction, ProfileStore } from "@marquetry/backends/profile-store";
 import { FUSED_VECTOR, productCollection } from "@marquetry/backends/vector-index";
 import type { Point, PointPayload, VectorIndex } from "@marquetry/backends/vector-index";
 import { openVectorIndex } from "@marquetry/backends/vector-index/open";
@@ -59,10 +59,14 @@ export class Gate {
   }
 }
 
-function gatedIndex(index: VectorIndex, gate: Gate, scans: Gate): VectorIndex {
+function gatedIndex(index: VectorIndex, gate: Gate, scans: Gate, retrieves: Gate): VectorIndex {
   return {
     ...index,
-    retrieve: (...given) => gate.pass().then(() => index.retrieve(...given)),
+    retrieve: (...given) =>
+      gate
+        .pass()
+        .then(() => retrieves.pass())
+        .then(() => index.retrieve(...given)),
     query: (...given) => gate.pass().then(() => index.query(...given)),
     scan: (...given) =>
       gate
@@ -95,13 +99,20 @@ export async function startBench(options: BenchOptions = {}) {
   const { bundle = PLANE, callsMax = 256, collection = true } = options;
   const name = productCollection(bundle.id);
   const index = openVectorIndex("memory:");
-  const vectors = { [FUSED_VECTOR]: { size: fusedDims(bundle.fusion), searchable: true } };
+  const modalities = Object.entries(bundle.encoders).map(
+    ([modality, { dims }]) => [modality, { size: dims, searchable: false }] as const,
+  );
+  const vectors = {
+    [FUSED_VECTOR]: { size: fusedDims(bundle.fusion), searchable: true },
+    ...Object.fromEntries(modalities),
+  };
   if (collection) await index.ensureCollection({ name, vectors });
   const { popularityHalfLifeMs } = bundle.ranking;
   const profiles = openProfileStore("memory:", { bundleId: bundle.id, popularityHalfLifeMs });
   const gates = {
     index: new Gate(),
     scans: new Gate(),
+    retrieves: new Gate(),
     reads: new Gate(),
     popularity: new Gate(),
   };
@@ -115,7 +126,7 @@ export async function startBench(options: BenchOptions = {}) {
   });
   const ports = {
     bundle,
-    index: gatedIndex(index, gates.index, gates.scans),
+    index: gatedIndex(index, gates.index, gates.scans, gates.retrieves),
     profiles: gatedProfiles(profiles, gates.reads, gates.popularity),
   };
   let port = 0;
@@ -150,16 +161,21 @@ function writers(profiles: ProfileStore) {
   let offset = 0n;
   const source = () => ({ partition: 0, offset: (offset += 1n) });
   return {
-    /** Keeps a user with that interest, or with none, who has seen the products; the user's id. */
-    putUser: async (interest: Float32Array | undefined, seen: readonly string[] = []) => {
+    /** Keeps a user with that interest, or several, or none, who has seen the products (or did to
+     * them what `action` says); the user's id. */
+    putUser: async (
+      interest: Float32Array | readonly Float32Array[] | undefined,
+      seen: readonly string[] = [],
+      action: BehaviourAction = "view",
+    ) => {
       const userId = randomUUID();
       const history = seen.map((productId, at): Behaviour => ({
         eventId: String(at).padStart(3, "0"),
         productId,
-        action: "view",
+        action,
         occurredAtMs: 1,
       }));
-      const interests = interest === undefined ? [] : [interest];
+      const interests = interest instanceof Float32Array ? [interest] : (interest ?? []);
       const change = () => ({ history, interests });
       await profiles.update([{ userId, source: source(), change }]);
       return userId;

@@ -92,6 +92,63 @@ describe("the order", () => {
     expect(items[3]!.score).toBeCloseTo(1.5, 5);
   });
 
+  test("a user of two tastes gets products near either first, one of a blend what lies between", async () => {
+    const { client, put, putUser } = await startBench();
+    const crowd = (name: string, degrees: number) =>
+      Array.from({ length: 60 }, (_, n) => product(`${name}-${n}`, { degrees: degrees + n / 60 }));
+    await put(...crowd("east", 0), ...crowd("north", 90), ...crowd("between", 44.5));
+    const first = async (interests: readonly Float32Array[]) => {
+      const userId = await putUser(interests);
+      const { items } = await client.recommend({ userId, limit: 20 });
+      return items.map(({ productId, parts }) => [
+        productId.split("-")[0],
+        Math.round(parts!.similarity * 100) / 100,
+      ]);
+    };
+    const both = await first([EAST, direction(90)]);
+    expect(both.filter(([kind]) => kind === "east").length).toBeGreaterThan(5);
+    expect(both.filter(([kind]) => kind === "north").length).toBeGreaterThan(5);
+    expect(both.every(([, similar]) => similar === 1)).toBe(true);
+    const blend = await first([direction(45)]);
+    expect(blend.every(([kind]) => kind === "between")).toBe(true);
+  });
+
+  test.each<[string, SimilarityModel]>([
+    ["its dot product", { kind: "dot" }],
+    ["its vector", { kind: "two-tower", normaliseOutput: true }],
+  ])("however a product is found, it counts by the nearest interest, from %s", async (_, by) => {
+    const bundle = { ...weighing({ popularity: 3, freshness: 2 }), similarity: by };
+    const { client, put, putUser, putPopularity } = await startBench({ bundle });
+    const interests = [EAST, direction(90)];
+    for (const [at, each] of [0, 89].entries()) {
+      // More than are asked for, so that what is far from one interest is not found by it.
+      await put(
+        ...Array.from({ length: 150 }, (__, n) => product(`${at}-${n}`, { degrees: each })),
+      );
+    }
+    await put(
+      product("hit", { degrees: 120 }),
+      product("new", { degrees: 60, availableFromMs: TOMORROW }),
+      product("zero-hit"),
+    );
+    await putPopularity({ hit: 20, "zero-hit": 10 });
+    const answered = async (given: readonly Float32Array[]) => {
+      const { items } = await client.recommend({ userId: await putUser(given), limit: 5 });
+      return items.map(({ productId, parts }) => [
+        productId,
+        Math.round(parts!.similarity * 1e4) / 1e4,
+      ]);
+    };
+    const got = await answered(interests);
+    const cosine30 = Math.round(Math.cos(Math.PI / 6) * 1e4) / 1e4;
+    expect(got.slice(0, 3)).toEqual([
+      ["hit", cosine30],
+      ["new", cosine30],
+      ["zero-hit", 0],
+    ]);
+    expect(await answered(interests.toReversed())).toEqual(got);
+  });
+
   test("popularity is measured against the most popular product, also where a filter leaves that out", async () => {
     const { client, put, putPopularity } = await startBench();
     await put(product("hit", { brand: "Other" }), product("liked", { brand: "Own" }));

@@ -13,8 +13,12 @@ import { countOf, DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER } from "./evaluate
 import type { CommandOutput } from "./evaluate.command.js";
 import { chooseRanking, learnFusion, learnVectors } from "./recipe/learn.js";
 import type { LearnOptions } from "./recipe/learn.js";
+import { INTEREST_KINDS, learnInterests } from "./recipe/learn-sequence.js";
+import type { LearnedInterests } from "./recipe/learn-sequence.js";
 import { bundleRows, RULES, rulesOf } from "./recipe/methods.js";
 import { prepare } from "./recipe/prepare.js";
+import { fittedTo } from "./recipe/reranked-rows.js";
+import type { FittedRanking } from "./recipe/reranked-rows.js";
 import { openCheckpoint } from "./training/checkpoint.js";
 import type { Towers } from "./training/in-batch-loss.js";
 import { towersOf } from "./training/parameters.js";
@@ -33,6 +37,7 @@ npm run train -- --from-system --out DIR [OPTIONS]
 Learns one vector per product from the dataset's training part, or from what the running system has,
 chooses on the validation part, and writes a bundle: manifest.json and weights.safetensors for the
 services, behaviour.json and behaviour.safetensors for npm run export, report.json with the figures.
+Data in order of time give a re-ranker too, where it improves the validation part.
 
   --dataset DIR   as for evaluate
   --out DIR       where the bundle goes; nothing may be there yet
@@ -42,6 +47,9 @@ services, behaviour.json and behaviour.safetensors for npm run export, report.js
   --fusion KIND   combined (unless told): several models, closed forms and neighbours, expressed as
                   a weighted sum; or attention: one model, whose learned weights the services use
   --scorer KIND   of the attention: linear (unless told), bilinear or tanh
+  --interests KIND  recency (unless told): by what was newest; own-code: the same, and vectors that
+                  keep what somebody just had away; sequence: a causal transformer on top of it, which
+                  takes minutes. The last two are for data in order of time
   --towers        with --fusion attention: users and products go through a learned tower each
   --alignment W   with --fusion attention: weight of the loss that brings a product's modalities
                   together (InfoNCE), 0 unless told
@@ -77,6 +85,7 @@ export async function runTrain(args: readonly string[], output: CommandOutput): 
       checkpoint: { type: "string" },
       fusion: { type: "string", default: "combined" },
       scorer: { type: "string", default: "linear" },
+      interests: { type: "string", default: "recency" },
       towers: { type: "boolean", default: false },
       alignment: { type: "string", default: "0" },
       help: { type: "boolean", default: false },
@@ -91,6 +100,10 @@ export async function runTrain(args: readonly string[], output: CommandOutput): 
   const seed = countOf("--seed", values.seed);
   const fusion = oneOf("--fusion", values.fusion, FUSIONS);
   const scorer = oneOf("--scorer", values.scorer, SCORERS);
+  const interests = oneOf("--interests", values.interests, INTEREST_KINDS);
+  if (interests !== "recency" && fusion !== "combined") {
+    throw new MarquetryError("invalid", `--interests ${interests}: expected --fusion combined`);
+  }
   const alignment = Number(values.alignment);
   if (!(alignment >= 0 && alignment < Infinity)) {
     throw new MarquetryError(
@@ -115,10 +128,14 @@ export async function runTrain(args: readonly string[], output: CommandOutput): 
           imageEncoder: values.image,
           report,
         });
+  if (interests !== "recency" && !prepared.dataset.ordered) {
+    const message = `--interests ${interests}: expected data in order of time`;
+    throw new MarquetryError("invalid", message);
+  }
   const data = await fingerprint(prepared.dataset);
   const { checkpoint } = values;
   const { towers: withTowers } = values;
-  const { vectors, served, towers } = learn(prepared, {
+  const learned = learn(prepared, {
     seed,
     report,
     fusion,
@@ -129,22 +146,49 @@ export async function runTrain(args: readonly string[], output: CommandOutput): 
       checkpoints: (name, settings) => openCheckpoint(checkpoint, name, { data, settings }),
     }),
   });
-  const rule = rulesOf(prepared)[0]!;
-  const ranking = chooseRanking(prepared, vectors, RULES[rule], undefined, towers);
+  const { vectors, ranking, pooling, fitted }: Interests =
+    interests === "recency"
+      ? byRecency(prepared, learned)
+      : learnInterests(prepared, learned.vectors, interests, { seed, report });
   const kind =
     fusion === "attention"
       ? ` --fusion attention --scorer ${scorer} --alignment ${alignment}${withTowers ? " --towers" : ""}`
       : "";
   const source = folder === undefined ? "--from-system" : `--dataset ${basename(resolve(folder))}`;
-  const createdBy = `train ${source} --seed ${seed}${kind}`;
-  const trained = await trainedBundle(prepared, vectors, ranking, createdBy, served);
+  const pooled = interests === "recency" ? "" : ` --interests ${interests}`;
+  const createdBy = `train ${source} --seed ${seed}${kind}${pooled}`;
+  const { served } = learned;
+  const trained = await trainedBundle(
+    prepared,
+    vectors,
+    ranking,
+    createdBy,
+    served,
+    fitted?.model,
+    pooling,
+  );
   await writeBundleFolder(out, trained, prepared.dataset.itemIds, {
     createdBy,
     interactionsSha256: data,
     ranking,
-    test: [...bundleRows(prepared, trained)],
+    ...(fitted !== undefined && { reranker: fitted.validation }),
+    test: await bundleRows(prepared, trained),
   });
   output.stdout.write(`${trained.bundle.id}\t${out}\n`);
+}
+
+function byRecency(prepared: Prepared, { vectors, towers }: ReturnType<typeof learn>): Interests {
+  const fitted = fittedTo(prepared, vectors, towers);
+  if (fitted !== undefined) return { vectors, ranking: fitted.ranking, fitted };
+  const rule = rulesOf(prepared)[0]!;
+  const ranking = chooseRanking(prepared, vectors, RULES[rule], undefined, towers);
+  return { vectors, ranking };
+}
+
+/** A re-ranker is fitted to interests by recency alone. */
+interface Interests extends Omit<LearnedInterests, "pooling"> {
+  readonly pooling?: LearnedInterests["pooling"];
+  readonly fitted?: FittedRanking;
 }
 
 interface SystemValues {

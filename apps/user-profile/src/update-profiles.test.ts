@@ -41,6 +41,7 @@ interface Bench {
 
 async function bench(
   around: (profiles: ProfileStore) => ProfileStore = (same) => same,
+  served = bundle,
 ): Promise<Bench> {
   const index = openVectorIndex("memory:");
   await index.ensureCollection({
@@ -61,8 +62,8 @@ async function bench(
     popularityHalfLifeMs: bundle.ranking.popularityHalfLifeMs,
   });
   const updateProfiles = createUpdateProfiles({
-    bundle,
-    interests: await openInterests(bundle),
+    bundle: served,
+    interests: await openInterests(served),
     profiles: around(profiles),
     productVectors: createProductVectors(counted, collection),
     events: createUserProfileEvents({ metrics: createMetrics("user-profile") }),
@@ -387,6 +388,20 @@ describe("interests", () => {
       { vector: of("desk"), action: "add-to-cart", occurredAtMs: NOW },
     ]);
     expect(await interestOf(profiles)).toEqual([Array.from(expected ?? [])]);
+  });
+
+  test("a bundle with several keeps one per taste, the newest first", async () => {
+    const several = { max: 2, cosine: 0.6, share: 0.5, rounds: 3 };
+    const served = { ...bundle, interests: { ...bundle.interests, several } };
+    const { updateProfiles, profiles } = await bench((same) => same, served);
+    await updateProfiles(
+      PARTITION,
+      placed([did("1", "lamp", { atMs: NOW - 1 }), did("2", "desk"), did("3", "chair")]),
+    );
+    const kept = await interestOf(profiles);
+    expect(kept.length).toBe(2);
+    const [desks, lamps] = kept.map(([lamp, desk]) => (desk ?? 0) - (lamp ?? 0));
+    expect(desks).toBeGreaterThan(lamps!);
   });
 
   test.each([

@@ -13,6 +13,7 @@ import type {
 import { Action } from "@marquetry/contracts/events/clickstream_pb";
 import type { ClickstreamEvent } from "@marquetry/contracts/events/clickstream_pb";
 import type { Bundle } from "@marquetry/model/bundle";
+import { tastesAround } from "@marquetry/model/several-interests";
 import type { UserProfileEvents } from "./events.js";
 import type { ProductVectors } from "./product-vectors.js";
 
@@ -96,7 +97,7 @@ export function createUpdateProfiles(parts: {
     happened.behavioursWithoutProduct(history.length - known.length);
     // The users of a batch ask at the same time, so that a sequence model takes them together.
     const [interest] = await interests.of([known]);
-    return interest === undefined ? [] : [interest];
+    return interest === undefined ? [] : tastesAround(bundle.interests, interest, known);
   }
 }
 

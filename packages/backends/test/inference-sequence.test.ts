@@ -1,4 +1,5 @@
 /** A bundle's sequence model in its thread, on a small real graph. */
+import { Worker } from "node:worker_threads";
 import { afterEach, describe, expect, test } from "@jest/globals";
 import type { Bundle } from "@marquetry/model/bundle";
 import { pool } from "@marquetry/model/interests";
@@ -84,6 +85,25 @@ describe("a sequence model", () => {
     await model.close();
     await rejected;
     await expect(model.run([vectors(1)])).rejects.toThrow("the sequence model is closed");
+  });
+
+  test("a thread that dies costs its run alone: the next call has another", async () => {
+    const started: Worker[] = [];
+    const dies = `require("node:worker_threads").parentPort.once("message", () => process.exit(1))`;
+    const model = await open({
+      startWorker: (file, options) => {
+        const worker =
+          started.length === 1 ? new Worker(dies, { eval: true }) : new Worker(file, options);
+        started.push(worker);
+        return worker;
+      },
+    });
+    // Idle: a thread in ONNX Runtime must not be terminated.
+    await started[0]!.terminate();
+    await expect(model.run([vectors(2)])).rejects.toMatchObject({ code: "unavailable" });
+    const history = vectors(3);
+    expectClose((await model.run([history]))[0]!, recent(history));
+    expect(started).toHaveLength(3);
   });
 
   test.each([

@@ -59,6 +59,7 @@ const output = {
   negativeShare: 0.3,
   normaliseOutput: true,
 } as const;
+const SEVERAL = { max: 2, cosine: 0.6, share: 0.5, rounds: 3 };
 const interests: InterestModel[] = [
   { strategy: "mean", ...output },
   { strategy: "attention", contentScoring: false, ...output },
@@ -70,6 +71,7 @@ const interests: InterestModel[] = [
     value: random(8, 8),
     ageHalfLifeMs: 1000,
     rankDecay: 0.8,
+    several: SEVERAL,
     ...output,
   },
 ];
@@ -149,6 +151,7 @@ describe("a bundle that was written and read", () => {
     }));
     const expected = Array.from(pool(model, behaviours)!);
     expect(Array.from(pool(back.interests, behaviours)!)).toEqual(expected);
+    expect(back.interests.several).toEqual(model.several);
   });
 
   test.each(similarities)("by $kind compares as before", async (model) => {
@@ -333,6 +336,14 @@ describe("a bundle is refused", () => {
     ["interests.actions.view.sign: expected one of", (m) => (m.interests.actions.view.sign = 0)],
     ["interests.negativeShare", (m) => (m.interests.negativeShare = -1)],
     ["interests.rankDecay: unknown field", (m) => (m.interests.rankDecay = 0.5)],
+    ["interests.several: expected an object", (m) => (m.interests.several = 2)],
+    ["interests.several.share: expected a", (m) => (m.interests.several = { max: 2, cosine: 0 })],
+    ["interests.several.max: expected an", (m) => (m.interests.several = { ...SEVERAL, max: 1 })],
+    ["interests.several.max: expected an", (m) => (m.interests.several = { ...SEVERAL, max: 9 })],
+    ["interests.several.cosine", (m) => (m.interests.several = { ...SEVERAL, cosine: 1 })],
+    ["interests.several.share", (m) => (m.interests.several = { ...SEVERAL, share: 0 })],
+    ["interests.several.rounds", (m) => (m.interests.several = { ...SEVERAL, rounds: 0.5 })],
+    ["interests.several.k: unknown", (m) => (m.interests.several = { ...SEVERAL, k: 1 })],
     ["similarity.kind: expected one of", (m) => (m.similarity.kind = "near")],
     ["ranking.weights.popularity", (m) => (m.ranking.weights.popularity = null)],
     ["ranking.freshnessHalfLifeMs: expected a", (m) => (m.ranking.freshnessHalfLifeMs = 0)],

@@ -9,7 +9,7 @@ import type { AttentionScorer, FusionModality, FusionModel, ModalityWhitening } 
 import { assertGoldenVectors } from "./golden.js";
 import type { GoldenHistory, GoldenProduct, GoldenVectors } from "./golden.js";
 import { assertInterestModel } from "./interests.js";
-import type { ActionEffect, InterestModel } from "./interests.js";
+import type { ActionEffect, InterestModel, SeveralInterests } from "./interests.js";
 import {
   allowOnly,
   booleanOf,
@@ -373,11 +373,12 @@ function readInterests(
   graph: Uint8Array | undefined,
 ): InterestModel {
   const strategy = choiceOf(fields, "strategy", INTEREST_STRATEGIES);
-  const shared = ["strategy", "actions", "negativeShare", "normaliseOutput"];
+  const shared = ["strategy", "actions", "negativeShare", "normaliseOutput", "several"];
   const output = {
     actions: recordOf(fields, "actions", readAction),
     negativeShare: numberOf(fields, "negativeShare"),
     normaliseOutput: booleanOf(fields, "normaliseOutput"),
+    ...optional(fields, "several", readSeveral),
   };
   if (strategy === "mean") {
     allowOnly(fields, shared);
@@ -406,6 +407,16 @@ function readInterests(
     ...optional(fields, "value", matrixOf),
     ...optional(fields, "ageHalfLifeMs", positiveOf),
     ...optional(fields, "rankDecay", positiveOf),
+  };
+}
+
+function readSeveral(interests: Fields, name: string): SeveralInterests {
+  const fields = objectOf(interests, name, ["max", "cosine", "share", "rounds"]);
+  return {
+    max: numberOf(fields, "max"),
+    cosine: numberOf(fields, "cosine"),
+    share: numberOf(fields, "share"),
+    rounds: numberOf(fields, "rounds"),
   };
 }
 

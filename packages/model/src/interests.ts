@@ -20,6 +20,22 @@ export interface ActionEffect {
   readonly sign: 1 | -1;
 }
 
+/**
+ * How a history is split. A product is scored by the interest it is nearest to, as in MIND (Li et
+ * al. 2019) and ComiRec (Cen et al. 2020); here the interests are cluster centres drawn towards the
+ * pooled one, since bare centres forget what the pooling knows of recency.
+ */
+export interface SeveralInterests {
+  /** K: at most so many interests; an integer of 2 to 8, for each is one more search. */
+  readonly max: number;
+  /** A vector nearer to a centre than this belongs to it; in (-1, 1). */
+  readonly cosine: number;
+  /** How much of its cluster is in an interest, in (0, 1); the pooled interest counts as 1. */
+  readonly share: number;
+  /** Rounds of k-means, an integer of at least 0. */
+  readonly rounds: number;
+}
+
 interface InterestOutput {
   /** By action; a behaviour whose action is not listed is refused. */
   readonly actions: Readonly<Record<string, ActionEffect>>;
@@ -28,6 +44,8 @@ interface InterestOutput {
   readonly negativeShare: number;
   /** Whether the interest vector is L2-normalised. */
   readonly normaliseOutput: boolean;
+  /** Users may have several interests around the pooled one; one each where absent. */
+  readonly several?: SeveralInterests;
 }
 
 /** a_i = 1 / N and x_i = v_i: u = mean v_i where every action is positive. Biases play no part. */
@@ -75,6 +93,8 @@ export interface SequenceInterest extends InterestOutput {
   /** Factor of a negative behaviour's weight per newer one, in (0, 1]. */
   readonly rankDecay: number;
 }
+
+const INTERESTS_MAX = 8;
 
 export type InterestModel = MeanInterest | AttentionInterest | SequenceInterest;
 
@@ -191,6 +211,7 @@ export function assertInterestModel(model: InterestModel, dims: number): void {
       `interests.negativeShare: expected at least 0, got ${model.negativeShare}`,
     );
   }
+  if (model.several !== undefined) assertSeveral(model.several);
   if (model.strategy === "attention") assertAttention(model, dims);
   if (model.strategy === "sequence") assertSequence(model);
 }
@@ -202,6 +223,19 @@ function assertSequence({ historyMax, rankDecay }: SequenceInterest): void {
   if (!(rankDecay > 0 && rankDecay <= 1)) {
     throw new RangeError(`interests.rankDecay: expected in (0, 1], got ${rankDecay}`);
   }
+}
+
+function assertSeveral(several: SeveralInterests): void {
+  const { max, cosine, share, rounds } = several;
+  const refuse = (field: string, expected: string, got: number): never => {
+    throw new RangeError(`interests.several.${field}: expected ${expected}, got ${got}`);
+  };
+  if (!(Number.isSafeInteger(max) && max >= 2 && max <= INTERESTS_MAX)) {
+    refuse("max", `an integer of 2 to ${INTERESTS_MAX}`, max);
+  }
+  if (!(cosine > -1 && cosine < 1)) refuse("cosine", "above -1 and below 1", cosine);
+  if (!(share > 0 && share < 1)) refuse("share", "above 0 and below 1", share);
+  if (!(Number.isSafeInteger(rounds) && rounds >= 0)) refuse("rounds", "an integer from 0", rounds);
 }
 
 function assertAttention(model: AttentionInterest, dims: number): void {

@@ -9,6 +9,7 @@ import type { PlatformEnvironment } from "../../src/platform.js";
 import type { Report } from "../figures.js";
 import { consumersSettled } from "./consumers.js";
 import { measureParity, offlineAnswer } from "./parity.js";
+import type { Parity } from "./parity.js";
 
 export interface ParityBenchOptions {
   readonly dataset: string;
@@ -33,7 +34,7 @@ export async function benchParity(options: ParityBenchOptions): Promise<void> {
   const folder = await readBundleFolder(options.bundle, prepared.dataset.itemIds);
   const { ordered, name } = prepared.dataset;
   for (const masked of ordered ? [false, true] : [true]) {
-    const offline = offlineAnswer(prepared, folder, { usersMax: users, masked });
+    const offline = await offlineAnswer(prepared, folder, { usersMax: users, masked });
     const id = `parity-${randomUUID().slice(0, 8)}`;
     const bus = servers["EVENT_BUS_URL"];
     const platform = await startPlatform({
@@ -51,31 +52,38 @@ export async function benchParity(options: ParityBenchOptions): Promise<void> {
       const settled = (): Promise<void> => consumersSettled(platform);
       const parity = await measureParity(offline, { platform, settled, progress });
       const rule = masked ? "masked" : "unmasked";
-      const context = { users: parity.users, bundle: folder.bundle.id };
-      for (const { name: figure, served, offline: trained } of parity.figures) {
-        report({
-          name: `${name}/${rule}/${figure}, |served - offline|`,
-          value: Math.abs(served.value - trained.value),
-          unit: "share",
-          goal: `<= ${trained.standardError.toFixed(4)}`,
-          context: {
-            ...context,
-            served: served.value.toFixed(4),
-            offline: trained.value.toFixed(4),
-            "standard error": trained.standardError.toFixed(4),
-          },
-        });
-      }
-      report({
-        name: `${name}/${rule}/products in both lists of 20`,
-        value: parity.overlap.value,
-        unit: "share",
-        context,
-      });
+      tell(parity, `${name}/${rule}`, folder.bundle.id, report);
     } finally {
       await platform.profiles.clear();
       await platform.index.dropCollection(productCollection(id));
       await platform.close();
     }
   }
+}
+
+function tell(
+  { users, figures, overlap, degraded }: Parity,
+  prefix: string,
+  bundle: string,
+  report: Report,
+): void {
+  const context = { users, bundle };
+  for (const { name, served, offline } of figures) {
+    report({
+      name: `${prefix}/${name}, |served - offline|`,
+      value: Math.abs(served.value - offline.value),
+      unit: "share",
+      goal: `<= ${offline.standardError.toFixed(4)}`,
+      context: {
+        ...context,
+        served: served.value.toFixed(4),
+        offline: offline.value.toFixed(4),
+        "standard error": offline.standardError.toFixed(4),
+      },
+    });
+  }
+  const listed = { name: `${prefix}/products in both lists of 20`, value: overlap.value };
+  report({ ...listed, unit: "share", context });
+  const answers = { name: `${prefix}/degraded answers`, value: degraded };
+  report({ ...answers, unit: "answers", goal: "<= 0", context });
 }

@@ -16,7 +16,11 @@ import { countItems, questionOf } from "@marquetry/trainer/dataset/dataset";
 import type { Question } from "@marquetry/trainer/dataset/dataset";
 import { figuresAt, meanOf } from "@marquetry/trainer/evaluation/figures";
 import type { Mean } from "@marquetry/trainer/evaluation/figures";
-import { servedScorer, withImputedBehaviour } from "@marquetry/trainer/evaluation/served";
+import {
+  graphInterests,
+  servedScorer,
+  withImputedBehaviour,
+} from "@marquetry/trainer/evaluation/served";
 import { askedUsers, topLists } from "@marquetry/trainer/evaluation/top-lists";
 import type { TopLists } from "@marquetry/trainer/evaluation/top-lists";
 import { exportBehaviour } from "@marquetry/trainer/export/export-behaviour";
@@ -58,6 +62,9 @@ export interface Parity {
   readonly figures: readonly ParityFigure[];
   /** Share of a user's products that both lists have. */
   readonly overlap: Mean;
+  /** Answers that said that they are less than the best, as where the profile store did not answer
+   * in time: a difference that they make is none of the model. */
+  readonly degraded: number;
 }
 
 const PUBLISHED_AT_ONCE = 500;
@@ -70,16 +77,17 @@ const LIST = Math.max(...CUTOFFS);
  * without behaviour are imputed. Users with longer histories than a profile keeps are not asked.
  * Computed before the services start, since it leaves the process no time for heartbeats.
  */
-export function offlineAnswer(
+export async function offlineAnswer(
   prepared: Prepared,
   folder: BundleFolder,
   { usersMax, masked }: { readonly usersMax: number; readonly masked: boolean },
-): OfflineAnswer {
+): Promise<OfflineAnswer> {
   const { dataset, features } = prepared;
   const { histories, targets } = askedOf(questionOf(dataset.splits, "test"), usersMax);
   const counts = countItems(histories, dataset.itemIds.length);
   const imputed = withImputedBehaviour(folder, features, dataset.itemIds.length);
-  const scorerFor = servedScorer(imputed, features, counts);
+  const interestOf = await graphInterests(imputed, features, counts.length, histories);
+  const scorerFor = servedScorer(imputed, features, counts, interestOf);
   const lists = topLists({ histories, targets }, scorerFor(histories), { masked });
   return { prepared, folder, masked, histories, targets, counts, lists };
 }
@@ -114,11 +122,13 @@ export async function measureParity(
   await sendHistories(histories, itemIds, platform.bus);
   await settled();
   progress(`${histories.length} users have their history`);
-  const answers = { users: lists.users, lists: await ask(offline, served) };
+  const { degraded, ...answered } = await ask(offline, served);
+  const answers = { users: lists.users, lists: answered.lists };
   return {
     users: lists.users.length,
     figures: CUTOFFS.flatMap((k) => figuresOf(k, answers, lists, targets, counts)),
     overlap: overlapOf(answers, lists),
+    degraded,
   };
 }
 
@@ -228,16 +238,18 @@ function userId(user: number): string {
 async function ask(
   { prepared, masked, lists: { users } }: OfflineAnswer,
   { platform, progress }: ServedOptions,
-): Promise<Int32Array[]> {
+): Promise<{ readonly lists: Int32Array[]; readonly degraded: number }> {
   const numberOf = new Map(prepared.dataset.itemIds.map((id, i) => [id, i]));
   const client = createRecommendationClient(platform.grpcPort);
   const lists: Int32Array[] = [];
+  let degraded = 0;
   try {
     for (let from = 0; from < users.length; from += CALLS_AT_ONCE) {
       const calls = Array.from(users.subarray(from, from + CALLS_AT_ONCE), (user) =>
         client.recommend({ userId: userId(user), limit: LIST, excludeSeen: masked }),
       );
-      for (const { items } of await Promise.all(calls)) {
+      for (const { items, degradationReasons } of await Promise.all(calls)) {
+        if (degradationReasons.length > 0) degraded += 1;
         lists.push(Int32Array.from(items, ({ productId }) => numberOf.get(productId)!));
       }
     }
@@ -245,5 +257,5 @@ async function ask(
     client.close();
   }
   progress(`${users.length} users are answered`);
-  return lists;
+  return { lists, degraded };
 }

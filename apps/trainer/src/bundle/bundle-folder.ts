@@ -93,6 +93,8 @@ export async function writeBundleFolder(
     await mkdir(dirname(directory), { recursive: true });
     await mkdir(partial);
     await writeFile(join(partial, BUNDLE_FILES.weights), encoded.weights);
+    const { interests } = encoded;
+    if (interests) await writeFile(join(partial, BUNDLE_FILES.interests), interests);
     await writeFile(join(partial, FILES.vectors), tensors);
     await writeFile(join(partial, FILES.index), `${JSON.stringify(index)}\n`);
     await writeFile(join(partial, FILES.report), `${JSON.stringify(report, undefined, 2)}\n`);

@@ -3,7 +3,6 @@ import type { GoldenHistory, GoldenProduct, GoldenVectors } from "@marquetry/mod
 import type { FusionModel, ModalityVectors } from "@marquetry/model/fusion";
 import { fuse } from "@marquetry/model/fusion";
 import type { Matrix } from "@marquetry/model/matrix";
-import { pooledVector } from "../evaluation/pooled.js";
 import { rowOf } from "../linear-algebra/rows.js";
 
 export interface GoldenSource {
@@ -16,8 +15,7 @@ export interface GoldenSource {
   readonly vectorsOf: (item: number) => ModalityVectors;
   /** By user, oldest first. */
   readonly histories: readonly Int32Array[];
-  /** Weight of a behaviour per newer one; undefined where interests are pooled in another way. */
-  readonly decay: number | undefined;
+  readonly interestOf: (history: Int32Array) => Float32Array;
   readonly action: string;
 }
 
@@ -48,7 +46,7 @@ export function goldenVectors(source: GoldenSource): GoldenVectors {
       ...whole.slice(0, 1).flatMap((item) => partialProducts(source, item)),
       ...cold.flatMap((item) => fusedProduct(source, `${itemIds[item]}, cold`, item)),
     ],
-    histories: source.decay === undefined ? [] : pooled.map((each) => history(source, each)),
+    histories: pooled.map((each) => history(source, each)),
   };
 }
 
@@ -76,7 +74,7 @@ function fusedProduct(
   return fused === undefined ? [] : [{ name, vectors, fused }];
 }
 
-function history({ vectors, itemIds, decay, action }: GoldenSource, items: Int32Array) {
+function history({ vectors, itemIds, interestOf, action }: GoldenSource, items: Int32Array) {
   return {
     name: Array.from(items, (item) => itemIds[item]!)
       .join(", ")
@@ -86,7 +84,7 @@ function history({ vectors, itemIds, decay, action }: GoldenSource, items: Int32
       action,
       occurredAtMs: t,
     })),
-    interest: Float32Array.from(pooledVector(vectors, items, decay!)),
+    interest: interestOf(items),
   } satisfies GoldenHistory;
 }
 

@@ -3,12 +3,14 @@ import { decodeBundle } from "@marquetry/model/bundle";
 import { fuse } from "@marquetry/model/fusion";
 import { matrix } from "@marquetry/model/matrix";
 import { mulberry32, randomVector } from "@marquetry/model/random";
+import { temporaryFolder } from "../../test/folders.js";
 import { rowOf } from "../linear-algebra/rows.js";
 import { servedScorer } from "../evaluation/served.js";
 import { learnFusion, rankingOf } from "../recipe/learn.js";
 import type { LearnedFusion } from "../recipe/learn.js";
 import type { Prepared } from "../recipe/prepare.js";
 import { prepareContent } from "../representation/content.js";
+import { openCheckpoint } from "../training/checkpoint.js";
 import { towersOf } from "../training/parameters.js";
 import type { ScorerKind } from "../training/scorer.js";
 import { nativeFusion } from "./native-fusion.js";
@@ -98,6 +100,22 @@ describe("a learned attention in a bundle", () => {
     const report = (): void => undefined;
     const fixed = learnFusion(prepared, { seed: 1, report, weights: "fixed" });
     expect(gatesOf(fixed)).toEqual([0, 0, 0]);
+  });
+
+  test("a checkpoint of other content is refused, though its shape is the same", async () => {
+    await using folder = await temporaryFolder();
+    const options = {
+      seed: 1,
+      report: (): void => undefined,
+      weights: "attention",
+      checkpoints: (name: string, run: object) => openCheckpoint(folder.directory, name, run),
+    } as const;
+    const { vectors } = learnFusion(prepared, options);
+    expect(learnFusion(prepared, options).vectors).toEqual(vectors);
+    const other = { ...prepared.content, text: matrix(ITEMS, 4, randomVector(uniform, ITEMS * 4)) };
+    expect(() => learnFusion({ ...prepared, content: other }, options)).toThrow(
+      "expected a checkpoint of this data",
+    );
   });
 
   test("neighbours are refused: no service knows them", () => {

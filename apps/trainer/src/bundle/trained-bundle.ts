@@ -17,6 +17,8 @@ import type { Prepared } from "../recipe/prepare.js";
 import { express, weightedSumOf } from "./express.js";
 import type { BehaviourModality, ServedFusion } from "./express.js";
 import { goldenVectors } from "./golden.js";
+import { recencyInterests } from "./served-interests.js";
+import type { ServedInterests } from "./served-interests.js";
 
 export interface TrainedBundle {
   readonly bundle: Bundle;
@@ -36,6 +38,7 @@ const TOLERANCE = 1e-5;
  * @param createdBy the command
  * @param reranker fitted to these vectors and this ranking
  * @param served how services make the vectors; a weighted sum that is fitted to them unless given
+ * @param pooling how services pool histories; by recency unless given
  * @throws MarquetryError `internal` where the bundle does not give back the vectors
  */
 export async function trainedBundle(
@@ -45,6 +48,7 @@ export async function trainedBundle(
   createdBy: string,
   served?: ServedFusion,
   reranker?: RerankerModel,
+  pooling: ServedInterests = recencyInterests(vectors, ranking.decay),
 ): Promise<TrainedBundle> {
   const { dataset, features, counts } = prepared;
   const {
@@ -65,20 +69,12 @@ export async function trainedBundle(
   const { interests, ranking: untrained } = await zeroShotBundle(prepared.encoders, {
     weights: Object.fromEntries(Object.keys(features).map((name) => [name, 1])),
   });
-  const { actions, negativeShare } = interests;
   const draft: Bundle = {
     id: `${dataset.name}-draft`,
     createdBy,
     encoders,
     fusion,
-    interests: {
-      strategy: "attention",
-      contentScoring: false,
-      actions,
-      rankDecay: ranking.decay,
-      negativeShare,
-      normaliseOutput: true,
-    },
+    interests: pooling.model(interests),
     similarity,
     ranking: {
       ...untrained,
@@ -94,7 +90,7 @@ export async function trainedBundle(
     known: (item) => counts[item]! > 0,
     vectorsOf: modalityVectors(features, behaviour),
     histories: dataset.splits.train,
-    decay: ranking.decay,
+    interestOf: pooling.interestOf,
     action: DATASET_ACTION,
   });
   const { manifest } = await encodeBundle({ ...draft, golden });
@@ -130,12 +126,12 @@ export function modalityVectors(
 }
 
 async function assertSameVectors(
-  { manifest, weights }: EncodedBundle,
+  { manifest, weights, interests }: EncodedBundle,
   { features }: Prepared,
   vectors: Matrix,
   behaviour: BehaviourModality,
 ): Promise<void> {
-  const { fusion } = await decodeBundle(manifest, weights);
+  const { fusion } = await decodeBundle(manifest, weights, interests);
   const vectorsOf = modalityVectors(features, behaviour);
   for (const item of behaviour.items) {
     const fused = fuse(fusion, vectorsOf(item))!;

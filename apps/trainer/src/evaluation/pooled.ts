@@ -36,6 +36,30 @@ export function pooledScorer(ranking: PooledRanking): Scorer {
   };
 }
 
+/**
+ * max_k u_k'v of each user, with the rows in the order of the users.
+ * @param interests by user, any number of vectors of shape [d]; a user without any scores 0
+ * @param items shape [products, d]
+ * @param throughTower what rows of interests go through before they meet products
+ */
+export function nearestScores(
+  interests: readonly (readonly Float32Array[])[],
+  items: Matrix,
+  throughTower: (users: Matrix) => Matrix = (users) => users,
+): Matrix {
+  const most = interests.reduce((max, own) => Math.max(max, own.length), 1);
+  const dims = interests.find((own) => own.length > 0)?.[0]!.length ?? items.cols;
+  let scores: Matrix | undefined;
+  for (let k = 0; k < most; k += 1) {
+    const users = matrix(interests.length, dims);
+    for (const [i, own] of interests.entries()) rowOf(users, i).set(own[k] ?? own[0] ?? []);
+    const next = product(throughTower(users), items, { transposeB: true });
+    if (scores === undefined) scores = next;
+    else for (const [i, x] of next.data.entries()) if (x > scores.data[i]!) scores.data[i] = x;
+  }
+  return scores!;
+}
+
 /** A zero vector where the history has none. */
 export function pooledVector(
   vectors: Matrix,

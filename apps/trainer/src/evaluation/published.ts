@@ -28,7 +28,8 @@ export const PUBLISHED: readonly PublishedTable[] = [
     protocol:
       "Full ranking, training products left out. These models also had text features, which this " +
       "copy of the data lacks; DiffMM's code picks its epoch on the test part.",
-    source: "Jiang et al., DiffMM: Multi-Modal Diffusion Model for Recommendation, 2024, table 2",
+    source:
+      "Jiang et al., DiffMM: Multi-Modal Diffusion Model for Recommendation, ACM MM 2024, table 1",
     rows: [
       row("MF-BPR", 0.0346, 0.013),
       row("VBPR", 0.038, 0.0134),
@@ -47,7 +48,7 @@ export const PUBLISHED: readonly PublishedTable[] = [
       "beside the unmasked rows.",
     source:
       "Wang et al., MISSRec: Pre-training and Transferring Multi-modal Interest-aware Sequence " +
-      "Representation for Recommendation, 2023, and UniSRec's figures as quoted there",
+      "Representation for Recommendation, ACM MM 2023, and UniSRec's figures as quoted there",
     rows: [
       row("UniSRec", 0.1235, 0.0634),
       row("MISSRec, content only", 0.1278, 0.0658),

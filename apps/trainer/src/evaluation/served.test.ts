@@ -1,61 +1,127 @@
-import { expect, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import { decodeBundle } from "@marquetry/model/bundle";
 import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
 import { mulberry32, randomVector } from "@marquetry/model/random";
-import { trainedBundle } from "../bundle/trained-bundle.js";
-import { normaliseRows } from "../linear-algebra/rows.js";
+import { poolSeveral } from "@marquetry/model/several-interests";
+import { dot } from "@marquetry/model/vector";
+import { recencyInterests, sequenceInterests } from "../bundle/served-interests.js";
+import type { ServedInterests } from "../bundle/served-interests.js";
+import { DATASET_ACTION, trainedBundle } from "../bundle/trained-bundle.js";
+import { normaliseRows, rowOf } from "../linear-algebra/rows.js";
 import type { Prepared } from "../recipe/prepare.js";
+import { identityGain } from "../sequence/identity.js";
+import { sequenceGraph } from "../sequence/onnx.js";
+import { startSequence } from "../sequence/parameters.js";
+import { sequenceScorer } from "../sequence/sequence-scorer.js";
 import { baseRanking } from "../recipe/reranked-rows.js";
 import { rerankedScorer } from "../reranking/reranked.js";
 import { pooledScorer, popularityPrior } from "./pooled.js";
-import { servedScorer } from "./served.js";
+import { graphInterests, servedScorer } from "./served.js";
 
-function tiny(): { prepared: Prepared; vectors: Matrix; histories: Int32Array[] } {
-  const uniform = mulberry32(31);
-  const items = 20;
-  const counts = Float64Array.from({ length: items }, (_, i) => 1 + i);
-  const text = matrix(items, 6, randomVector(uniform, items * 6));
-  const vectors = normaliseRows(matrix(items, 4, randomVector(uniform, items * 4)));
-  const histories = [Int32Array.of(3, 1, 3), Int32Array.of(19)];
-  const prepared: Prepared = {
-    dataset: {
-      name: "tiny",
-      itemIds: Array.from({ length: items }, (_, i) => String(i)),
-      ordered: true,
-      splits: { train: histories, valid: [], test: [], testHistory: "train" },
-      features: {},
-      texts: {},
-    },
-    features: { text },
-    encoders: { text: { encoder: "words", dims: 6 } },
-    content: {},
-    whitenings: {},
-    counts,
+const uniform = mulberry32(31);
+const items = 20;
+const dims = 8;
+const counts = Float64Array.from({ length: items }, (_, i) => 1 + i);
+const text = matrix(items, 6, randomVector(uniform, items * 6));
+const vectors = normaliseRows(matrix(items, dims, randomVector(uniform, items * dims)));
+const histories = [Int32Array.of(3, 1, 3), Int32Array.of(19)];
+const prepared: Prepared = {
+  dataset: {
+    name: "tiny",
+    itemIds: Array.from({ length: items }, (_, i) => String(i)),
+    ordered: true,
+    splits: { train: histories, valid: [], test: [], testHistory: "train" },
+    features: {},
+    texts: {},
+  },
+  features: { text },
+  encoders: { text: { encoder: "words", dims: 6 } },
+  content: {},
+  whitenings: {},
+  counts,
+};
+const ranking = { decay: 0.7, popularity: 0.05 };
+const prior = popularityPrior(counts, ranking.popularity);
+const identity = { dims: 2, length: 0.5, push: 1.3 };
+const users = Int32Array.of(1, 0);
+
+describe("a bundle scores by the services' functions what the trainer measured, to 1e-5:", () => {
+  async function expectServed(pooling: ServedInterests | undefined, measured: Matrix) {
+    const trained = await trainedBundle(
+      prepared,
+      vectors,
+      ranking,
+      "test",
+      undefined,
+      undefined,
+      pooling,
+    );
+    const interestOf = await graphInterests(trained, { text }, items, histories);
+    const served = servedScorer(trained, { text }, counts, interestOf)(histories)(users);
+    measured.data.forEach((score, i) => expect(served.data[i]).toBeCloseTo(score, 5));
+    return trained;
+  }
+
+  test("interests by recency", async () => {
+    const measured = pooledScorer({ vectors, histories, decay: ranking.decay, prior })(users);
+    await expectServed(undefined, measured);
+  });
+
+  test("interests with the code turned around", async () => {
+    const gain = identityGain(dims, identity);
+    const measured = pooledScorer({ vectors, histories, decay: ranking.decay, prior, gain })(users);
+    await expectServed(recencyInterests(vectors, ranking.decay, gain), measured);
+  });
+
+  test("interests by a sequence model, which the bundle carries as a graph", async () => {
+    const shape = { dims, heads: 2, hidden: 12, historyMax: 5, decay: ranking.decay, identity };
+    const parameters = Object.fromEntries(
+      Object.entries(startSequence(shape, 3)).map(([name, values]) => [
+        name,
+        values.map((x) => x + 0.3 * (2 * uniform() - 1)),
+      ]),
+    );
+    const model = { shape, parameters, vectors };
+    const measured = sequenceScorer(model, histories, prior)(users);
+    const trained = await expectServed(sequenceInterests(model), measured);
+    expect(trained.encoded.interests).toEqual(sequenceGraph(shape, parameters));
+    // Without the graph's answers the evaluation does not fall back to another pooling.
+    expect(() => servedScorer(trained, { text }, counts)(histories)(users)).toThrow("sequence");
+  });
+});
+
+test("a bundle with several interests per user scores products by the nearest", async () => {
+  const trained = await trainedBundle(prepared, vectors, ranking, "test");
+  const several = { max: 2, cosine: 0.99, share: 0.9, rounds: 3 };
+  const bundle = {
+    ...trained.bundle,
+    interests: { ...trained.bundle.interests, several },
   };
-  return { prepared, vectors, histories };
-}
-
-test("a bundle scores by the services' functions what the trainer measured, to 1e-5", async () => {
-  const { prepared, vectors, histories } = tiny();
-  const { counts, features } = prepared;
-  const ranking = { decay: 0.7, popularity: 0.05 };
-  const trained = await trainedBundle(prepared, vectors, ranking, "a test");
-  const users = Int32Array.of(1, 0);
-  const served = servedScorer(trained, features, counts)(histories)(users);
-  const prior = popularityPrior(counts, ranking.popularity);
-  const measured = pooledScorer({ vectors, histories, decay: ranking.decay, prior })(users);
-  measured.data.forEach((score, i) => expect(served.data[i]).toBeCloseTo(score, 5));
+  const served = servedScorer({ ...trained, bundle }, { text }, counts)(histories)(users);
+  const single = servedScorer(trained, { text }, counts)(histories)(users);
+  // The second user's history is one product, the first one's is two unlike products.
+  expect(Array.from(rowOf(served, 0))).toEqual(Array.from(rowOf(single, 0)));
+  const interests = poolSeveral(
+    bundle.interests,
+    [3, 1, 3].map((item, t) => ({
+      vector: rowOf(vectors, item),
+      action: DATASET_ACTION,
+      occurredAtMs: t,
+    })),
+  );
+  expect(interests.length).toBe(2);
+  rowOf(served, 1).forEach((score, item) => {
+    const similarities = interests.map((interest) => dot(interest, rowOf(vectors, item)));
+    expect(score).toBeCloseTo(Math.max(...similarities) + prior[item]!, 5);
+  });
 });
 
 test("a bundle read back re-ranks as the trainer measured", async () => {
-  const { prepared, vectors, histories } = tiny();
-  const ranking = { decay: 0.7, popularity: 0.05 };
   const features = { own: -0.5, popularity: 0.1, "fused:max": 0.4, "text:last": -0.3 };
   const model = { candidates: 8, historyMax: 2, features };
   const trained = await trainedBundle(prepared, vectors, ranking, "a test", undefined, model);
   const bundle = await decodeBundle(trained.encoded.manifest, trained.encoded.weights);
-  const users = Int32Array.of(1, 0);
   const served = servedScorer({ ...trained, bundle }, prepared.features, prepared.counts);
   const base = baseRanking(prepared, vectors, ranking);
   const measured = rerankedScorer(base, model)(histories)(users);

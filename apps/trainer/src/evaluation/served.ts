@@ -1,28 +1,33 @@
 /** Ranking by a bundle with the very functions that services call. */
-import type { Bundle } from "@marquetry/model/bundle";
+import { openInterests } from "@marquetry/backends/inference/interests";
 import { fuse, fusedDims } from "@marquetry/model/fusion";
 import { pool } from "@marquetry/model/interests";
+import type { PooledBehaviour } from "@marquetry/model/interests";
 import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
 import { popularityScore } from "@marquetry/model/ranking";
 import { FUSED_SPACE } from "@marquetry/model/reranker";
+import { tastesAround } from "@marquetry/model/several-interests";
 import { applyTower } from "@marquetry/model/similarity";
 import type { SimilarityModel } from "@marquetry/model/similarity";
 import { MarquetryError } from "@marquetry/runtime/errors";
 import type { BundleFolder } from "../bundle/bundle-folder.js";
 import { DATASET_ACTION, modalityVectors } from "../bundle/trained-bundle.js";
-import { product } from "../linear-algebra/gemm.js";
 import { rowOf } from "../linear-algebra/rows.js";
 import { rerankedScorer } from "../reranking/reranked.js";
 import { contentOf, createImpute } from "../representation/imputation.js";
 import type { ScorerFor } from "./choose.js";
-import { addPrior } from "./pooled.js";
+import { addPrior, nearestScores } from "./pooled.js";
+
+/** Within what may wait for a sequence model. */
+const HISTORIES_AT_ONCE = 1_024;
 
 /**
- * score = w_s u'v + w_p popularity, with products fused and histories pooled by packages/model; then
+ * score = w_s max_k u_k'v + w_p popularity, with products fused and histories pooled by packages/model; then
  * re-ranked where the bundle has a re-ranker.
  * @param features vectors of the bundle's encoders, one row per product
  * @param counts by product
+ * @param interestOf for a bundle with a sequence model, see `graphInterests`
  * @throws MarquetryError `invalid` where the bundle wants an encoder or dimensions that the features
  *   do not have, or another similarity than the dot product
  */
@@ -30,35 +35,39 @@ export function servedScorer(
   { bundle, behaviour }: BundleFolder,
   features: Readonly<Record<string, Matrix>>,
   counts: Float64Array,
+  interestOf?: InterestOf,
 ): ScorerFor {
   const { similarity } = bundle;
   if (similarity.kind !== "dot" && similarity.kind !== "two-tower") {
     const message = `bundle ${bundle.id}: expected similarity dot or two-tower, got ${similarity.kind}`;
     throw new MarquetryError("invalid", message);
   }
-  const vectorsOf = modalityVectors(features, behaviour);
-  const fused = Array.from(counts, (_, item) => fuse(bundle.fusion, vectorsOf(item)));
-  const dims = fused.find((vector) => vector !== undefined)?.length ?? 1;
-  const vectors = matrix(fused.length, dims);
-  for (const [item, vector] of fused.entries()) if (vector) rowOf(vectors, item).set(vector);
+  const vectors = fusedVectors({ bundle, behaviour }, features, counts.length);
   const items = towered(similarity, "item", vectors);
   const { weights, popularityFloor = 0 } = bundle.ranking;
   const most = counts.reduce((a, b) => Math.max(a, b), 0);
   const popularity = counts.map((count) => Math.max(popularityScore(count, most), popularityFloor));
   const prior = popularity.map((score) => weights.popularity * score);
   const scorerFor: ScorerFor = (histories) => (users) => {
-    const interests = matrix(users.length, dims);
-    for (const [i, user] of users.entries()) {
-      const interest = interestOf(bundle, vectors, histories[user]!);
-      if (interest) rowOf(interests, i).set(interest);
-    }
-    const scores = product(towered(similarity, "user", interests), items, { transposeB: true });
+    const interests = Array.from(users, (user) => {
+      const behaviours = behavioursOf(vectors, histories[user]!);
+      const interest =
+        interestOf === undefined
+          ? pool(bundle.interests, behaviours)
+          : interestOf(histories[user]!);
+      return interest === undefined ? [] : tastesAround(bundle.interests, interest, behaviours);
+    });
+    const scores = nearestScores(interests, items, (rows) => towered(similarity, "user", rows));
     for (let i = 0; i < scores.data.length; i += 1) scores.data[i]! *= weights.similarity;
     return addPrior(scores, prior);
   };
   if (bundle.reranker === undefined) return scorerFor;
-  const vectorOf = (space: string, item: number): Float32Array | undefined =>
-    space === FUSED_SPACE ? fused[item] : vectorsOf(item)[space];
+  const vectorsOf = modalityVectors(features, behaviour);
+  const vectorOf = (space: string, item: number): Float32Array | undefined => {
+    if (space !== FUSED_SPACE) return vectorsOf(item)[space];
+    const row = rowOf(vectors, item);
+    return row.some((x) => x !== 0) ? row : undefined;
+  };
   return rerankedScorer({ scorerFor, weights, popularity, vectorOf }, bundle.reranker);
 }
 
@@ -114,17 +123,55 @@ export function withImputedBehaviour(
   };
 }
 
-function interestOf(
-  { interests }: Bundle,
-  vectors: Matrix,
-  history: Int32Array,
-): Float32Array | undefined {
-  return pool(
-    interests,
-    Array.from(history, (item, t) => ({
-      vector: rowOf(vectors, item),
-      action: DATASET_ACTION,
-      occurredAtMs: t,
-    })),
-  );
+/** Interests by history. */
+export type InterestOf = (history: Int32Array) => Float32Array | undefined;
+
+/**
+ * The given histories' interests by the bundle's sequence model, as user-profile computes them.
+ * @returns undefined for a bundle of another strategy, which needs nothing computed ahead
+ * @throws as `openInterests`
+ */
+export async function graphInterests(
+  { bundle, behaviour }: BundleFolder,
+  features: Readonly<Record<string, Matrix>>,
+  itemCount: number,
+  histories: readonly Int32Array[],
+): Promise<InterestOf | undefined> {
+  if (bundle.interests.strategy !== "sequence") return undefined;
+  const vectors = fusedVectors({ bundle, behaviour }, features, itemCount);
+  const interests = await openInterests(bundle);
+  const known = new Map<string, Float32Array | undefined>();
+  try {
+    for (let from = 0; from < histories.length; from += HISTORIES_AT_ONCE) {
+      const asked = histories.slice(from, from + HISTORIES_AT_ONCE);
+      const answers = await interests.of(asked.map((each) => behavioursOf(vectors, each)));
+      for (const [i, history] of asked.entries()) known.set(history.join(), answers[i]);
+    }
+  } finally {
+    await interests.close();
+  }
+  return (history) => known.get(history.join());
+}
+
+/** Of each product; zeros for one that has no modality. */
+function fusedVectors(
+  { bundle, behaviour }: BundleFolder,
+  features: Readonly<Record<string, Matrix>>,
+  itemCount: number,
+): Matrix {
+  const vectorsOf = modalityVectors(features, behaviour);
+  const vectors = matrix(itemCount, fusedDims(bundle.fusion));
+  for (let item = 0; item < itemCount; item += 1) {
+    const vector = fuse(bundle.fusion, vectorsOf(item));
+    if (vector) rowOf(vectors, item).set(vector);
+  }
+  return vectors;
+}
+
+function behavioursOf(vectors: Matrix, history: Int32Array): PooledBehaviour[] {
+  return Array.from(history, (item, t) => ({
+    vector: rowOf(vectors, item),
+    action: DATASET_ACTION,
+    occurredAtMs: t,
+  }));
 }

@@ -1,5 +1,7 @@
 /** Interests beyond recency, on learned vectors: the turned code, and the sequence model. */
 import type { Matrix } from "@marquetry/model/matrix";
+import { recencyInterests, sequenceInterests } from "../bundle/served-interests.js";
+import type { ServedInterests } from "../bundle/served-interests.js";
 import { choose } from "../evaluation/choose.js";
 import type { ScorerFor } from "../evaluation/choose.js";
 import { pooledScorer, popularityPrior } from "../evaluation/pooled.js";
@@ -12,7 +14,7 @@ import { sequenceScorer } from "../sequence/sequence-scorer.js";
 import type { SequenceModel } from "../sequence/sequence-scorer.js";
 import { trainSequence } from "../sequence/train-sequence.js";
 import type { SequenceTrainSettings } from "../sequence/train-sequence.js";
-import type { LearnOptions } from "./learn.js";
+import type { LearnOptions, RankingSettings } from "./learn.js";
 import type { Prepared } from "./prepare.js";
 
 /** A quarter of the dimensions and of the squared length for the code. */
@@ -25,12 +27,13 @@ const HEADS = 4;
 /** Widens the feed-forward layer, as transformers do; twice, for there is little data. */
 const HIDDEN_PER_DIM = 2;
 const TRAINING: Omit<SequenceTrainSettings, "seed"> = {
-  epochs: 6,
+  epochs: 3,
   batchRows: 1024,
   temperature: 0.15,
-  ownHistory: "left-out",
-  rate: 2e-4,
-  vectorRate: 2e-4,
+  ownHistory: "negatives",
+  rate: 1e-4,
+  // The vectors know the training histories too well already.
+  vectorRate: 0,
   dropout: 0.1,
 };
 /** As published tables rank; also what the code is for. */
@@ -139,6 +142,44 @@ function withPush({ shape, parameters, vectors }: SequenceModel, push: number): 
     shape: { ...shape, identity },
     parameters: { ...parameters, [nameOf.gain]: identityGain(shape.dims, identity) },
     vectors,
+  };
+}
+
+export const INTEREST_KINDS = ["recency", "own-code", "sequence"] as const;
+export type InterestKind = (typeof INTEREST_KINDS)[number];
+
+export interface LearnedInterests {
+  /** One row of length 1 per product. */
+  readonly vectors: Matrix;
+  readonly ranking: RankingSettings;
+  readonly pooling: ServedInterests;
+}
+
+/** On learned vectors of ordered data, ready to be put into a bundle. */
+export function learnInterests(
+  prepared: Prepared,
+  learned: Matrix,
+  kind: Exclude<InterestKind, "recency">,
+  options: LearnOptions,
+): LearnedInterests {
+  const coded = learnIdentity(prepared, learned);
+  const { vectors, identity, decay } = coded;
+  const rankingBy = (scorer: (popularity: number) => ScorerFor): RankingSettings => ({
+    decay,
+    popularity: choosePopularity(prepared, scorer, UNMASKED),
+  });
+  if (kind === "own-code") {
+    return {
+      vectors,
+      pooling: recencyInterests(vectors, decay, identityGain(vectors.cols, identity)),
+      ranking: rankingBy((popularity) => identityRanking(prepared, coded, popularity)),
+    };
+  }
+  const model = learnSequence(prepared, coded, options);
+  return {
+    vectors: model.vectors,
+    pooling: sequenceInterests(model),
+    ranking: rankingBy((popularity) => sequenceRanking(prepared, model, popularity)),
   };
 }
 

@@ -1,7 +1,9 @@
 /** The recipe: from prepared data to one vector per product. */
+import { createHash } from "node:crypto";
 import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
 import { choose } from "../evaluation/choose.js";
+import type { Chosen, ScorerFor } from "../evaluation/choose.js";
 import { addPrior, pooledScorer, popularityPrior } from "../evaluation/pooled.js";
 import type { RankingRules, Scorer } from "../evaluation/top-lists.js";
 import { product } from "../linear-algebra/gemm.js";
@@ -183,9 +185,11 @@ function bestEpoch(
   return best;
 }
 
-/** What a checkpoint must agree in; the content's numbers are the data's. */
+/** What a checkpoint must agree in: another encoder's content may well have the same shape. */
 function describedShape({ items, dims, scorer, towers, graph, content }: TowerShape) {
-  const modalities = Object.entries(content).map(([name, { cols }]) => [name, cols]);
+  const modalities = Object.entries(content).map(([name, { cols, data }]) => {
+    return [name, cols, createHash("sha256").update(data).digest("hex")];
+  });
   return { items, dims, scorer, towers, share: graph?.share ?? 0, modalities };
 }
 
@@ -210,8 +214,16 @@ export function chooseRanking(
   given?: number,
   towers?: Towers,
 ): RankingSettings {
-  const { dataset, counts } = prepared;
-  const ranked = rankingOf(prepared, vectors, towers);
+  return chooseRankingBy(prepared, rankingOf(prepared, vectors, towers), rules, given).settings;
+}
+
+/** As `chooseRanking`, of whatever ranks by such settings, with what they come to. */
+export function chooseRankingBy(
+  { dataset, counts }: Prepared,
+  ranked: (settings: RankingSettings) => ScorerFor,
+  rules: RankingRules,
+  given?: number,
+): Chosen<RankingSettings> {
   const fixed = given ?? (dataset.ordered ? undefined : 1);
   const decay =
     fixed ??
@@ -232,7 +244,7 @@ export function chooseRanking(
       (users) =>
         addPrior(similarity(users), popularityPrior(counts, popularity)),
     rules,
-  ).settings;
+  );
 }
 
 /** The scorer, computed once for each block of users; for few calls over the same blocks. */

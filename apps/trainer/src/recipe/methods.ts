@@ -9,7 +9,7 @@ import type { FiguresAt } from "../evaluation/figures.js";
 import type { ScorerFor } from "../evaluation/choose.js";
 import { addPrior, popularityPrior } from "../evaluation/pooled.js";
 import type { Row, RuleName } from "../evaluation/report.js";
-import { servedScorer, withImputedBehaviour } from "../evaluation/served.js";
+import { graphInterests, servedScorer, withImputedBehaviour } from "../evaluation/served.js";
 import type { RankingRules } from "../evaluation/top-lists.js";
 import { besideRows, normaliseRows } from "../linear-algebra/rows.js";
 import { coOccurrence } from "../representation/co-occurrence.js";
@@ -138,7 +138,7 @@ export function* sequenceRows(
   runs: readonly Matrix[],
   report: (line: string) => void,
 ): Generator<Row> {
-  if (!prepared.dataset.ordered) return;
+  if (!prepared.dataset.ordered || runs.length === 0) return;
   const coded = runs.map((vectors) => learnIdentity(prepared, vectors));
   yield* interestRows(
     prepared,
@@ -188,17 +188,20 @@ function* interestRows(
 
 /**
  * A bundle as services would use it once it is exported: behaviour of cold products imputed, products
- * fused and histories pooled by packages/model, scores composed with its own weights; nothing is
+ * fused and histories pooled as user-profile does, scores composed with its own weights; nothing is
  * chosen here.
  */
-export function* bundleRows(prepared: Prepared, folder: BundleFolder): Generator<Row> {
-  const { features, counts } = prepared;
+export async function bundleRows(prepared: Prepared, folder: BundleFolder): Promise<Row[]> {
+  const { dataset, features, counts } = prepared;
   const exported = withImputedBehaviour(folder, features, counts.length);
-  const scorerFor = servedScorer(exported, features, counts);
-  for (const rule of rulesOf(prepared)) {
-    const row = rowOf(prepared, folder.bundle.id, rule, "as in the bundle", scorerFor);
-    yield folder.bundle.reranker === undefined ? row : { ...row, beyondPublished: RERANKED };
-  }
+  const { histories } = questionOf(dataset.splits, "test");
+  const interestOf = await graphInterests(exported, features, counts.length, histories);
+  const scorerFor = servedScorer(exported, features, counts, interestOf);
+  const { id, reranker } = folder.bundle;
+  const label = reranker === undefined ? {} : { beyondPublished: RERANKED };
+  return rulesOf(prepared).map((rule) =>
+    Object.assign(rowOf(prepared, id, rule, "as in the bundle", scorerFor), label),
+  );
 }
 
 /**

@@ -10,6 +10,7 @@ import { fitReranker } from "../reranking/fit-reranker.js";
 import type { FittedReranker, RerankerValidation } from "../reranking/fit-reranker.js";
 import { rerankedScorer, vectorsBySpace } from "../reranking/reranked.js";
 import type { BaseRanking } from "../reranking/reranked.js";
+import type { Towers } from "../training/in-batch-loss.js";
 import { chooseRanking, rankingOf } from "./learn.js";
 import type { RankingSettings } from "./learn.js";
 import { RERANKED, RULES } from "./methods.js";
@@ -22,9 +23,9 @@ export function* rerankedRows(prepared: Prepared, learned: readonly Matrix[]): G
   const { dataset, counts } = prepared;
   const rows: Row[] = [];
   for (const vectors of learned) {
-    const ranking = chooseRanking(prepared, vectors, RULES["own-penalty"]);
-    const fitted = fittedTo(prepared, vectors, ranking);
+    const fitted = fittedTo(prepared, vectors);
     if (fitted === undefined) return;
+    const { ranking } = fitted;
     const scorerFor = rerankedScorer(baseRanking(prepared, vectors, ranking), fitted.model);
     const question = questionOf(dataset.splits, "test");
     const figures = figuresOf(dataset, counts, question, scorerFor, RULES.unmasked);
@@ -41,19 +42,27 @@ export function* rerankedRows(prepared: Prepared, learned: readonly Matrix[]): G
   };
 }
 
+export interface FittedRanking extends FittedReranker {
+  /** The ranking before it. */
+  readonly ranking: RankingSettings;
+}
+
 /**
- * A re-ranker for the learned vectors and their ranking. Where histories have no order the last
+ * A re-ranker for the learned vectors. The ranking before it is chosen with own products pushed
+ * down, which it does too. Where histories have no order the last
  * behaviours mean nothing, and there is none.
  */
 export function fittedTo(
   prepared: Prepared,
   vectors: Matrix,
-  ranking: RankingSettings,
-): FittedReranker | undefined {
+  towers?: Towers,
+): FittedRanking | undefined {
   const { dataset, counts, features } = prepared;
   if (!dataset.ordered) return undefined;
-  const base = baseRanking(prepared, vectors, ranking);
-  return fitReranker(base, dataset, counts, Object.keys(features));
+  const ranking = chooseRanking(prepared, vectors, RULES["own-penalty"], undefined, towers);
+  const base = baseRanking(prepared, vectors, ranking, towers);
+  const fitted = fitReranker(base, dataset, counts, Object.keys(features));
+  return fitted && { ...fitted, ranking };
 }
 
 function described({ recall, ndcg }: RerankerValidation): string {
@@ -65,12 +74,13 @@ export function baseRanking(
   prepared: Prepared,
   vectors: Matrix,
   ranking: RankingSettings,
+  towers?: Towers,
 ): BaseRanking {
   const { counts, features } = prepared;
   const most = counts.reduce((a, b) => Math.max(a, b), 0);
   const floor = popularityFloor(counts);
   return {
-    scorerFor: rankingOf(prepared, vectors)(ranking),
+    scorerFor: rankingOf(prepared, vectors, towers)(ranking),
     weights: { similarity: 1, popularity: ranking.popularity * Math.log1p(most) },
     popularity: counts.map((count) => popularityScore(Math.max(count, floor), most)),
     vectorOf: vectorsBySpace({ ...features, [FUSED_SPACE]: vectors }),

@@ -20,6 +20,7 @@ import {
   sequenceRows,
 } from "./methods.js";
 import type { Prepared } from "./prepare.js";
+import { severalRows } from "./several-rows.js";
 import { rerankedRows } from "./reranked-rows.js";
 
 /** What rows are made from. */
@@ -75,6 +76,7 @@ export const ROW_SOURCES: readonly RowSource[] = [
     rows: ({ prepared, learned }) =>
       learned().length === 0 ? [] : learnedRows(prepared, learned()),
   },
+  { name: "several", rows: ({ prepared, learned }) => severalRows(prepared, learned()) },
   { name: "re-ranked", rows: ({ prepared, learned }) => rerankedRows(prepared, learned()) },
   {
     name: "sequence",

@@ -2,7 +2,7 @@
  * A bundle's sequence model: the interest after the newest of some behaviours, by ONNX Runtime in a
  * worker thread of its own, so that the event loop stays free.
  */
-import { Worker } from "node:worker_threads";
+import { Worker, type WorkerOptions } from "node:worker_threads";
 import { describeError, MarquetryError } from "@marquetry/runtime/errors";
 import type { FromSequenceWorker, ToSequenceWorker } from "./sequence-worker.js";
 
@@ -24,6 +24,8 @@ export interface SequenceModelOptions {
   readonly rowsMax?: number;
   /** Histories that may wait. Default 4,096. */
   readonly queueMax?: number;
+  /** How the thread is started; tests get hold of it here, to kill it. */
+  readonly startWorker?: (file: URL, options: WorkerOptions) => Worker;
 }
 
 export interface SequenceModel {
@@ -71,7 +73,13 @@ class ThreadedSequence implements SequenceModel {
   #closing: Promise<void> | undefined;
 
   constructor(options: SequenceModelOptions) {
-    this.#options = { threads: 1, rowsMax: 64, queueMax: 4_096, ...options };
+    this.#options = {
+      threads: 1,
+      rowsMax: 64,
+      queueMax: 4_096,
+      startWorker: (file, settings) => new Worker(file, settings),
+      ...options,
+    };
   }
 
   async run(histories: readonly (readonly Float32Array[])[]): Promise<Float32Array[]> {
@@ -145,8 +153,8 @@ class ThreadedSequence implements SequenceModel {
   }
 
   #start(): Worker {
-    const { graph, threads, historyMax, dims } = this.#options;
-    const worker = new Worker(new URL("./sequence-worker.js", import.meta.url), {
+    const { graph, threads, historyMax, dims, startWorker } = this.#options;
+    const worker = startWorker(new URL("./sequence-worker.js", import.meta.url), {
       workerData: { graph, threads, historyMax, dims },
       name: "sequence",
     });
