@@ -5,11 +5,11 @@ import type { Interests } from "@marquetry/backends/inference/interests";
 import { HISTORY_EVENTS_MAX } from "@marquetry/backends/profile-store";
 import type {
   Behaviour,
-  BehaviourAction,
   PopularityEvent,
   Profile,
   ProfileStore,
 } from "@marquetry/backends/profile-store";
+import { ACTION_NAMES } from "@marquetry/contracts/actions";
 import { Action } from "@marquetry/contracts/events/clickstream_pb";
 import type { ClickstreamEvent } from "@marquetry/contracts/events/clickstream_pb";
 import type { Bundle } from "@marquetry/model/bundle";
@@ -25,16 +25,6 @@ export interface PlacedEvent {
 
 /** Takes events of one partition, in order. */
 export type UpdateProfiles = (partition: number, events: readonly PlacedEvent[]) => Promise<void>;
-
-const ACTIONS: Record<Exclude<Action, Action.UNSPECIFIED>, BehaviourAction> = {
-  [Action.VIEW]: "view",
-  [Action.CLICK]: "click",
-  [Action.ADD_TO_CART]: "add-to-cart",
-  [Action.FAVOURITE]: "favourite",
-  [Action.PURCHASE]: "purchase",
-  [Action.DISMISS]: "dismiss",
-  [Action.RETURN]: "return",
-};
 
 /**
  * Popularity goes first and profiles follow: where the process dies between the two, the batch comes
@@ -142,7 +132,7 @@ function toBehaviour({ eventId, event, occurredAt }: ClickstreamEvent): Behaviou
   if (event.case !== "interaction" || event.value.action === Action.UNSPECIFIED) return undefined;
   const { productId, action } = event.value;
   const occurredAtMs = timestampMs(occurredAt as Timestamp);
-  return { eventId, productId, action: ACTIONS[action], occurredAtMs };
+  return { eventId, productId, action: ACTION_NAMES[action], occurredAtMs };
 }
 
 /** Of one history, where every event id stands once. */

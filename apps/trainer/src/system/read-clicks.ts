@@ -2,6 +2,7 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { EventBus } from "@marquetry/backends/event-bus";
+import { ACTION_NAMES } from "@marquetry/contracts/actions";
 import { Action } from "@marquetry/contracts/events/clickstream_pb";
 import type { ClickstreamEvent } from "@marquetry/contracts/events/clickstream_pb";
 import { CLICKSTREAM } from "@marquetry/contracts/topics";
@@ -18,15 +19,6 @@ export interface Click {
 /** In the order in which they say more. */
 export const POSITIVE_ACTIONS = ["view", "click", "favourite", "add-to-cart", "purchase"] as const;
 export type PositiveAction = (typeof POSITIVE_ACTIONS)[number];
-
-/** Dismissals and returns name no product that somebody wanted. */
-const ACTIONS: Partial<Record<Action, PositiveAction>> = {
-  [Action.VIEW]: "view",
-  [Action.CLICK]: "click",
-  [Action.ADD_TO_CART]: "add-to-cart",
-  [Action.FAVOURITE]: "favourite",
-  [Action.PURCHASE]: "purchase",
-};
 
 export interface Clicks {
   /** By user, in order of time and event id; users in the order of their ids. */
@@ -61,7 +53,10 @@ function take(
   if (event.case === "erased") users.delete(userId);
   if (event.case !== "interaction") return;
   const { productId } = event.value;
-  const action = ACTIONS[event.value.action];
+  if (event.value.action === Action.UNSPECIFIED) return;
+  // Dismissals and returns name no product that somebody wanted.
+  const name = ACTION_NAMES[event.value.action];
+  const action = POSITIVE_ACTIONS.find((positive) => positive === name);
   if (action === undefined) return;
   const clicks = users.get(userId) ?? new Map<string, Click>();
   users.set(userId, clicks);
