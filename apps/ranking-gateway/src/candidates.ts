@@ -98,14 +98,10 @@ function together(
     (points) => new Map(points.map((point) => [point.payload.productId, point])),
   );
   for (const [productId, { payload, vectors, score }] of first) {
-    const dots = [score];
-    for (const other of others) {
-      const also = other.get(productId);
-      if (also !== undefined) dots.push(also.score);
-    }
-    const vector = vectors[FUSED_VECTOR];
+    const dots = [score, ...others.flatMap((other) => other.get(productId)?.score ?? [])];
     // One that was changed between the searches may be absent from some.
     if (dots.length < scored.length) continue;
+    const vector = vectors[FUSED_VECTOR];
     found.set(productId, { product: payload, dots, ...(vector === undefined ? {} : { vector }) });
   }
   return [...found.values()];

@@ -1,11 +1,11 @@
 /** Re-ranking: the best candidates of a known user are put in order once more. */
 import type { Behaviour } from "@marquetry/backends/profile-store";
+import { createCachedVectors } from "@marquetry/backends/vector-index/cached-vectors";
 import type { Bundle } from "@marquetry/model/bundle";
 import { rerankerParts, spacesOf } from "@marquetry/model/reranker";
 import { toMarquetryError } from "@marquetry/runtime/errors";
 import type { Catalogue } from "./catalogue.js";
 import type { RankingGatewayEvents } from "./events.js";
-import { createProductVectors } from "./product-vectors.js";
 import type { ScoredProduct } from "./rank.js";
 
 export interface Rerank {
@@ -24,6 +24,11 @@ export interface Rerank {
   ) => Promise<ScoredProduct[] | undefined>;
 }
 
+/** With a few kilobytes of vectors each. */
+const PRODUCTS_MAX = 10_000;
+/** How long a change of a product may stay unseen by the re-ranker; profiles allow as much. */
+const KEPT_MS = 10_000;
+
 /** Undefined where the bundle has no re-ranker. */
 export function createRerank(
   { reranker, interests }: Pick<Bundle, "reranker" | "interests">,
@@ -32,7 +37,12 @@ export function createRerank(
 ): Rerank | undefined {
   if (reranker === undefined) return undefined;
   const { candidates, historyMax, features } = reranker;
-  const productVectors = createProductVectors(catalogue, spacesOf(Object.keys(features)));
+  const productVectors = createCachedVectors({
+    retrieve: (productIds, vectors) => catalogue.retrieve(productIds, vectors),
+    vectors: spacesOf(Object.keys(features)),
+    productsMax: PRODUCTS_MAX,
+    keptMs: KEPT_MS,
+  });
 
   async function vectorsOf(productIds: readonly string[]) {
     try {

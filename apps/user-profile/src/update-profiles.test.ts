@@ -14,6 +14,7 @@ import { mulberry32 } from "@marquetry/model/random";
 import { vectorToBytes } from "@marquetry/model/vector";
 import { zeroShotBundle } from "@marquetry/model/zero-shot";
 import { createMetrics } from "@marquetry/runtime/telemetry";
+import { productPayload } from "../test/product-payload.js";
 import { createUserProfileEvents } from "./events.js";
 import { createProductVectors } from "./product-vectors.js";
 import { createUpdateProfiles } from "./update-profiles.js";
@@ -72,20 +73,7 @@ async function bench(
 }
 
 async function addProduct(index: VectorIndex, productId: string): Promise<void> {
-  const payload = {
-    productId,
-    revision: 1,
-    removed: false,
-    title: "",
-    categories: [],
-    brand: "",
-    currency: "",
-    availability: "in-stock",
-    availableFromMs: NOW,
-    groupId: productId,
-    modalities: ["text"],
-    encoders: {},
-  } as const;
+  const payload = productPayload(productId);
   const vector = new Float32Array(VECTORS[productId] ?? [0.6, 0, 0.8]);
   await index.upsert(collection, [{ payload, vectors: { [FUSED_VECTOR]: vector } }]);
 }

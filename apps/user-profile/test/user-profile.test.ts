@@ -14,7 +14,6 @@ import { openEventBus } from "@marquetry/backends/event-bus/open";
 import type { ProfileStore } from "@marquetry/backends/profile-store";
 import { openProfileStore } from "@marquetry/backends/profile-store/open";
 import { FUSED_VECTOR, productCollection } from "@marquetry/backends/vector-index";
-import type { PointPayload } from "@marquetry/backends/vector-index";
 import { openVectorIndex } from "@marquetry/backends/vector-index/open";
 import { Action, ClickstreamEventSchema } from "@marquetry/contracts/events/clickstream_pb";
 import type { ClickstreamEvent } from "@marquetry/contracts/events/clickstream_pb";
@@ -26,6 +25,7 @@ import { zeroShotBundle } from "@marquetry/model/zero-shot";
 import { MarquetryError } from "@marquetry/runtime/errors";
 import { startService } from "@marquetry/runtime/lifecycle";
 import { createLogger } from "@marquetry/runtime/logger";
+import { productPayload } from "./product-payload.js";
 import { startUserProfile } from "../src/user-profile.module.js";
 import { deadLetters } from "@marquetry/backends/test/dead-letters";
 import { recencyGraph } from "@marquetry/backends/test/sequence-graph";
@@ -142,21 +142,6 @@ async function runProcess(env: Readonly<Record<string, string>>) {
   return { status: status as number, errors, output };
 }
 
-const payloadOf = (productId: string): PointPayload => ({
-  productId,
-  revision: 1,
-  removed: false,
-  title: "",
-  categories: [],
-  brand: "",
-  currency: "",
-  availability: "in-stock",
-  availableFromMs: NOW,
-  groupId: productId,
-  modalities: ["text"],
-  encoders: {},
-});
-
 const untilHistory = (profiles: ProfileStore, userId: string, events: number): Promise<void> =>
   until(`${userId} has ${events} events`, async () => {
     const [profile] = await profiles.read([userId]);
@@ -246,7 +231,7 @@ describe("a bundle with a sequence model", () => {
     await index.upsert(
       productCollection(bundle.id),
       Object.entries(vectors).map(([productId, vector]) => ({
-        payload: payloadOf(productId),
+        payload: productPayload(productId),
         vectors: { [FUSED_VECTOR]: vector },
       })),
     );

@@ -4,6 +4,7 @@
  */
 import { Worker, type WorkerOptions } from "node:worker_threads";
 import { describeError, MarquetryError } from "@marquetry/runtime/errors";
+import { endWorker } from "./end-worker.js";
 import type { FromSequenceWorker, ToSequenceWorker } from "./sequence-worker.js";
 
 /** `vectors` [N, L, d], oldest first, with zeros before the oldest; `present` [N, L], 1 or 0. */
@@ -45,9 +46,6 @@ interface Waiting {
   readonly resolve: (interest: Float32Array) => void;
   readonly reject: (error: unknown) => void;
 }
-
-/** Longest wait for the running task at closing. */
-const CLOSE_MS_MAX = 10_000;
 
 /** Starts the thread and checks the graph's inputs and output by a run.
  * @throws MarquetryError `corrupt` (no ONNX graph) or `invalid` (one of other inputs or sizes) */
@@ -113,21 +111,7 @@ class ThreadedSequence implements SequenceModel {
   async #close(): Promise<void> {
     for (const { reject } of [...this.#running, ...this.#queue.splice(0)]) reject(closed());
     this.#running = [];
-    const worker = this.#worker;
-    if (worker === undefined) return;
-    // Never `terminate()`: it takes the process down where the thread is in ONNX Runtime.
-    await new Promise<void>((resolve) => {
-      const deadline = setTimeout(() => {
-        worker.unref();
-        resolve();
-      }, CLOSE_MS_MAX);
-      worker.once("exit", () => {
-        clearTimeout(deadline);
-        resolve();
-      });
-      const message: ToSequenceWorker = { kind: "close" };
-      worker.postMessage(message, []);
-    });
+    if (this.#worker !== undefined) await endWorker(this.#worker);
   }
 
   /** One run at a time: meanwhile the next one fills up. */

@@ -3,6 +3,7 @@ import type { Worker } from "node:worker_threads";
 
 import { describeError, MarquetryError } from "@marquetry/runtime/errors";
 
+import { endWorker } from "./end-worker.js";
 import type { EncodeOptions, EncodeResult, EncoderEvent } from "./inference.js";
 import type { FromWorker, ToWorker } from "./worker.js";
 
@@ -39,8 +40,6 @@ export interface WorkerPoolOptions {
   readonly onEvent: (event: EncoderEvent) => void;
 }
 
-/** Longest wait for a worker's running task at closing. */
-const CLOSE_MS_MAX = 10_000;
 /** A worker has its next task at hand, and prepares it, while it works on one. */
 const TASKS_AHEAD = 2;
 /** Urgent contents at a worker at once; it takes them in turns. */
@@ -257,25 +256,4 @@ function tasksOf({ tasks }: Thread, urgent: boolean): number {
 
 function closed(): MarquetryError {
   return new MarquetryError("unavailable", "the encoder is closed");
-}
-
-/**
- * Lets the running task end. `terminate()` must never be used on a thread in ONNX Runtime: the
- * native code finds the call back into JavaScript refused, throws, and takes the whole process
- * down (`Napi::Error`, onnxruntime-node 1.30; every time). For the same reason threads have no
- * `resourceLimits`. One that does not end in time is left behind, and does not keep the process.
- */
-function endWorker(worker: Worker): Promise<void> {
-  return new Promise((resolve) => {
-    const deadline = setTimeout(() => {
-      worker.unref();
-      resolve();
-    }, CLOSE_MS_MAX);
-    worker.once("exit", () => {
-      clearTimeout(deadline);
-      resolve();
-    });
-    const message: ToWorker = { kind: "close" };
-    worker.postMessage(message, []);
-  });
 }
