@@ -4,9 +4,10 @@
  * Every strategy first takes each modality to the common space: v_m is L2-normalised, so that
  * encoders of different scales meet on equal terms, whitened and normalised again where the model
  * says so (an encoder's vectors crowd into a narrow cone), then projected by P_m where the model has
- * a P_m. In the formulas v_m stands for the vector before the projection. Only the modalities that a product has take part; an absent one is left out of sums,
- * softmax and divisors (masked), never replaced by zeros that would pull the result down. A zero
- * vector has no direction and counts as absent; so do modalities that the model does not name.
+ * a P_m. In the formulas v_m stands for the vector before the projection. Only the modalities that a
+ * product has take part; an absent one is left out of sums, softmax and divisors (masked), never
+ * replaced by zeros that would pull the result down. A zero vector has no direction and counts as
+ * absent; so do modalities that the model does not name.
  */
 import { assertMatrix, matVec, type Matrix } from "./matrix.js";
 import { softmax } from "./softmax.js";
