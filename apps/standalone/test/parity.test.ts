@@ -63,7 +63,9 @@ function withFirstProducts(prepared: Prepared, products: number): Prepared {
     const { dataset, content } = prepared;
     const behaviour = behaviourRows(dataset.splits.train, dataset.itemIds.length, RANK, 1);
     const vectors = normaliseRows(besideRows(content["image"]!, behaviour));
-    const folder = await trainedBundle(prepared, vectors, RANKING, "a test", undefined, RERANKER);
+    const folder = await trainedBundle(prepared, vectors, RANKING, "a test", {
+      reranker: RERANKER,
+    });
     const offline = await offlineAnswer(prepared, folder, { usersMax: USERS, masked: true });
     platform = await startJourney({}, {}, folder.bundle);
     parity = await measureParity(offline, {

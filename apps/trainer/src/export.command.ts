@@ -1,13 +1,10 @@
 import { parseArgs } from "node:util";
-import { openEventBus } from "@marquetry/backends/event-bus/open";
-import { openVectorIndex } from "@marquetry/backends/vector-index/open";
-import { TOPICS } from "@marquetry/contracts/topics";
 import { MarquetryError } from "@marquetry/runtime/errors";
-import { createLogger } from "@marquetry/runtime/logger";
 import { readBehaviourFiles } from "./bundle/bundle-folder.js";
 import { readSystemConfig } from "./config.js";
 import type { CommandOutput } from "./evaluate.command.js";
 import { exportBehaviour } from "./export/export-behaviour.js";
+import { withSystem } from "./system/open-system.js";
 
 const HELP = `npm run export -- --bundle DIR [OPTIONS]
 
@@ -42,17 +39,10 @@ export async function runExport(args: readonly string[], output: CommandOutput):
     VECTOR_INDEX_URL: values["vector-index-url"],
   });
   const files = await readBehaviourFiles(values.bundle);
-  const logger = createLogger("trainer", "silent");
-  const bus = openEventBus(config.eventBusUrl, { clientId: "marquetry-trainer", logger });
-  const index = openVectorIndex(config.vectorIndexUrl, { apiKey: config.vectorIndexApiKey });
   const report = (line: string): void => void output.stderr.write(`${line}\n`);
-  try {
-    await bus.ensureTopics(TOPICS);
-    const counts = await exportBehaviour({ ...files, bus, index, report });
-    const told = Object.entries(counts).map(([what, count]) => `${what} ${count}`);
-    output.stdout.write(`${[files.bundle.id, ...told].join("\t")}\n`);
-  } finally {
-    await index.close();
-    await bus.close();
-  }
+  const counts = await withSystem(config, (system) =>
+    exportBehaviour({ ...files, ...system, report }),
+  );
+  const told = Object.entries(counts).map(([what, count]) => `${what} ${count}`);
+  output.stdout.write(`${[files.bundle.id, ...told].join("\t")}\n`);
 }

@@ -69,7 +69,50 @@ validation.
 const NAME = /^[a-z0-9][a-z0-9-]{0,40}$/;
 
 export async function runTrain(args: readonly string[], output: CommandOutput): Promise<void> {
-  const { values } = parseArgs({
+  const values = valuesOf(args);
+  if (values.help) return void output.stdout.write(HELP);
+  const wanted = wantedOf(values);
+  const { out, seed, interests } = wanted;
+  await assertNothingAt(out);
+  const report = (line: string): void => void output.stderr.write(`${line}\n`);
+  const prepared = await preparedFor(values, report);
+  if (interests !== "recency" && !prepared.dataset.ordered) {
+    const message = `--interests ${interests}: expected data in order of time`;
+    throw new MarquetryError("invalid", message);
+  }
+  const data = await fingerprint(prepared.dataset);
+  const { checkpoint } = values;
+  const learned = learn(prepared, wanted, {
+    seed,
+    report,
+    ...(checkpoint !== undefined && {
+      checkpoints: (name, settings) => openCheckpoint(checkpoint, name, { data, settings }),
+    }),
+  });
+  const { vectors, ranking, pooling, fitted }: Interests =
+    interests === "recency"
+      ? byRecency(prepared, learned)
+      : learnInterests(prepared, learned.vectors, interests, { seed, report });
+  const createdBy = described(values, wanted);
+  const trained = await trainedBundle(prepared, vectors, ranking, createdBy, {
+    served: learned.served,
+    reranker: fitted?.model,
+    pooling,
+  });
+  await writeBundleFolder(out, trained, prepared.dataset.itemIds, {
+    createdBy,
+    interactionsSha256: data,
+    ranking,
+    ...(fitted !== undefined && { reranker: fitted.validation }),
+    test: await bundleRows(prepared, trained),
+  });
+  output.stdout.write(`${trained.bundle.id}\t${out}\n`);
+}
+
+type Values = ReturnType<typeof valuesOf>;
+
+function valuesOf(args: readonly string[]) {
+  return parseArgs({
     args: [...args],
     options: {
       dataset: { type: "string" },
@@ -90,10 +133,24 @@ export async function runTrain(args: readonly string[], output: CommandOutput): 
       alignment: { type: "string", default: "0" },
       help: { type: "boolean", default: false },
     },
-  });
-  if (values.help) return void output.stdout.write(HELP);
-  const { dataset: folder, "from-system": fromSystem, out } = values;
-  if (out === undefined || fromSystem === (folder !== undefined)) {
+  }).values;
+}
+
+interface Wanted {
+  readonly out: string;
+  readonly seed: number;
+  readonly fusion: (typeof FUSIONS)[number];
+  readonly scorer: (typeof SCORERS)[number];
+  readonly interests: (typeof INTEREST_KINDS)[number];
+  readonly towers: boolean;
+  /** Weight of the alignment loss. */
+  readonly alignment: number;
+}
+
+/** @throws MarquetryError `invalid` for a wrong value, or for values that do not go together */
+function wantedOf(values: Values): Wanted {
+  const { out, towers } = values;
+  if (out === undefined || values["from-system"] === (values.dataset !== undefined)) {
     const message = "--out and one of --dataset and --from-system are both needed";
     throw new MarquetryError("invalid", message);
   }
@@ -106,78 +163,37 @@ export async function runTrain(args: readonly string[], output: CommandOutput): 
   }
   const alignment = Number(values.alignment);
   if (!(alignment >= 0 && alignment < Infinity)) {
-    throw new MarquetryError(
-      "invalid",
-      `--alignment: expected a number of at least 0, got "${values.alignment}"`,
-    );
-  }
-  if (fusion === "combined" && (values.towers || alignment > 0)) {
-    throw new MarquetryError(
-      "invalid",
-      "--towers and --alignment: expected --fusion attention too",
-    );
-  }
-  await assertNothingAt(out);
-  const report = (line: string): void => void output.stderr.write(`${line}\n`);
-  const prepared =
-    folder === undefined
-      ? await prepareFromSystem({ ...systemOptions(values), report })
-      : await prepare(folder, {
-          ...readTrainerConfig(),
-          textEncoder: values.text,
-          imageEncoder: values.image,
-          report,
-        });
-  if (interests !== "recency" && !prepared.dataset.ordered) {
-    const message = `--interests ${interests}: expected data in order of time`;
+    const message = `--alignment: expected a number of at least 0, got "${values.alignment}"`;
     throw new MarquetryError("invalid", message);
   }
-  const data = await fingerprint(prepared.dataset);
-  const { checkpoint } = values;
-  const { towers: withTowers } = values;
-  const learned = learn(prepared, {
-    seed,
-    report,
-    fusion,
-    scorer,
-    towers: withTowers,
-    alignment,
-    ...(checkpoint !== undefined && {
-      checkpoints: (name, settings) => openCheckpoint(checkpoint, name, { data, settings }),
-    }),
-  });
-  const { vectors, ranking, pooling, fitted }: Interests =
-    interests === "recency"
-      ? byRecency(prepared, learned)
-      : learnInterests(prepared, learned.vectors, interests, { seed, report });
-  const kind =
-    fusion === "attention"
-      ? ` --fusion attention --scorer ${scorer} --alignment ${alignment}${withTowers ? " --towers" : ""}`
-      : "";
-  const source = folder === undefined ? "--from-system" : `--dataset ${basename(resolve(folder))}`;
-  const pooled = interests === "recency" ? "" : ` --interests ${interests}`;
-  const createdBy = `train ${source} --seed ${seed}${kind}${pooled}`;
-  const { served } = learned;
-  const trained = await trainedBundle(
-    prepared,
-    vectors,
-    ranking,
-    createdBy,
-    served,
-    fitted?.model,
-    pooling,
-  );
-  await writeBundleFolder(out, trained, prepared.dataset.itemIds, {
-    createdBy,
-    interactionsSha256: data,
-    ranking,
-    ...(fitted !== undefined && { reranker: fitted.validation }),
-    test: await bundleRows(prepared, trained),
-  });
-  output.stdout.write(`${trained.bundle.id}\t${out}\n`);
+  if (fusion === "combined" && (towers || alignment > 0)) {
+    const message = "--towers and --alignment: expected --fusion attention too";
+    throw new MarquetryError("invalid", message);
+  }
+  return { out, seed, fusion, scorer, interests, towers, alignment };
 }
 
-function byRecency(prepared: Prepared, { vectors, towers }: ReturnType<typeof learn>): Interests {
+function preparedFor(values: Values, report: (line: string) => void): Promise<Prepared> {
+  const { dataset, text, image } = values;
+  if (dataset === undefined) return prepareFromSystem({ ...systemOptions(values), report });
+  const encoders = { textEncoder: text, imageEncoder: image };
+  return prepare(dataset, { ...readTrainerConfig(), ...encoders, report });
+}
+
+/** The command, as far as the result depends on it. */
+function described({ dataset }: Values, wanted: Wanted): string {
+  const { seed, fusion, scorer, interests, towers, alignment } = wanted;
+  const source =
+    dataset === undefined ? "--from-system" : `--dataset ${basename(resolve(dataset))}`;
+  const kind =
+    fusion === "attention"
+      ? ` --fusion attention --scorer ${scorer} --alignment ${alignment}${towers ? " --towers" : ""}`
+      : "";
+  const pooled = interests === "recency" ? "" : ` --interests ${interests}`;
+  return `train ${source} --seed ${seed}${kind}${pooled}`;
+}
+
+function byRecency(prepared: Prepared, { vectors, towers }: Learned): Interests {
   const fitted = fittedTo(prepared, vectors, towers);
   if (fitted !== undefined) return { vectors, ranking: fitted.ranking, fitted };
   const rule = rulesOf(prepared)[0]!;
@@ -191,14 +207,7 @@ interface Interests extends Omit<LearnedInterests, "pooling"> {
   readonly fitted?: FittedRanking;
 }
 
-interface SystemValues {
-  readonly bundle?: string | undefined;
-  readonly name: string;
-  readonly "event-bus-url"?: string | undefined;
-  readonly "vector-index-url"?: string | undefined;
-}
-
-function systemOptions(values: SystemValues): Omit<SystemOptions, "report"> {
+function systemOptions(values: Values): Omit<SystemOptions, "report"> {
   if (!NAME.test(values.name)) {
     throw new MarquetryError("invalid", `--name: expected ${NAME}, got "${values.name}"`);
   }
@@ -209,26 +218,20 @@ function systemOptions(values: SystemValues): Omit<SystemOptions, "report"> {
   return { ...config, bundleDirectory: values.bundle, name: values.name };
 }
 
-interface Wanted extends LearnOptions {
-  readonly fusion: (typeof FUSIONS)[number];
-  readonly scorer: (typeof SCORERS)[number];
-  readonly towers: boolean;
-  /** Weight of the alignment loss. */
-  readonly alignment: number;
-}
-
 interface Learned {
   readonly vectors: Matrix;
   readonly served?: ServedFusion;
   readonly towers?: Towers;
 }
 
-function learn(prepared: Prepared, wanted: Wanted): Learned {
-  const { fusion, alignment, ...options } = wanted;
-  if (fusion === "combined") return { vectors: learnVectors(prepared, options) };
+function learn(prepared: Prepared, wanted: Wanted, options: LearnOptions): Learned {
+  const { scorer, towers: withTowers, alignment } = wanted;
+  if (wanted.fusion === "combined") return { vectors: learnVectors(prepared, options) };
   const learned = learnFusion(prepared, {
     ...options,
     weights: "attention",
+    scorer,
+    towers: withTowers,
     alignment: { weight: alignment, temperature: ALIGNMENT_TEMPERATURE },
   });
   const towers = towersOf(learned.shape, learned.parameters);

@@ -4,6 +4,7 @@ import type { FusionModel, ModalityVectors } from "@marquetry/model/fusion";
 import { fuse } from "@marquetry/model/fusion";
 import type { Matrix } from "@marquetry/model/matrix";
 import { rowOf } from "../linear-algebra/rows.js";
+import { behavioursOf } from "./dataset-behaviours.js";
 
 export interface GoldenSource {
   readonly fusion: FusionModel;
@@ -16,7 +17,6 @@ export interface GoldenSource {
   /** By user, oldest first. */
   readonly histories: readonly Int32Array[];
   readonly interestOf: (history: Int32Array) => Float32Array;
-  readonly action: string;
 }
 
 const WHOLE = 2;
@@ -74,16 +74,12 @@ function fusedProduct(
   return fused === undefined ? [] : [{ name, vectors, fused }];
 }
 
-function history({ vectors, itemIds, interestOf, action }: GoldenSource, items: Int32Array) {
+function history({ vectors, itemIds, interestOf }: GoldenSource, items: Int32Array) {
   return {
     name: Array.from(items, (item) => itemIds[item]!)
       .join(", ")
       .slice(0, NAME_MAX),
-    behaviours: Array.from(items, (item, t) => ({
-      vector: rowOf(vectors, item),
-      action,
-      occurredAtMs: t,
-    })),
+    behaviours: behavioursOf(vectors, items),
     interest: interestOf(items),
   } satisfies GoldenHistory;
 }

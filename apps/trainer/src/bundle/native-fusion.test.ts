@@ -63,7 +63,9 @@ describe("a learned attention in a bundle", () => {
       const learned = learn(scorer);
       const served = nativeFusion(prepared, learned);
       const ranking = { decay: 1, popularity: 0 };
-      const { encoded } = await trainedBundle(prepared, learned.vectors, ranking, "a test", served);
+      const { encoded } = await trainedBundle(prepared, learned.vectors, ranking, "a test", {
+        served,
+      });
       const { fusion } = await decodeBundle(encoded.manifest, encoded.weights);
       const vectorsOf = modalityVectors(prepared.features, served.behaviour);
       expect(served.behaviour.items).toHaveLength(ITEMS - 2);
@@ -84,7 +86,7 @@ describe("a learned attention in a bundle", () => {
     expect(Math.max(...towers.user.data.map(Math.abs))).toBeGreaterThan(1e-3);
     const served = nativeFusion(prepared, learned);
     const ranking = { decay: 1, popularity: 0 };
-    const trained = await trainedBundle(prepared, learned.vectors, ranking, "a test", served);
+    const trained = await trainedBundle(prepared, learned.vectors, ranking, "a test", { served });
     const users = Int32Array.of(0, 1, 2);
     const expected = rankingOf(prepared, learned.vectors, towers)(ranking)(histories)(users);
     const got = servedScorer(trained, prepared.features, counts)(histories)(users);

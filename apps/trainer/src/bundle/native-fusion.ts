@@ -1,5 +1,4 @@
 /** One learned attention as a bundle has it: nothing is approximated, cold products included. */
-import { BEHAVIOUR_MODALITY } from "@marquetry/model/bundle";
 import { identity, matrix, transpose } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
 import { gatherRows } from "../linear-algebra/rows.js";
@@ -38,7 +37,7 @@ export function nativeFusion(
       modalities: [
         ...modalities,
         {
-          name: BEHAVIOUR_MODALITY,
+          name: BEHAVIOUR,
           dims: behaviour.vectors.cols,
           projection: behaviour.projection,
           bias: biasOf(BEHAVIOUR),

@@ -27,18 +27,21 @@ export interface TrainedBundle {
   readonly behaviour: BehaviourModality;
 }
 
-/** How a behaviour of a dataset without behaviour types is told to the model. */
-export const DATASET_ACTION = "view";
-
 /** How far fused vectors may be from the trained ones, by element. */
 const TOLERANCE = 1e-5;
+
+export interface Serving {
+  /** How services make the vectors; a weighted sum that is fitted to them unless given. */
+  readonly served?: ServedFusion | undefined;
+  /** Fitted to these vectors and this ranking. */
+  readonly reranker?: RerankerModel | undefined;
+  /** How services pool histories; by recency unless given. */
+  readonly pooling?: ServedInterests | undefined;
+}
 
 /**
  * @param vectors one row of length 1 per product
  * @param createdBy the command
- * @param reranker fitted to these vectors and this ranking
- * @param served how services make the vectors; a weighted sum that is fitted to them unless given
- * @param pooling how services pool histories; by recency unless given
  * @throws MarquetryError `internal` where the bundle does not give back the vectors
  */
 export async function trainedBundle(
@@ -46,9 +49,7 @@ export async function trainedBundle(
   vectors: Matrix,
   ranking: RankingSettings,
   createdBy: string,
-  served?: ServedFusion,
-  reranker?: RerankerModel,
-  pooling: ServedInterests = recencyInterests(vectors, ranking.decay),
+  { served, reranker, pooling = recencyInterests(vectors, ranking.decay) }: Serving = {},
 ): Promise<TrainedBundle> {
   const { dataset, features, counts } = prepared;
   const {
@@ -78,7 +79,7 @@ export async function trainedBundle(
     similarity,
     ranking: {
       ...untrained,
-      weights: { similarity: 1, popularity: servedPopularity(ranking, counts), freshness: 0 },
+      weights: { ...servedWeights(ranking, counts), freshness: 0 },
       popularityFloor: popularityScore(popularityFloor(counts), largestOf(counts)),
     },
     ...(reranker !== undefined && { reranker }),
@@ -91,7 +92,6 @@ export async function trainedBundle(
     vectorsOf: modalityVectors(features, behaviour),
     histories: dataset.splits.train,
     interestOf: pooling.interestOf,
-    action: DATASET_ACTION,
   });
   const { manifest } = await encodeBundle({ ...draft, golden });
   const whole = await sha256Hex(new TextEncoder().encode(manifest));
@@ -102,11 +102,15 @@ export async function trainedBundle(
 }
 
 /** Services divide log(1 + popularity) by that of the most popular product. */
-function servedPopularity({ popularity }: RankingSettings, counts: Float64Array): number {
-  return popularity * Math.log1p(largestOf(counts));
+export function servedWeights(
+  { popularity }: RankingSettings,
+  counts: Float64Array,
+): { readonly similarity: number; readonly popularity: number } {
+  return { similarity: 1, popularity: popularity * Math.log1p(largestOf(counts)) };
 }
 
-function largestOf(counts: Float64Array): number {
+/** 0 where nothing is counted. */
+export function largestOf(counts: Float64Array): number {
   return counts.reduce((a, b) => Math.max(a, b), 0);
 }
 

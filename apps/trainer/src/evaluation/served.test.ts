@@ -7,7 +7,8 @@ import { poolSeveral } from "@marquetry/model/several-interests";
 import { dot } from "@marquetry/model/vector";
 import { recencyInterests, sequenceInterests } from "../bundle/served-interests.js";
 import type { ServedInterests } from "../bundle/served-interests.js";
-import { DATASET_ACTION, trainedBundle } from "../bundle/trained-bundle.js";
+import { DATASET_ACTION } from "../bundle/dataset-behaviours.js";
+import { trainedBundle } from "../bundle/trained-bundle.js";
 import { normaliseRows, rowOf } from "../linear-algebra/rows.js";
 import type { Prepared } from "../recipe/prepare.js";
 import { identityGain } from "../sequence/identity.js";
@@ -48,15 +49,7 @@ const users = Int32Array.of(1, 0);
 
 describe("a bundle scores by the services' functions what the trainer measured, to 1e-5:", () => {
   async function expectServed(pooling: ServedInterests | undefined, measured: Matrix) {
-    const trained = await trainedBundle(
-      prepared,
-      vectors,
-      ranking,
-      "test",
-      undefined,
-      undefined,
-      pooling,
-    );
+    const trained = await trainedBundle(prepared, vectors, ranking, "test", { pooling });
     const interestOf = await graphInterests(trained, { text }, items, histories);
     const served = servedScorer(trained, { text }, counts, interestOf)(histories)(users);
     measured.data.forEach((score, i) => expect(served.data[i]).toBeCloseTo(score, 5));
@@ -120,7 +113,9 @@ test("a bundle with several interests per user scores products by the nearest", 
 test("a bundle read back re-ranks as the trainer measured", async () => {
   const features = { own: -0.5, popularity: 0.1, "fused:max": 0.4, "text:last": -0.3 };
   const model = { candidates: 8, historyMax: 2, features };
-  const trained = await trainedBundle(prepared, vectors, ranking, "a test", undefined, model);
+  const trained = await trainedBundle(prepared, vectors, ranking, "a test", {
+    reranker: model,
+  });
   const bundle = await decodeBundle(trained.encoded.manifest, trained.encoded.weights);
   const served = servedScorer({ ...trained, bundle }, prepared.features, prepared.counts);
   const base = baseRanking(prepared, vectors, ranking);

@@ -1,8 +1,8 @@
 /** Ranking by a bundle with the very functions that services call. */
 import { openInterests } from "@marquetry/backends/inference/interests";
+import { BEHAVIOUR_MODALITY } from "@marquetry/model/bundle";
 import { fuse, fusedDims } from "@marquetry/model/fusion";
 import { pool } from "@marquetry/model/interests";
-import type { PooledBehaviour } from "@marquetry/model/interests";
 import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
 import { popularityScore } from "@marquetry/model/ranking";
@@ -12,10 +12,12 @@ import { applyTower } from "@marquetry/model/similarity";
 import type { SimilarityModel } from "@marquetry/model/similarity";
 import { MarquetryError } from "@marquetry/runtime/errors";
 import type { BundleFolder } from "../bundle/bundle-folder.js";
-import { DATASET_ACTION, modalityVectors } from "../bundle/trained-bundle.js";
+import { behavioursOf } from "../bundle/dataset-behaviours.js";
+import type { BehaviourModality } from "../bundle/express.js";
+import { largestOf, modalityVectors } from "../bundle/trained-bundle.js";
 import { rowOf } from "../linear-algebra/rows.js";
-import { rerankedScorer } from "../reranking/reranked.js";
-import { contentOf, createImpute } from "../representation/imputation.js";
+import { rerankedScorer, vectorsBySpace } from "../reranking/reranked.js";
+import { contentRows, createImpute, imputedRows } from "../representation/imputation.js";
 import type { ScorerFor } from "./choose.js";
 import { addPrior, nearestScores } from "./pooled.js";
 
@@ -23,8 +25,8 @@ import { addPrior, nearestScores } from "./pooled.js";
 const HISTORIES_AT_ONCE = 1_024;
 
 /**
- * score = w_s max_k u_k'v + w_p popularity, with products fused and histories pooled by packages/model; then
- * re-ranked where the bundle has a re-ranker.
+ * score = w_s max_k u_k'v + w_p popularity, with products fused and histories pooled by
+ * packages/model; then re-ranked where the bundle has a re-ranker.
  * @param features vectors of the bundle's encoders, one row per product
  * @param counts by product
  * @param interestOf for a bundle with a sequence model, see `graphInterests`
@@ -45,7 +47,7 @@ export function servedScorer(
   const vectors = fusedVectors({ bundle, behaviour }, features, counts.length);
   const items = towered(similarity, "item", vectors);
   const { weights, popularityFloor = 0 } = bundle.ranking;
-  const most = counts.reduce((a, b) => Math.max(a, b), 0);
+  const most = largestOf(counts);
   const popularity = counts.map((count) => Math.max(popularityScore(count, most), popularityFloor));
   const prior = popularity.map((score) => weights.popularity * score);
   const scorerFor: ScorerFor = (histories) => (users) => {
@@ -62,13 +64,19 @@ export function servedScorer(
     return addPrior(scores, prior);
   };
   if (bundle.reranker === undefined) return scorerFor;
-  const vectorsOf = modalityVectors(features, behaviour);
-  const vectorOf = (space: string, item: number): Float32Array | undefined => {
-    if (space !== FUSED_SPACE) return vectorsOf(item)[space];
-    const row = rowOf(vectors, item);
-    return row.some((x) => x !== 0) ? row : undefined;
-  };
+  const vectorOf = vectorsBySpace({
+    ...features,
+    [BEHAVIOUR_MODALITY]: rowPerProduct(behaviour, counts.length),
+    [FUSED_SPACE]: vectors,
+  });
   return rerankedScorer({ scorerFor, weights, popularity, vectorOf }, bundle.reranker);
+}
+
+/** Zeros for a product without behaviour. */
+function rowPerProduct({ items, vectors }: BehaviourModality, itemCount: number): Matrix {
+  const rows = matrix(itemCount, vectors.cols);
+  for (const [place, item] of items.entries()) rowOf(rows, item).set(rowOf(vectors, place));
+  return rows;
 }
 
 /** The rows through one side's tower; zero rows, which have no direction, stay zero. */
@@ -95,21 +103,16 @@ export function withImputedBehaviour(
 ): BundleFolder {
   const { items, vectors } = behaviour;
   const vectorsOf = modalityVectors(features, behaviour);
-  const contentRows = (wanted: ArrayLike<number>): Matrix => {
-    const rows = matrix(wanted.length, fusedDims(bundle.fusion));
-    for (let i = 0; i < wanted.length; i += 1) {
-      rowOf(rows, i).set(contentOf(bundle.fusion, vectorsOf(wanted[i]!)) ?? []);
-    }
-    return rows;
-  };
   const known = new Set(items);
   const cold = Array.from({ length: itemCount }, (_, i) => i).filter((item) => !known.has(item));
   if (cold.length === 0 || items.length === 0) return { bundle, behaviour };
-  const impute = createImpute({ content: contentRows(items), behaviour: vectors });
-  const guesses = impute(contentRows(cold));
-  const found = cold.flatMap((item, i) =>
-    rowOf(guesses, i).some((x) => x !== 0) ? [{ item, row: rowOf(guesses, i) }] : [],
-  );
+  const content = contentRows(bundle.fusion, Array.from(items, vectorsOf));
+  const impute = createImpute({ content, behaviour: vectors });
+  const guesses = imputedRows(impute, bundle.fusion, cold.map(vectorsOf));
+  const found = cold.flatMap((item, i) => {
+    const row = guesses[i];
+    return row === undefined ? [] : [{ item, row }];
+  });
   const all = matrix(vectors.rows + found.length, vectors.cols);
   all.data.set(vectors.data);
   for (const [i, { row }] of found.entries()) rowOf(all, vectors.rows + i).set(row);
@@ -166,12 +169,4 @@ function fusedVectors(
     if (vector) rowOf(vectors, item).set(vector);
   }
   return vectors;
-}
-
-function behavioursOf(vectors: Matrix, history: Int32Array): PooledBehaviour[] {
-  return Array.from(history, (item, t) => ({
-    vector: rowOf(vectors, item),
-    action: DATASET_ACTION,
-    occurredAtMs: t,
-  }));
 }

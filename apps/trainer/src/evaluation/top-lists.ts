@@ -28,16 +28,23 @@ export function topLists(question: Question, scorer: Scorer, rules: RankingRules
   const users = askedUsers(question);
   const own = question.own ?? question.histories;
   const lists: Int32Array[] = [];
+  for (const { user, scores } of scoredUsers(users, scorer)) {
+    applyRules(scores, own[user]!, rules);
+    lists.push(best(scores, LIST_LENGTH));
+  }
+  return { users, lists };
+}
+
+/** Users one by one with the scores of all products, computed block by block. */
+export function* scoredUsers(
+  users: Int32Array,
+  scorer: Scorer,
+): Generator<{ readonly user: number; readonly scores: Float32Array }> {
   for (let from = 0; from < users.length; from += BLOCK_USERS) {
     const block = users.subarray(from, from + BLOCK_USERS);
     const scores = scorer(block);
-    for (const [i, user] of block.entries()) {
-      const row = rowOf(scores, i);
-      applyRules(row, own[user]!, rules);
-      lists.push(best(row, LIST_LENGTH));
-    }
+    for (const [i, user] of block.entries()) yield { user, scores: rowOf(scores, i) };
   }
-  return { users, lists };
 }
 
 /** Users with a history to start from and a target to find. */

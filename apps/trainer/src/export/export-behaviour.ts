@@ -6,14 +6,13 @@ import { ProductEmbeddedSchema } from "@marquetry/contracts/events/product_pb";
 import type { ProductEmbedded } from "@marquetry/contracts/events/product_pb";
 import { embeddingKey, PRODUCT_EMBEDDINGS } from "@marquetry/contracts/topics";
 import { BEHAVIOUR_MODALITY } from "@marquetry/model/bundle";
-import type { Bundle } from "@marquetry/model/bundle";
 import { fusedDims } from "@marquetry/model/fusion";
 import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
 import { MarquetryError } from "@marquetry/runtime/errors";
 import type { BehaviourFiles } from "../bundle/bundle-folder.js";
 import { gatherRows, rowOf } from "../linear-algebra/rows.js";
-import { contentOf, createImpute } from "../representation/imputation.js";
+import { contentRows, createImpute, imputedRows } from "../representation/imputation.js";
 import type { Impute } from "../representation/imputation.js";
 import { cataloguePages } from "../system/catalogue-pages.js";
 import { behaviourEvent } from "./behaviour-event.js";
@@ -60,14 +59,16 @@ export async function exportBehaviour(parts: ExportParts): Promise<ExportCounts>
   const found: number[] = [];
   const content = matrix(Math.max(1, products.length), fusedDims(bundle.fusion));
   for await (const points of cataloguePages(index, bundle, pagePoints)) {
-    const known = points.flatMap(({ payload, vectors: own }) => {
-      const row = rowOfProduct.get(payload.productId);
-      if (row === undefined) return [];
-      rowOf(content, row).set(contentOf(bundle.fusion, own) ?? []);
+    const known = points.filter(({ payload }) => rowOfProduct.has(payload.productId));
+    if (known.length === 0) continue;
+    const own = contentRows(bundle.fusion, known.map(vectorsOf));
+    const trained = known.map(({ payload: product }, i) => {
+      const row = rowOfProduct.get(product.productId)!;
+      rowOf(content, row).set(rowOf(own, i));
       found.push(row);
-      return [{ product: payload, encoder, vector: rowOf(vectors, row), imputed: false }];
+      return { product, encoder, vector: rowOf(vectors, row), imputed: false };
     });
-    await publish(parts, await Promise.all(known.map(behaviourEvent)));
+    await publish(parts, await Promise.all(trained.map(behaviourEvent)));
     report(`${found.length} trained of ${products.length}`);
   }
   const impute = found.length === 0 ? undefined : imputeFrom(found, content, vectors);
@@ -75,9 +76,9 @@ export async function exportBehaviour(parts: ExportParts): Promise<ExportCounts>
   let bare = 0;
   for await (const points of cataloguePages(index, bundle, pagePoints)) {
     const cold = points.filter(({ payload }) => !rowOfProduct.has(payload.productId));
-    const rows = impute === undefined ? [] : imputedRows(bundle, cold, impute);
+    const rows = impute && imputedRows(impute, bundle.fusion, cold.map(vectorsOf));
     const guessed = cold.flatMap(({ payload: product }, i) => {
-      const vector = rows[i];
+      const vector = rows?.[i];
       return vector === undefined ? [] : [{ product, encoder, vector, imputed: true }];
     });
     await publish(parts, await Promise.all(guessed.map(behaviourEvent)));
@@ -88,29 +89,15 @@ export async function exportBehaviour(parts: ExportParts): Promise<ExportCounts>
   return { trained: found.length, imputed, bare, unknown: products.length - found.length };
 }
 
+function vectorsOf({ vectors }: Point): Point["vectors"] {
+  return vectors;
+}
+
 /** From products of the catalogue alone: of others the content is not known. */
 function imputeFrom(found: readonly number[], content: Matrix, vectors: Matrix): Impute {
   return createImpute({
     content: gatherRows(content, found),
     behaviour: gatherRows(vectors, found),
-  });
-}
-
-/** Undefined for a product that is like no other. */
-function imputedRows(
-  bundle: Bundle,
-  cold: readonly Point[],
-  impute: Impute,
-): (Float32Array | undefined)[] {
-  if (cold.length === 0) return [];
-  const rows = matrix(cold.length, fusedDims(bundle.fusion));
-  for (const [i, { vectors }] of cold.entries()) {
-    rowOf(rows, i).set(contentOf(bundle.fusion, vectors) ?? []);
-  }
-  const imputed = impute(rows);
-  return cold.map((_, i) => {
-    const row = rowOf(imputed, i);
-    return row.some((x) => x !== 0) ? row : undefined;
   });
 }
 

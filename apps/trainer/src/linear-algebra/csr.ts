@@ -87,6 +87,13 @@ export function rowCounts({ rows, starts }: Csr): Float64Array {
   return Float64Array.from({ length: rows }, (_, i) => starts[i + 1]! - starts[i]!);
 }
 
+/** Sum of the values of each row. */
+export function rowSums({ rows, starts, values }: Csr): Float64Array {
+  return Float64Array.from({ length: rows }, (_, i) =>
+    values.subarray(starts[i], starts[i + 1]).reduce((sum, value) => sum + value, 0),
+  );
+}
+
 /** diag(r) A diag(c). */
 export function scaleCsr(a: Csr, byRow: Float64Array, byColumn: Float64Array): Csr {
   const values = a.values.slice();

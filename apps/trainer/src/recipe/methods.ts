@@ -177,12 +177,7 @@ function* interestRows(
       const chosen = `${name}, popularity ${popularity}`;
       return rowOf(prepared, method, rule, chosen, ranking(popularity));
     });
-    yield {
-      method,
-      rule,
-      runs: rows.flatMap((row) => row.runs),
-      chosen: rows.flatMap((row) => row.chosen),
-    };
+    yield together(rows);
   }
 }
 
@@ -255,9 +250,13 @@ export function vectorRow(
     const chosen = chooseRanking(prepared, vectors, RULES[rule], decay);
     return rowOf(prepared, method, rule, described(chosen), rankingOf(prepared, vectors)(chosen));
   });
+  return together(rows);
+}
+
+/** Runs of one method under one rule as one row. @param rows at least one */
+export function together(rows: readonly Row[]): Row {
   return {
-    method,
-    rule,
+    ...rows[0]!,
     runs: rows.flatMap((row) => row.runs),
     chosen: rows.flatMap((row) => row.chosen),
   };

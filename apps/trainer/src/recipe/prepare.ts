@@ -34,26 +34,17 @@ export interface PrepareOptions {
 }
 
 /** Directions kept of a modality: many of encoded text, few of matrices, which are weaker. */
-const TEXT_DIRECTIONS = 256;
+export const TEXT_DIRECTIONS = 256;
 const IMAGE_DIRECTIONS = 128;
 const MATRIX_DIRECTIONS = 64;
 
 /** @throws MarquetryError `invalid` that names the file, the row and what was expected */
 export async function prepare(directory: string, options: PrepareOptions): Promise<Prepared> {
   const dataset = await readDataset(directory);
-  const features: Record<string, Matrix> = {};
-  const encoders: Record<string, EncoderReference> = {};
-  const content: Record<string, Matrix> = {};
-  const whitenings: Record<string, Whitening> = {};
-  const add = (name: string, { encoder, vectors }: Encoded, directions: number): void => {
-    features[name] = vectors;
-    encoders[name] = { encoder, dims: vectors.cols };
-    const { rows, whitening } = prepareContent(vectors, directions);
-    content[name] = rows;
-    whitenings[name] = whitening;
-  };
+  const modalities = new Map<string, EncodedModality>();
   for (const [name, vectors] of Object.entries(dataset.features)) {
-    add(name, { encoder: `${dataset.name}-${name}`, vectors }, MATRIX_DIRECTIONS);
+    const encoder = `${dataset.name}-${name}`;
+    modalities.set(name, { encoder, vectors, directions: MATRIX_DIRECTIONS });
   }
   const optionsFor = (encoder: string): EncodeOptions => ({
     encoderDirectory: join(options.modelsDirectory, encoder),
@@ -61,10 +52,35 @@ export async function prepare(directory: string, options: PrepareOptions): Promi
     report: options.report,
   });
   for (const [name, texts] of Object.entries(dataset.texts)) {
-    add(name, await encodeTexts(texts, optionsFor(options.textEncoder)), TEXT_DIRECTIONS);
+    const encoded = await encodeTexts(texts, optionsFor(options.textEncoder));
+    modalities.set(name, { ...encoded, directions: TEXT_DIRECTIONS });
   }
   for (const [name, files] of Object.entries(dataset.images ?? {})) {
-    add(name, await encodeImages(files, optionsFor(options.imageEncoder)), IMAGE_DIRECTIONS);
+    const encoded = await encodeImages(files, optionsFor(options.imageEncoder));
+    modalities.set(name, { ...encoded, directions: IMAGE_DIRECTIONS });
+  }
+  return preparedOf(dataset, modalities);
+}
+
+/** A modality as its encoder gave it, and how many directions of it are kept. */
+export interface EncodedModality extends Encoded {
+  readonly directions: number;
+}
+
+export function preparedOf(
+  dataset: Dataset,
+  modalities: ReadonlyMap<string, EncodedModality>,
+): Prepared {
+  const features: Record<string, Matrix> = {};
+  const encoders: Record<string, EncoderReference> = {};
+  const content: Record<string, Matrix> = {};
+  const whitenings: Record<string, Whitening> = {};
+  for (const [name, { encoder, vectors, directions }] of modalities) {
+    features[name] = vectors;
+    encoders[name] = { encoder, dims: vectors.cols };
+    const { rows, whitening } = prepareContent(vectors, directions);
+    content[name] = rows;
+    whitenings[name] = whitening;
   }
   const counts = countItems(dataset.splits.train, dataset.itemIds.length);
   return { dataset, features, encoders, content, whitenings, counts };

@@ -2,6 +2,7 @@
 import type { Matrix } from "@marquetry/model/matrix";
 import { FUSED_SPACE } from "@marquetry/model/reranker";
 import { popularityScore } from "@marquetry/model/ranking";
+import { largestOf, servedWeights } from "../bundle/trained-bundle.js";
 import { questionOf } from "../dataset/dataset.js";
 import { figuresOf } from "../evaluation/choose.js";
 import { popularityFloor } from "../evaluation/pooled.js";
@@ -13,12 +14,10 @@ import type { BaseRanking } from "../reranking/reranked.js";
 import type { Towers } from "../training/in-batch-loss.js";
 import { chooseRanking, rankingOf } from "./learn.js";
 import type { RankingSettings } from "./learn.js";
-import { RERANKED, RULES } from "./methods.js";
+import { RERANKED, RULES, together } from "./methods.js";
 import type { Prepared } from "./prepare.js";
 
-/**
- * The learned model, re-ranked, one run per seed; no row where there is no re-ranker.
- */
+/** The learned model, re-ranked, one run per seed; no row where there is no re-ranker. */
 export function* rerankedRows(prepared: Prepared, learned: readonly Matrix[]): Generator<Row> {
   const { dataset, counts } = prepared;
   const rows: Row[] = [];
@@ -33,13 +32,7 @@ export function* rerankedRows(prepared: Prepared, learned: readonly Matrix[]): G
     rows.push({ method: "re-ranked", rule: "unmasked", runs: [figures], chosen: [chosen] });
   }
   if (rows.length === 0) return;
-  yield {
-    method: "re-ranked",
-    rule: "unmasked",
-    runs: rows.flatMap(({ runs }) => runs),
-    chosen: rows.flatMap(({ chosen }) => chosen),
-    beyondPublished: RERANKED,
-  };
+  yield { ...together(rows), beyondPublished: RERANKED };
 }
 
 export interface FittedRanking extends FittedReranker {
@@ -49,8 +42,8 @@ export interface FittedRanking extends FittedReranker {
 
 /**
  * A re-ranker for the learned vectors. The ranking before it is chosen with own products pushed
- * down, which it does too. Where histories have no order the last
- * behaviours mean nothing, and there is none.
+ * down, which it does too. Where histories have no order the last behaviours mean nothing, and there
+ * is none.
  */
 export function fittedTo(
   prepared: Prepared,
@@ -77,11 +70,11 @@ export function baseRanking(
   towers?: Towers,
 ): BaseRanking {
   const { counts, features } = prepared;
-  const most = counts.reduce((a, b) => Math.max(a, b), 0);
+  const most = largestOf(counts);
   const floor = popularityFloor(counts);
   return {
     scorerFor: rankingOf(prepared, vectors, towers)(ranking),
-    weights: { similarity: 1, popularity: ranking.popularity * Math.log1p(most) },
+    weights: servedWeights(ranking, counts),
     popularity: counts.map((count) => popularityScore(Math.max(count, floor), most)),
     vectorOf: vectorsBySpace({ ...features, [FUSED_SPACE]: vectors }),
   };

@@ -2,13 +2,12 @@
 import type { InterestModel, SeveralInterests } from "@marquetry/model/interests";
 import type { Matrix } from "@marquetry/model/matrix";
 import { tastesAround } from "@marquetry/model/several-interests";
-import { DATASET_ACTION } from "../bundle/trained-bundle.js";
+import { behavioursOf, DATASET_ACTION } from "../bundle/dataset-behaviours.js";
 import { questionOf } from "../dataset/dataset.js";
 import { figuresOf } from "../evaluation/choose.js";
 import type { ScorerFor } from "../evaluation/choose.js";
 import { addPrior, nearestScores, pooledVector, popularityPrior } from "../evaluation/pooled.js";
 import type { Row } from "../evaluation/report.js";
-import { rowOf } from "../linear-algebra/rows.js";
 import { chooseRankingBy, rankingOf } from "./learn.js";
 import type { RankingSettings } from "./learn.js";
 import { RULES, rulesOf } from "./methods.js";
@@ -61,12 +60,7 @@ function severalOf({ counts }: Prepared, vectors: Matrix) {
       const interests = Array.from(users, (user) => {
         const history = histories[user]!;
         const pooled = Float32Array.from(pooledVector(vectors, history, decay));
-        const behaviours = Array.from(history, (item, t) => ({
-          vector: rowOf(vectors, item),
-          action: DATASET_ACTION,
-          occurredAtMs: t,
-        }));
-        return tastesAround(model, pooled, behaviours);
+        return tastesAround(model, pooled, behavioursOf(vectors, history));
       });
       return addPrior(nearestScores(interests, vectors), popularityPrior(counts, popularity));
     };

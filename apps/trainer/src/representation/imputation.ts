@@ -1,6 +1,6 @@
 /** Behaviour of products that nobody had yet, guessed from products that are alike in content. */
 import { BEHAVIOUR_MODALITY } from "@marquetry/model/bundle";
-import { fuse } from "@marquetry/model/fusion";
+import { fuse, fusedDims } from "@marquetry/model/fusion";
 import type { FusionModel, ModalityVectors } from "@marquetry/model/fusion";
 import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
@@ -47,13 +47,28 @@ export function createImpute({ content: known, behaviour }: KnownProducts): Impu
 
 /**
  * c = fuse(the product's modalities without behaviour): what the model itself takes for alike.
- * @returns shape [d], of length 1; undefined where the product has no content
+ * @returns one row of length 1 per product; zeros for one without content
  */
-export function contentOf(fusion: FusionModel, vectors: ModalityVectors): Float32Array | undefined {
-  const { [BEHAVIOUR_MODALITY]: _, ...content } = vectors;
-  const fused = fuse(fusion, content);
-  if (fused === undefined) return undefined;
-  return normaliseRows(matrix(1, fused.length, fused)).data;
+export function contentRows(fusion: FusionModel, products: readonly ModalityVectors[]): Matrix {
+  const rows = matrix(products.length, fusedDims(fusion));
+  for (const [i, { [BEHAVIOUR_MODALITY]: _, ...content }] of products.entries()) {
+    rowOf(rows, i).set(fuse(fusion, content) ?? []);
+  }
+  return normaliseRows(rows);
+}
+
+/** The behaviour of each product; undefined for one that is like no other. */
+export function imputedRows(
+  impute: Impute,
+  fusion: FusionModel,
+  products: readonly ModalityVectors[],
+): (Float32Array | undefined)[] {
+  if (products.length === 0) return [];
+  const imputed = impute(contentRows(fusion, products));
+  return products.map((_, i) => {
+    const row = rowOf(imputed, i);
+    return row.some((x) => x !== 0) ? row : undefined;
+  });
 }
 
 /** Places of the largest values; the lower of equals. */

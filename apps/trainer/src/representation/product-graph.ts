@@ -4,7 +4,7 @@
  * 2020; edges by content as in LATTICE, Zhang et al., ACM MM 2021).
  */
 import type { Matrix } from "@marquetry/model/matrix";
-import { addCsr, csrOf, transposeCsr } from "../linear-algebra/csr.js";
+import { addCsr, csrOf, rowSums, scaleCsr, transposeCsr } from "../linear-algebra/csr.js";
 import type { Csr, Entry } from "../linear-algebra/csr.js";
 import { product } from "../linear-algebra/gemm.js";
 import { gatherRows } from "../linear-algebra/rows.js";
@@ -33,26 +33,19 @@ export function productGraph(
   return addCsr(behaviour, alike, CONTENT_SHARE);
 }
 
+/** The values of the diagonal become 0, which is as good as none. */
 function withoutDiagonal(a: Csr): Csr {
-  return csrOf(
-    a.cols,
-    rowsOf(a).map((row, i) => row.filter(({ column }) => column !== i)),
-  );
+  const values = a.values.slice();
+  for (let i = 0; i < a.rows; i += 1) {
+    for (let e = a.starts[i]!; e < a.starts[i + 1]!; e += 1) if (a.columns[e] === i) values[e] = 0;
+  }
+  return { ...a, values };
 }
 
 /** D^-1/2 A D^-1/2 with D the row sums of a symmetric A. */
 function normalisedByDegree(a: Csr): Csr {
-  const rows = rowsOf(a);
-  const scale = rows.map((row) => {
-    const degree = row.reduce((sum, { value }) => sum + value, 0);
-    return degree > 0 ? 1 / Math.sqrt(degree) : 0;
-  });
-  return csrOf(
-    a.cols,
-    rows.map((row, i) =>
-      row.map(({ column, value }) => ({ column, value: value * scale[i]! * scale[column]! })),
-    ),
-  );
+  const scale = rowSums(a).map((degree) => (degree > 0 ? 1 / Math.sqrt(degree) : 0));
+  return scaleCsr(a, scale, scale);
 }
 
 /** The largest values of each row. */

@@ -4,7 +4,7 @@ import { rerankerFeatures, rerankerParts } from "@marquetry/model/reranker";
 import type { RerankedUser, RerankerModel } from "@marquetry/model/reranker";
 import type { Question } from "../dataset/dataset.js";
 import type { ScorerFor } from "../evaluation/choose.js";
-import { askedUsers, best } from "../evaluation/top-lists.js";
+import { askedUsers, best, scoredUsers } from "../evaluation/top-lists.js";
 import { rowOf } from "../linear-algebra/rows.js";
 import type { RankedList } from "./listwise.js";
 
@@ -56,8 +56,6 @@ export interface AskedList extends RankedList {
   readonly user: number;
 }
 
-const BLOCK_USERS = 512;
-
 /**
  * @param names of features; the lists' features are these behind the similarity
  */
@@ -70,20 +68,15 @@ export function askedLists(
   const users = askedUsers(question);
   const scorer = base.scorerFor(question.histories);
   const lists: AskedList[] = [];
-  for (let from = 0; from < users.length; from += BLOCK_USERS) {
-    const block = users.subarray(from, from + BLOCK_USERS);
-    const scores = scorer(block);
-    for (const [i, user] of block.entries()) {
-      const row = rowOf(scores, i);
-      const candidates = best(row, count);
-      const targets = question.targets[user]!;
-      const target = candidates.findIndex((item) => targets.includes(item));
-      if (target === -1) continue;
-      const asked = userOf(base, question.histories[user]!, candidates);
-      const rest = rerankerFeatures(asked, names, historyMax);
-      const features = withSimilarity(base, row, candidates, rest);
-      lists.push({ user, features, target });
-    }
+  for (const { user, scores } of scoredUsers(users, scorer)) {
+    const candidates = best(scores, count);
+    const targets = question.targets[user]!;
+    const target = candidates.findIndex((item) => targets.includes(item));
+    if (target === -1) continue;
+    const asked = userOf(base, question.histories[user]!, candidates);
+    const rest = rerankerFeatures(asked, names, historyMax);
+    const features = withSimilarity(base, scores, candidates, rest);
+    lists.push({ user, features, target });
   }
   return lists;
 }

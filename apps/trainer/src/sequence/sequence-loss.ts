@@ -6,6 +6,7 @@
 import type { Matrix } from "@marquetry/model/matrix";
 import { product } from "../linear-algebra/gemm.js";
 import { gatherRows, rowOf } from "../linear-algebra/rows.js";
+import { crossEntropy, logChances } from "../training/in-batch-loss.js";
 
 /** What becomes of candidates that the row's user had before, the target apart: `negatives` teach
  * the model not to show what somebody just had (they are in the batch for certain, so that nothing
@@ -47,16 +48,14 @@ export function sequenceLoss(
   const placeOf = new Map(Array.from(candidates, (item, place) => [item, place]));
   const candidateVectors = gatherRows(vectors, candidates);
   const logits = product(interests, candidateVectors, { transposeB: true });
-  const logChances = Float64Array.from(candidates, (item) =>
-    Math.log(-Math.expm1(rows.targets.length * Math.log1p(-settings.targetShares[item]!))),
-  );
+  const chances = logChances(candidates, rows.targets.length, settings.targetShares);
   let loss = 0;
   for (const [i, target] of rows.targets.entries()) {
     const row = rowOf(logits, i);
     for (let c = 0; c < row.length; c += 1) {
-      row[c] = row[c]! / settings.temperature - logChances[c]!;
+      row[c] = row[c]! / settings.temperature - chances[c]!;
     }
-    handleOwn(row, rows.before[i]!, target, placeOf, logChances, settings.ownHistory);
+    handleOwn(row, rows.before[i]!, target, placeOf, chances, settings.ownHistory);
     loss += crossEntropy(row, placeOf.get(target)!, 1 / (logits.rows * settings.temperature));
   }
   return {
@@ -72,27 +71,12 @@ function handleOwn(
   before: Int32Array,
   target: number,
   placeOf: ReadonlyMap<number, number>,
-  logChances: Float64Array,
+  chances: Float64Array,
   rule: OwnHistory,
 ): void {
   for (const item of new Set(before)) {
     const place = placeOf.get(item);
     if (place === undefined || item === target) continue;
-    row[place] = rule === "left-out" ? -Infinity : row[place]! + logChances[place]!;
+    row[place] = rule === "left-out" ? -Infinity : row[place]! + chances[place]!;
   }
-}
-
-/** Returns the cross-entropy and leaves (softmax - one hot) * scale. */
-function crossEntropy(row: Float32Array, target: number, scale: number): number {
-  let largest = -Infinity;
-  for (const logit of row) if (logit > largest) largest = logit;
-  const targetLogit = row[target]! - largest;
-  let total = 0;
-  for (let c = 0; c < row.length; c += 1) {
-    row[c] = Math.exp(row[c]! - largest);
-    total += row[c]!;
-  }
-  for (let c = 0; c < row.length; c += 1) row[c]! *= scale / total;
-  row[target]! -= scale;
-  return Math.log(total) - targetLogit;
 }

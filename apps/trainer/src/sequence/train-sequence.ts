@@ -2,13 +2,13 @@
 import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
 import { mulberry32 } from "@marquetry/model/random";
-import { countItems } from "../dataset/dataset.js";
 import { gatherRows, rowOf } from "../linear-algebra/rows.js";
 import { createAdam } from "../training/adam.js";
 import { shuffle } from "../training/examples.js";
 import { backwardNormalise, normalised } from "../training/item-tower.js";
 import { zerosLike } from "../training/parameters.js";
 import type { Parameters } from "../training/parameters.js";
+import { targetShares } from "../training/train.js";
 import type { Starts } from "./attention.js";
 import { nameOf, startSequence } from "./parameters.js";
 import type { SequenceShape } from "./parameters.js";
@@ -66,9 +66,7 @@ export function* trainSequence(
     beta1: 0.9,
     beta2: 0.99,
   });
-  const counts = countItems(train, vectors.rows);
-  const total = counts.reduce((sum, count) => sum + count, 0);
-  const loss = { ...settings, targetShares: counts.map((count) => count / total) };
+  const loss = { ...settings, targetShares: targetShares(train, vectors.rows) };
   const dropout = { chance: settings.dropout, uniform: mulberry32(seed + 1) };
   for (let epoch = 1; epoch <= settings.epochs; epoch += 1) {
     let sum = 0;

@@ -1,5 +1,7 @@
 import { bundleAt } from "@marquetry/backends/bundle/load";
+import type { EventBus } from "@marquetry/backends/event-bus";
 import { openEventBus } from "@marquetry/backends/event-bus/open";
+import type { VectorIndex } from "@marquetry/backends/vector-index";
 import { openVectorIndex } from "@marquetry/backends/vector-index/open";
 import { TOPICS } from "@marquetry/contracts/topics";
 import { createLogger } from "@marquetry/runtime/logger";
@@ -14,16 +16,28 @@ export interface SystemOptions extends SystemConfig {
   readonly report: (line: string) => void;
 }
 
-/** Opens the running system for as long as it takes to read it. */
 export async function prepareFromSystem(options: SystemOptions): Promise<Prepared> {
   const { bundleDirectory, name, report } = options;
   const bundle = await bundleAt(bundleDirectory);
+  return withSystem(options, (system) => prepareSystem({ ...system, bundle, name, report }));
+}
+
+export interface System {
+  readonly bus: EventBus;
+  readonly index: VectorIndex;
+}
+
+/** Opens the running system for as long as it is used. */
+export async function withSystem<Result>(
+  config: SystemConfig,
+  use: (system: System) => Promise<Result>,
+): Promise<Result> {
   const logger = createLogger("trainer", "silent");
-  const bus = openEventBus(options.eventBusUrl, { clientId: "marquetry-trainer", logger });
-  const index = openVectorIndex(options.vectorIndexUrl, { apiKey: options.vectorIndexApiKey });
+  const bus = openEventBus(config.eventBusUrl, { clientId: "marquetry-trainer", logger });
+  const index = openVectorIndex(config.vectorIndexUrl, { apiKey: config.vectorIndexApiKey });
   try {
     await bus.ensureTopics(TOPICS);
-    return await prepareSystem({ bus, index, bundle, name, report });
+    return await use({ bus, index });
   } finally {
     await index.close();
     await bus.close();

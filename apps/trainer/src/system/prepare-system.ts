@@ -1,17 +1,15 @@
 /** Everything that learning starts from, from the running system rather than from a folder. */
 import type { EventBus } from "@marquetry/backends/event-bus";
 import type { Point, VectorIndex } from "@marquetry/backends/vector-index";
-import type { Bundle, EncoderReference } from "@marquetry/model/bundle";
+import type { Bundle } from "@marquetry/model/bundle";
 import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
 import { MarquetryError } from "@marquetry/runtime/errors";
-import { countItems } from "../dataset/dataset.js";
 import type { Event } from "../dataset/events.js";
 import { makeSplits } from "../dataset/make-splits.js";
 import { rowOf } from "../linear-algebra/rows.js";
-import type { Whitening } from "../linear-algebra/whitening.js";
+import { preparedOf, TEXT_DIRECTIONS } from "../recipe/prepare.js";
 import type { Prepared } from "../recipe/prepare.js";
-import { prepareContent } from "../representation/content.js";
 import { cataloguePages } from "./catalogue-pages.js";
 import { POSITIVE_ACTIONS, readClicks } from "./read-clicks.js";
 import type { Click } from "./read-clicks.js";
@@ -27,8 +25,6 @@ export interface SystemParts {
 }
 
 const PAGE_POINTS = 256;
-/** Of encoded content, as of texts in a dataset. */
-const DIRECTIONS = 256;
 
 /**
  * Products and their content's vectors from the index, histories from the clickstream. The last
@@ -56,15 +52,11 @@ export async function prepareSystem(parts: SystemParts): Promise<Prepared> {
       `got ${asked} of ${byUser.size} users`;
     throw new MarquetryError("invalid", message);
   }
-  const encoders: Record<string, EncoderReference> = {};
-  const content: Record<string, Matrix> = {};
-  const whitenings: Record<string, Whitening> = {};
-  for (const [modality, vectors] of Object.entries(features)) {
-    encoders[modality] = bundle.encoders[modality]!;
-    const { rows, whitening } = prepareContent(vectors, DIRECTIONS);
-    content[modality] = rows;
-    whitenings[modality] = whitening;
-  }
+  const modalities = Object.entries(features).map(([modality, vectors]) => {
+    const { encoder } = bundle.encoders[modality]!;
+    // Of encoded content, as of texts in a dataset.
+    return [modality, { encoder, vectors, directions: TEXT_DIRECTIONS }] as const;
+  });
   const dataset = {
     name,
     itemIds,
@@ -74,8 +66,7 @@ export async function prepareSystem(parts: SystemParts): Promise<Prepared> {
     features: {},
     texts: {},
   };
-  const counts = countItems(splits.train, itemIds.length);
-  return { dataset, features, encoders, content, whitenings, counts };
+  return preparedOf(dataset, new Map(modalities));
 }
 
 interface Catalogue {

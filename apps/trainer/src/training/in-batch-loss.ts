@@ -118,17 +118,26 @@ function correct(
   placeOf: ReadonlyMap<number, number>,
   { temperature, targetShares }: LossSettings,
 ): void {
-  const logChances = candidates.map((item) =>
-    Math.log(-Math.expm1(targets.length * Math.log1p(-targetShares[item]!))),
-  );
+  const chances = logChances(candidates, targets.length, targetShares);
   for (let i = 0; i < logits.rows; i += 1) {
     const row = rowOf(logits, i);
-    for (let c = 0; c < row.length; c += 1) row[c] = row[c]! / temperature - logChances[c]!;
+    for (let c = 0; c < row.length; c += 1) row[c] = row[c]! / temperature - chances[c]!;
     for (const item of histories[i]!) {
       const place = placeOf.get(item);
       if (place !== undefined && item !== targets[i]) row[place] = -Infinity;
     }
   }
+}
+
+/** ln q of each candidate: q = 1 - (1 - p)^B, the chance to be among B targets. */
+export function logChances(
+  candidates: ArrayLike<number>,
+  targets: number,
+  targetShares: Float64Array,
+): Float64Array {
+  return Float64Array.from(candidates, (item) =>
+    Math.log(-Math.expm1(targets * Math.log1p(-targetShares[item]!))),
+  );
 }
 
 /** Returns the mean cross-entropy and leaves (softmax - one hot) / (rows * tau). */
@@ -141,21 +150,24 @@ function softmaxInPlace(
   let loss = 0;
   const scale = 1 / (logits.rows * temperature);
   for (let i = 0; i < logits.rows; i += 1) {
-    const row = rowOf(logits, i);
-    const target = placeOf.get(targets[i]!)!;
-    let largest = -Infinity;
-    for (const logit of row) if (logit > largest) largest = logit;
-    const targetLogit = row[target]! - largest;
-    let total = 0;
-    for (let c = 0; c < row.length; c += 1) {
-      row[c] = Math.exp(row[c]! - largest);
-      total += row[c]!;
-    }
-    loss += Math.log(total) - targetLogit;
-    for (let c = 0; c < row.length; c += 1) row[c]! *= scale / total;
-    row[target]! -= scale;
+    loss += crossEntropy(rowOf(logits, i), placeOf.get(targets[i]!)!, scale);
   }
   return loss / logits.rows;
+}
+
+/** Returns one row's cross-entropy and leaves (softmax - one hot) * scale. */
+export function crossEntropy(row: Float32Array, target: number, scale: number): number {
+  let largest = -Infinity;
+  for (const logit of row) if (logit > largest) largest = logit;
+  const targetLogit = row[target]! - largest;
+  let total = 0;
+  for (let c = 0; c < row.length; c += 1) {
+    row[c] = Math.exp(row[c]! - largest);
+    total += row[c]!;
+  }
+  for (let c = 0; c < row.length; c += 1) row[c]! *= scale / total;
+  row[target]! -= scale;
+  return Math.log(total) - targetLogit;
 }
 
 /** Adds the gradient by the histories' vectors; returns that by rho. */

@@ -1,4 +1,5 @@
 /** What is learned, and how it is named. */
+import { BEHAVIOUR_MODALITY } from "@marquetry/model/bundle";
 import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
 import { mulberry32, nearNormal } from "@marquetry/model/random";
@@ -33,7 +34,7 @@ export interface TowerShape {
 }
 
 /** The free table of one vector per product; a modality like the others. */
-export const BEHAVIOUR = "behaviour";
+export const BEHAVIOUR = BEHAVIOUR_MODALITY;
 
 export const nameOf = {
   /** W_m, shape [d_m, d]. */
