@@ -123,7 +123,7 @@ describe("a learned attention in a bundle", () => {
   test("neighbours are refused: no service knows them", () => {
     const learned = learn("linear");
     const neighbours = { rows: 0, cols: 0, starts: new Int32Array(1) } as never;
-    const shape = { ...learned.shape, graph: { neighbours, share: 1 } };
+    const shape = { ...learned.shape, graph: { neighbours, share: 1, layers: 1 } };
     expect(() => nativeFusion(prepared, { ...learned, shape })).toThrow("neighbours");
   });
 });

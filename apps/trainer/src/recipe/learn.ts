@@ -50,18 +50,19 @@ const ORDERED_DIMS = 256;
 
 /** Sets without order and weak content: the table learns fast and overfits soon. */
 const UNORDERED: Omit<TrainSettings, "seed"> = {
-  examples: { ordered: false, perUserMax: 20, batchRows: 512 },
-  epochs: 5,
+  examples: { ordered: false, perUserMax: 20, batchRows: 1024, drawn: 2_000 },
+  epochs: 4,
   temperature: 0.15,
-  rate: 2e-3,
-  projectionRate: 7e-4,
+  rate: 3e-3,
+  projectionRate: 1e-3,
   recencyRate: 0,
   dropout: { [BEHAVIOUR]: 0.3 },
   tableScale: 1,
   decay: 1,
 };
-const UNORDERED_DIMS = 128;
-const NEIGHBOUR_SHARE = 0.5;
+const UNORDERED_DIMS = 192;
+/** Neighbours, and theirs. */
+const NEIGHBOURS = { share: 0.7, layers: 2 } as const;
 
 /** Models of different seeds that are put together: each finds its own way through the noise. */
 const MEMBERS = { ordered: 2, unordered: 4 } as const;
@@ -150,7 +151,7 @@ function shapeOf({ dataset, content, counts }: Prepared, dims: number): TowerSha
   const shape = { items, dims, content, known, scorer: "linear" } as const;
   if (dataset.ordered) return shape;
   const neighbours = productGraph(dataset.splits.train, items, content);
-  return { ...shape, graph: { neighbours, share: NEIGHBOUR_SHARE } };
+  return { ...shape, graph: { neighbours, ...NEIGHBOURS } };
 }
 
 function bestEpoch(
@@ -190,7 +191,7 @@ function describedShape({ items, dims, scorer, towers, graph, content }: TowerSh
   const modalities = Object.entries(content).map(([name, { cols, data }]) => {
     return [name, cols, createHash("sha256").update(data).digest("hex")];
   });
-  return { items, dims, scorer, towers, share: graph?.share ?? 0, modalities };
+  return { items, dims, scorer, towers, share: graph?.share, layers: graph?.layers, modalities };
 }
 
 /** A scorer by the pooled vectors for any settings and histories. */

@@ -7,6 +7,12 @@ export interface Batch {
   readonly histories: readonly Int32Array[];
   /** By row. */
   readonly targets: Int32Array;
+  /** Candidates of every row besides the targets; none unless given. */
+  readonly drawn?: {
+    readonly products: Int32Array;
+    /** Of each product of the training part, to be drawn. */
+    readonly chance: number;
+  };
 }
 
 export interface ExampleRules {
@@ -17,6 +23,8 @@ export interface ExampleRules {
   readonly perUserMax?: number;
   /** Rows per step. */
   readonly batchRows: number;
+  /** Products drawn for each step, evenly from those of the training part; 0 unless given. */
+  readonly drawn?: number;
 }
 
 /** Number of examples of one user in one epoch. */
@@ -49,6 +57,8 @@ export function* epochBatches(
   }
   const order = Array.from(users.keys());
   shuffle(order, uniform);
+  const known = Int32Array.from(new Set(train.flatMap((history) => Array.from(history)))).sort();
+  const count = Math.min(rules.drawn ?? 0, known.length);
   for (let from = 0; from < order.length; from += rules.batchRows) {
     const rows = order.slice(from, from + rules.batchRows);
     yield {
@@ -58,8 +68,20 @@ export function* epochBatches(
         return rules.ordered ? history.subarray(0, place) : history.filter((_, i) => i !== place);
       }),
       targets: Int32Array.from(rows, (row) => train[users[row]!]![places[row]!]!),
+      ...(count > 0 && {
+        drawn: { products: drawFirst(known, count, uniform), chance: count / known.length },
+      }),
     };
   }
+}
+
+/** As many without repetition, each as likely; `values` change their order. */
+function drawFirst(values: Int32Array, count: number, uniform: () => number): Int32Array {
+  for (let i = 0; i < count; i += 1) {
+    const j = i + Math.floor(uniform() * (values.length - i));
+    [values[i], values[j]] = [values[j]!, values[i]!];
+  }
+  return values.slice(0, count);
 }
 
 /** Fisher and Yates, in place. */

@@ -1,10 +1,11 @@
 /**
  * In-batch softmax with the correction for sampling. A row's user vector is
  * u = norm(sum_t a_t v_t), a = softmax_t(rho * (number of newer behaviours)); the candidates are the
- * batch's distinct targets; with towers, u and the candidates' v go through one each,
- * norm((I + T) x), histories do not; logits are u'v / tau - ln q with q = 1 - (1 - p)^B, the chance that a
- * product of target frequency p is among B targets (Yi et al., RecSys 2019); candidates of the
- * row's own history, other than its target, are left out.
+ * batch's distinct targets and products drawn evenly (mixed negatives, Yang et al., WWW 2020); with
+ * towers, u and the candidates' v go through one each, norm((I + T) x), histories do not; logits are
+ * u'v / tau - ln q with q = 1 - (1 - p)^B (1 - r), the chance that a product of target frequency p is
+ * among B targets (Yi et al., RecSys 2019) or drawn, which has chance r; candidates of the row's own
+ * history, other than its target, are left out.
  */
 import { matrix, transpose } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
@@ -44,7 +45,8 @@ export function inBatchLoss(
   settings: LossSettings,
   towers?: Towers,
 ): LossResult {
-  const candidates = [...new Set(batch.targets)].sort((a, b) => a - b);
+  const drawn = batch.drawn?.products ?? [];
+  const candidates = [...new Set([...batch.targets, ...drawn])].sort((a, b) => a - b);
   const placeOf = new Map(candidates.map((item, place) => [item, place]));
   const weights = batch.histories.map((history) => recencyWeights(history.length, recency));
   const pooled = pool(vectors, batch.histories, weights);
@@ -114,11 +116,11 @@ function pool(
 function correct(
   logits: Matrix,
   candidates: readonly number[],
-  { histories, targets }: Batch,
+  { histories, targets, drawn }: Batch,
   placeOf: ReadonlyMap<number, number>,
   { temperature, targetShares }: LossSettings,
 ): void {
-  const chances = logChances(candidates, targets.length, targetShares);
+  const chances = logChances(candidates, targets.length, targetShares, drawn?.chance);
   for (let i = 0; i < logits.rows; i += 1) {
     const row = rowOf(logits, i);
     for (let c = 0; c < row.length; c += 1) row[c] = row[c]! / temperature - chances[c]!;
@@ -129,14 +131,15 @@ function correct(
   }
 }
 
-/** ln q of each candidate: q = 1 - (1 - p)^B, the chance to be among B targets. */
+/** ln q of each candidate: q = 1 - (1 - p)^B (1 - r), to be among B targets or drawn. */
 export function logChances(
   candidates: ArrayLike<number>,
   targets: number,
   targetShares: Float64Array,
+  drawn = 0,
 ): Float64Array {
   return Float64Array.from(candidates, (item) =>
-    Math.log(-Math.expm1(targets * Math.log1p(-targetShares[item]!))),
+    Math.log(-Math.expm1(targets * Math.log1p(-targetShares[item]!) + Math.log1p(-drawn))),
   );
 }
 

@@ -1,7 +1,7 @@
 /**
  * Products to vectors. With h_m = x_m W_m of a given modality and h_Z = z_i of the free table:
  * e_m = g_m + h_m'w (w by the scorer, scorer.ts), a = softmax_m(e_m) over the present modalities, s = sum_m a_m h_m,
- * v = norm(s), or norm(s + share * G s) where the shape has a graph.
+ * v = norm(s), or norm(s + share G s + .. + share^L G^L s) where the shape has a graph of L layers.
  */
 import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
@@ -74,12 +74,15 @@ export function forwardItems(
   return { vectors: fused.rows, parts, fused };
 }
 
-/** s + share * G s; s itself where there is no graph. */
+/** sum over l = 0 .. layers of (share G)^l s, by Horner's rule; s itself where there is no graph. */
 function withNeighbours({ graph }: TowerShape, s: Matrix): Matrix {
   if (graph === undefined) return s;
-  const result = csrTimesDense(graph.neighbours, s);
-  for (let i = 0; i < s.data.length; i += 1) {
-    result.data[i] = s.data[i]! + graph.share * result.data[i]!;
+  let result = s;
+  for (let layer = 0; layer < graph.layers; layer += 1) {
+    result = csrTimesDense(graph.neighbours, result);
+    for (let e = 0; e < s.data.length; e += 1) {
+      result.data[e] = s.data[e]! + graph.share * result.data[e]!;
+    }
   }
   return result;
 }
@@ -119,7 +122,7 @@ export function backwardItems(
   gradients: Parameters,
   partGradients?: readonly Matrix[],
 ): void {
-  // The graph is symmetric: its derivative is the graph itself.
+  // The graph is symmetric, and so are its powers: the derivative is the same sum.
   const bySum = withNeighbours(shape, backwardNormalise(vectorGradient, fused));
   const byParts = backwardWeights(shape, parts, parameters, bySum, gradients);
   for (const [m, further] of (partGradients ?? []).entries()) {

@@ -25,11 +25,13 @@ export interface TowerShape {
   readonly scorer: ScorerKind;
   /** Whether users and candidates go through a tower each. */
   readonly towers?: boolean;
-  /** Where given, a product takes a share of its neighbours: s_i + share * sum_j G_ij s_j. */
+  /** Where given, a product takes shares of its neighbours: s + share G s + share^2 G^2 s + .. */
   readonly graph?: {
     /** G, symmetric, shape [items, items]. */
     readonly neighbours: Csr;
     readonly share: number;
+    /** How many powers of G: neighbours, their neighbours, and so on. */
+    readonly layers: number;
   };
 }
 

@@ -6,7 +6,9 @@ import { csrOf } from "../linear-algebra/csr.js";
 import { normaliseRows, rowOf } from "../linear-algebra/rows.js";
 import { createAdam } from "./adam.js";
 import { alignmentLoss } from "./alignment-loss.js";
+import type { AlignmentSettings } from "./alignment-loss.js";
 import { epochBatches, exampleCount } from "./examples.js";
+import type { Batch } from "./examples.js";
 import { inBatchLoss } from "./in-batch-loss.js";
 import { forwardItems, fullPresence } from "./item-tower.js";
 import { BEHAVIOUR, nameOf, startParameters, zerosLike } from "./parameters.js";
@@ -56,6 +58,7 @@ const batch = {
   // Row 2 wants a product of its own history; row 3's history holds row 0's target.
   targets: Int32Array.of(6, 1, 4, 3),
 };
+const drawn = { products: Int32Array.of(2, 3, 0), chance: 0.5 };
 const settings = {
   temperature: 0.4,
   targetShares: Float64Array.of(0.05, 0.3, 0.1, 0.15, 0.2, 0.05, 0.15),
@@ -69,22 +72,31 @@ const neighbours = csrOf(
   ),
 );
 
+interface GradientOptions {
+  readonly graph?: TowerShape["graph"];
+  readonly alignment?: AlignmentSettings;
+  readonly towers?: boolean;
+  readonly batch?: Batch;
+}
+
 describe.each([
-  ["linear", "without a graph", undefined],
-  ["bilinear", "without a graph", undefined],
-  ["tanh", "without a graph", undefined],
-  ["linear", "with a graph", { neighbours, share: 0.7 }],
-  ["linear", "with alignment", undefined, { weight: 0.8, temperature: 0.5 }],
-  ["linear", "with towers", undefined, undefined, true],
-] as const)("gradients, %s scorer, %s", (scorer, _, graph?, alignment?, towers?) => {
+  ["linear", "alone"],
+  ["bilinear", "alone"],
+  ["tanh", "alone"],
+  ["linear", "with a graph", { graph: { neighbours, share: 0.5, layers: 2 } }],
+  ["linear", "with alignment", { alignment: { weight: 0.8, temperature: 0.5 } }],
+  ["linear", "with towers", { towers: true }],
+  ["linear", "with drawn candidates", { batch: { ...batch, drawn } }],
+] as const)("gradients, %s scorer, %s", (scorer, _, options: GradientOptions = {}) => {
+  const { graph, alignment, towers, batch: rows = batch } = options;
   const tower = randomTower(scorer, towers);
   const { parameters } = tower;
   const shape = { ...tower.shape, ...(graph && { graph }) };
   const presence = fullPresence(shape);
   presence[BEHAVIOUR]![1] = 0;
   const both = { ...settings, ...(alignment && { alignment }) };
-  const lossAt = (): number => lossAndGradients(shape, parameters, presence, batch, both).loss;
-  const { gradients } = lossAndGradients(shape, parameters, presence, batch, both);
+  const lossAt = (): number => lossAndGradients(shape, parameters, presence, rows, both).loss;
+  const { gradients } = lossAndGradients(shape, parameters, presence, rows, both);
 
   test.each(Object.keys(parameters))(
     "every element of %s agrees with finite differences",
@@ -126,7 +138,7 @@ describe("neighbours", () => {
   test("a product takes a share of theirs: v = norm(s + share * G s)", () => {
     const { shape, parameters } = randomTower();
     const alone = forwardItems(shape, parameters, fullPresence(shape));
-    const graph = { neighbours, share: 0.7 };
+    const graph = { neighbours, share: 0.7, layers: 1 };
     const { vectors } = forwardItems({ ...shape, graph }, parameters, fullPresence(shape));
     const lengths = alone.fused.lengths;
     const expected = rowOf(alone.vectors, 5).map(
@@ -137,6 +149,23 @@ describe("neighbours", () => {
       expect(rowOf(vectors, 5)[j]).toBeCloseTo(x / length, 6);
     }
     expect(Array.from(rowOf(vectors, 3))).toEqual(Array.from(rowOf(alone.vectors, 3)));
+  });
+
+  test("a second layer reaches the neighbours' neighbours: .. + share^2 * G G s", () => {
+    const { shape, parameters } = randomTower();
+    const alone = forwardItems(shape, parameters, fullPresence(shape));
+    const graph = { neighbours, share: 0.7, layers: 2 };
+    const { vectors } = forwardItems({ ...shape, graph }, parameters, fullPresence(shape));
+    const s = (item: number, j: number): number =>
+      alone.fused.lengths[item]! * rowOf(alone.vectors, item)[j]!;
+    // Product 0 - 1 - 4, with 0.3 and 0.5 between them.
+    const expected = Array.from(
+      { length: DIMS },
+      (_, j) => s(0, j) + 0.7 * 0.3 * s(1, j) + 0.49 * 0.3 * (0.3 * s(0, j) + 0.5 * s(4, j)),
+    );
+    const length = Math.hypot(...expected);
+    for (const [j, x] of expected.entries())
+      expect(rowOf(vectors, 0)[j]).toBeCloseTo(x / length, 6);
   });
 });
 
@@ -152,6 +181,23 @@ describe("in-batch loss", () => {
     // q = 1 - 1/4 for both and cancels; logits 0 and 1.2.
     const total = Math.log(1 + Math.exp(1.2));
     expect(loss).toBeCloseTo((total + (total - 1.2)) / 2, 6);
+  });
+
+  test("drawn products compete too, by their chance to be among targets or drawn", () => {
+    const vectors = matrix(3, 2, Float32Array.of(1, 0, 0, 1, 0.6, 0.8));
+    const { loss } = inBatchLoss(
+      vectors,
+      0,
+      {
+        histories: [Int32Array.of(0)],
+        targets: Int32Array.of(1),
+        drawn: { products: Int32Array.of(2, 1), chance: 0.5 },
+      },
+      { temperature: 0.5, targetShares: Float64Array.of(0.25, 0.5, 0.25) },
+    );
+    // q = 1 - 0.5 * 0.5 of the target and 1 - 0.75 * 0.5 of the other; u'v is 0 and 0.6.
+    const [target, other] = [1 / 0.75, Math.exp(1.2) / 0.625];
+    expect(loss).toBeCloseTo(-Math.log(target / (target + other)), 6);
   });
 
   test("products of a row's own history are no negatives for it", () => {
@@ -245,6 +291,21 @@ describe("examples", () => {
 
   test("unordered: every product given the others", () => {
     expect(rowsOf(false)).toEqual(["1 2 -> 3", "1 3 -> 2", "2 3 -> 1", "5 -> 6", "6 -> 5"]);
+  });
+
+  test("products are drawn anew for every step, from the training part, none twice", () => {
+    const rules = { ordered: false, batchRows: 1, drawn: 3 };
+    const drawn = [...epochBatches(train, rules, 7)].map((batch) => batch.drawn!);
+    expect(
+      new Set(drawn.map(({ products }) => products.toSorted().join(" "))).size,
+    ).toBeGreaterThan(1);
+    for (const { products, chance } of drawn) {
+      expect(chance).toBe(3 / 6);
+      expect(new Set(products).size).toBe(3);
+      expect(products.every((item) => item >= 1 && item <= 6)).toBe(true);
+    }
+    const [all] = epochBatches(train, { ...rules, drawn: 100 }, 7);
+    expect(all!.drawn).toEqual({ products: expect.any(Int32Array), chance: 1 });
   });
 
   test("a user gives no more examples than the bound", () => {
