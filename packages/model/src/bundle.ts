@@ -26,15 +26,19 @@ import {
   textOf,
 } from "./manifest-fields.js";
 import type { Fields } from "./manifest-fields.js";
+import { readList, readMatrix, readVector } from "./manifest-tensors.js";
+import type { TensorSource } from "./manifest-tensors.js";
 import type { Matrix } from "./matrix.js";
+import { assertProductNeighbours, idsFromBytes, idsToBytes } from "./neighbours.js";
+import type { ProductNeighbours } from "./neighbours.js";
 import type { ScoreParts } from "./ranking.js";
-import { assertRerankerModel } from "./reranker.js";
+import { assertRerankerModel, weighsNeighbours } from "./reranker.js";
 import type { RerankerModel } from "./reranker.js";
-import { decodeSafetensors, encodeSafetensors } from "./safetensors.js";
-import type { Tensor } from "./safetensors.js";
+import { decodeMixedSafetensors, encodeSafetensors } from "./safetensors.js";
+import type { Tensor, TensorData } from "./safetensors.js";
 import { assertSimilarityModel } from "./similarity.js";
 import type { LinearLayer, ModalityScore, SimilarityModel } from "./similarity.js";
-import { assertDims, assertFinite } from "./vector.js";
+import { assertDims } from "./vector.js";
 
 export interface Bundle {
   /** Names the bundle everywhere; matches `BUNDLE_ID`. Never reused for another content. */
@@ -49,6 +53,8 @@ export interface Bundle {
   readonly ranking: RankingModel;
   /** Puts the best products of a known user in order once more. */
   readonly reranker?: RerankerModel;
+  /** What a re-ranker with a weight of "neighbours" goes by. */
+  readonly neighbours?: ProductNeighbours;
   /** What the trainer computed; whoever reads the bundle computes it again. */
   readonly golden?: GoldenVectors;
 }
@@ -97,7 +103,7 @@ const NAME = /^[a-z0-9][a-z0-9.-]*$/;
 const GOLDEN_NAME = /^.{1,300}$/;
 const INTEREST_STRATEGIES = ["mean", "attention", "sequence"] as const;
 const SECTIONS = ["encoders", "fusion", "interests", "similarity", "ranking"] as const;
-const OPTIONAL_SECTIONS = ["reranker", "golden"] as const;
+const OPTIONAL_SECTIONS = ["reranker", "neighbours", "golden"] as const;
 const FIELDS = ["format", "id", "createdBy", "weights", ...SECTIONS, ...OPTIONAL_SECTIONS];
 
 /**
@@ -106,13 +112,14 @@ const FIELDS = ["format", "id", "createdBy", "weights", ...SECTIONS, ...OPTIONAL
  * @throws TypeError or RangeError that names the field which `decodeBundle` would refuse
  */
 export async function encodeBundle(bundle: Bundle): Promise<EncodedBundle> {
-  const tensors = new Map<string, Tensor>();
+  const tensors = new Map<string, Tensor<TensorData>>();
   const present = OPTIONAL_SECTIONS.filter((name) => bundle[name] !== undefined);
-  const { interests } = bundle;
+  const { interests, neighbours } = bundle;
   const graph = interests.strategy === "sequence" ? interests.graph : undefined;
   const described = {
     ...bundle,
     ...(graph && { interests: { ...interests, graph: await digestOf(graph) } }),
+    ...(neighbours && { neighbours: { ...neighbours, ids: idsToBytes(neighbours.ids) } }),
   };
   const sections = [...SECTIONS, ...present].map((name) => [
     name,
@@ -151,7 +158,7 @@ export async function decodeBundle(
   choiceOf(fields, "format", [FORMAT]);
   await checkDigest(objectOf(fields, "weights", ["bytes", "sha256"]), "weights", weights);
   await checkGraph(objectOf(fields, "interests"), graph);
-  const tensors: TensorSource = { tensors: decodeSafetensors(weights), used: new Set() };
+  const tensors: TensorSource = { tensors: decodeMixedSafetensors(weights), used: new Set() };
   const bundle: Bundle = {
     id: textOf(fields, "id", BUNDLE_ID),
     createdBy: textOf(fields, "createdBy", /^.{1,200}$/),
@@ -161,6 +168,7 @@ export async function decodeBundle(
     similarity: readSimilarity(objectOf(fields, "similarity"), tensors),
     ranking: readRanking(objectOf(fields, "ranking")),
     ...optional(fields, "reranker", (f, name) => readReranker(objectOf(f, name))),
+    ...optional(fields, "neighbours", (f, name) => readNeighbours(objectOf(f, name), tensors)),
     ...optional(fields, "golden", (f, name) => readGolden(objectOf(f, name), tensors)),
   };
   for (const name of tensors.tensors.keys()) {
@@ -186,9 +194,9 @@ export async function openBundle(readFile: (name: string) => Promise<Uint8Array>
 }
 
 /** The value as JSON with sorted keys; tensors are put aside and replaced by their names. */
-function describe(value: unknown, path: string, tensors: Map<string, Tensor>): unknown {
+function describe(value: unknown, path: string, tensors: Map<string, Tensor<TensorData>>): unknown {
   if (ArrayBuffer.isView(value)) {
-    const data = value as Float32Array;
+    const data = value as TensorData;
     tensors.set(path, { shape: [data.length], data });
     return path;
   }
@@ -243,34 +251,6 @@ async function checkGraph(interests: Fields, graph: Uint8Array | undefined): Pro
   if (graph === undefined)
     throw new RangeError(`interests.graph: ${BUNDLE_FILES.interests} missing`);
   await checkDigest(objectOf(interests, "graph", ["bytes", "sha256"]), "interests.graph", graph);
-}
-
-interface TensorSource {
-  readonly tensors: ReadonlyMap<string, Tensor>;
-  /** Names that were taken. */
-  readonly used: Set<string>;
-}
-
-function takeTensor(fields: Fields, name: string, sides: number, source: TensorSource): Tensor {
-  const path = pathOf(fields, name);
-  const tensorName = textOf(fields, name, /^.+$/);
-  const tensor = source.tensors.get(tensorName);
-  if (tensor === undefined) throw new RangeError(`${path}: no tensor ${tensorName} in the weights`);
-  if (tensor.shape.length !== sides) {
-    throw new RangeError(`${path}: expected ${sides} sides, got shape ${tensor.shape.join(" x ")}`);
-  }
-  assertFinite(tensor.data, path);
-  source.used.add(tensorName);
-  return tensor;
-}
-
-function readVector(fields: Fields, name: string, source: TensorSource): Float32Array {
-  return takeTensor(fields, name, 1, source).data;
-}
-
-function readMatrix(fields: Fields, name: string, source: TensorSource): Matrix {
-  const { shape, data } = takeTensor(fields, name, 2, source);
-  return { rows: shape[0]!, cols: shape[1]!, data };
 }
 
 /** The field under its own name, or nothing where it is absent. */
@@ -496,6 +476,16 @@ function readReranker(fields: Fields): RerankerModel {
   };
 }
 
+function readNeighbours(fields: Fields, source: TensorSource): ProductNeighbours {
+  allowOnly(fields, ["ids", "starts", "products", "weights"]);
+  return {
+    ids: idsFromBytes(readList(fields, "ids", "U8", source), pathOf(fields, "ids")),
+    starts: readList(fields, "starts", "I32", source),
+    products: readList(fields, "products", "I32", source),
+    weights: readVector(fields, "weights", source),
+  };
+}
+
 function readGolden(fields: Fields, source: TensorSource): GoldenVectors {
   allowOnly(fields, ["products", "histories"]);
   return {
@@ -526,7 +516,8 @@ function readGolden(fields: Fields, source: TensorSource): GoldenVectors {
 }
 
 /** Each part by itself was read; here they are checked against one another. */
-function assertFits({ encoders, fusion, interests, similarity, reranker }: Bundle): void {
+function assertFits(bundle: Bundle): void {
+  const { encoders, fusion, interests, similarity, reranker, neighbours } = bundle;
   assertFusionModel(fusion);
   const names = new Set(fusion.modalities.map((modality) => modality.name));
   for (const name of Object.keys(encoders)) {
@@ -539,5 +530,11 @@ function assertFits({ encoders, fusion, interests, similarity, reranker }: Bundl
   }
   assertInterestModel(interests, fusedDims(fusion));
   assertSimilarityModel(similarity, fusion);
-  if (reranker !== undefined) assertRerankerModel(reranker, [...names]);
+  if (neighbours !== undefined) assertProductNeighbours(neighbours);
+  if (reranker === undefined) return;
+  assertRerankerModel(reranker, [...names]);
+  if (weighsNeighbours(reranker) && neighbours === undefined) {
+    const message = "expected a bundle that carries neighbours, got one without";
+    throw new RangeError(`reranker.features.neighbours: ${message}`);
+  }
 }

@@ -1,6 +1,12 @@
 import { expect, test } from "@jest/globals";
 import { mulberry32, randomVector } from "./random.js";
-import { assertRerankerModel, featureNames, rerankerFeatures, rerankerParts } from "./reranker.js";
+import {
+  assertRerankerModel,
+  featureNames,
+  rerankerFeatures,
+  rerankerParts,
+  weighsNeighbours,
+} from "./reranker.js";
 import type { RerankedUser } from "./reranker.js";
 
 const VECTORS: Readonly<Record<string, Float32Array>> = {
@@ -49,6 +55,54 @@ test("without a vector, or without a history, features are 0", () => {
   }
 });
 
+const NEIGHBOURS: Readonly<Record<string, ReadonlyMap<string, number>>> = {
+  a: new Map([
+    ["c", 0.5],
+    ["d", 0.25],
+  ]),
+  // "c" of itself is no neighbour, whatever the data say.
+  c: new Map([
+    ["a", 0.5],
+    ["c", 9],
+  ]),
+};
+
+function neighboursIn(history: readonly string[], candidates: readonly string[], historyMax = 30) {
+  const user = {
+    ...userOf(history, candidates),
+    neighboursOf: (product: string) => NEIGHBOURS[product],
+  };
+  return Array.from(rerankerFeatures(user, ["neighbours"], historyMax));
+}
+
+test("neighbours are summed over the behaviours, each age at .8 of the one before, by hand", () => {
+  // Ages 0, 1 and 2 are a, b (which has no neighbours) and a.
+  const [c, d, a] = neighboursIn(["a", "b", "a"], ["c", "d", "a"]);
+  expect(c).toBeCloseTo(0.5 + 0.64 * 0.5, 12);
+  expect(d).toBeCloseTo(0.25 + 0.64 * 0.25, 12);
+  expect(a).toBe(0);
+  expect(neighboursIn(["a", "c"], ["c", "a"], 1)).toEqual([0, 0.5]);
+  const [own] = neighboursIn(["a", "c"], ["c"]);
+  expect(own).toBeCloseTo(0.8 * 0.5, 12);
+});
+
+test("without neighbours, or without a history, that feature is 0", () => {
+  expect(featuresOf(["a"], "c")).toMatchObject({ neighbours: 0 });
+  expect(neighboursIn([], ["c"])).toEqual([0]);
+});
+
+test("own products are counted among the last behaviours", () => {
+  expect(featuresOf(["c", "c", "a", "c"], "c", 3)).toMatchObject({ "own-count": 2 });
+  expect(featuresOf(["a"], "c")).toMatchObject({ "own-count": 0 });
+});
+
+test("a model needs neighbours where it weighs them", () => {
+  const model = { candidates: 200, historyMax: 30 };
+  expect(weighsNeighbours({ ...model, features: { neighbours: -0.1 } })).toBe(true);
+  expect(weighsNeighbours({ ...model, features: { neighbours: 0 } })).toBe(false);
+  expect(weighsNeighbours({ ...model, features: { own: 1 } })).toBe(false);
+});
+
 test("the part is the weighted sum of the features, whatever the order of the candidates", () => {
   const uniform = mulberry32(3);
   const vectors = new Map(
@@ -64,6 +118,7 @@ test("the part is the weighted sum of the features, whatever the order of the ca
     history: [3, 7, 1],
     candidates,
     vectorOf: (_space, product) => vectors.get(product),
+    neighboursOf: (product) => [[(product + 1) % 20, 0.3]],
   };
   const model = { candidates: 20, historyMax: 30, features };
   const parts = rerankerParts(model, user);

@@ -8,8 +8,11 @@
  * w fitted by a softmax over each user's candidates (listwise, Cao et al., ICML 2007). Target
  * attention (DIN, Zhou et al., KDD 2018) would learn the features too.
  *
- * Features compare vectors in spaces: "fused", and each modality as its encoder gave it.
+ * Features compare vectors in spaces: "fused", and each modality as its encoder gave it. One feature
+ * goes by what people had one after the other instead (item-based collaborative filtering, Sarwar et
+ * al., WWW 2001; Linden et al., IEEE Internet Computing 7 (1), 2003).
  */
+import type { NeighboursOf } from "./neighbours.js";
 import { dot, norm } from "./vector.js";
 
 export interface RerankerModel {
@@ -28,6 +31,8 @@ export interface RerankedUser<Id extends string | number> {
   readonly candidates: readonly RerankedCandidate<Id>[];
   /** A product's vector in a space; undefined where there is none. */
   readonly vectorOf: (space: string, product: Id) => Float32Array | undefined;
+  /** What "neighbours" goes by; without it that feature is 0. */
+  readonly neighboursOf?: NeighboursOf<Id> | undefined;
 }
 
 export interface RerankedCandidate<Id extends string | number> {
@@ -37,9 +42,18 @@ export interface RerankedCandidate<Id extends string | number> {
 }
 
 export const FUSED_SPACE = "fused";
+const NEIGHBOURS = "neighbours";
+const NEIGHBOUR_DECAY = 0.8;
 
-/** Popularity, whether the candidate is in the history, and whether it is the last of it. */
-const CANDIDATE_FEATURES = ["popularity", "own", "own-last"] as const;
+/**
+ * Popularity, whether the candidate is in the history, whether it is the last of it, how often it
+ * stands there, and how much of a neighbour it is to the behaviours:
+ *
+ *   neighbours(c) = sum_age .8^age K(h_age, c), age 0 being the last behaviour,
+ *
+ * with K of a product and itself 0.
+ */
+const CANDIDATE_FEATURES = ["popularity", "own", "own-last", "own-count", NEIGHBOURS] as const;
 
 /**
  * Of the cosines between a candidate and the behaviours, with that of a product and itself 0:
@@ -66,6 +80,11 @@ export function spacesOf(features: Iterable<string>): string[] {
   return [...spaces];
 }
 
+/** Whether the model needs `RerankedUser.neighboursOf`. */
+export function weighsNeighbours({ features }: RerankerModel): boolean {
+  return Object.hasOwn(features, NEIGHBOURS) && features[NEIGHBOURS] !== 0;
+}
+
 /**
  * @param modalities of the fusion model
  * @throws RangeError that names the field
@@ -90,7 +109,7 @@ const COUNT_MAX = 1_000;
 
 /**
  * Features of every candidate; O(candidates x behaviours x dimensions). What cannot be computed, for
- * want of a vector or of behaviours, is 0.
+ * want of a vector, of behaviours or of neighbours, is 0.
  * @param names of features, as `featureNames` gives them
  * @returns shape [candidates, features], row-major
  * @throws RangeError for a name that is no feature, or where vectors of one space differ in length
@@ -111,12 +130,15 @@ export function rerankerFeatures<Id extends string | number>(
   for (const name of names) {
     if (!known.has(name)) throw new RangeError(`re-ranker: no feature ${name}`);
   }
-  const own = new Set(history);
+  const own = countsOf(history);
+  const near = columns.has(NEIGHBOURS) ? neighbourSums(history, user.neighboursOf) : undefined;
   for (const [row, { product, popularity }] of user.candidates.entries()) {
     const alone: Record<CandidateFeature, number> = {
       popularity,
       own: own.has(product) ? 1 : 0,
       "own-last": history.at(-1) === product ? 1 : 0,
+      "own-count": own.get(product) ?? 0,
+      neighbours: near?.get(product) ?? 0,
     };
     for (const name of CANDIDATE_FEATURES) put(row, name, alone[name]);
   }
@@ -150,6 +172,28 @@ export function rerankerParts<Id extends string | number>(
       0,
     ),
   );
+}
+
+function countsOf<Id>(history: readonly Id[]): Map<Id, number> {
+  const counts = new Map<Id, number>();
+  for (const product of history) counts.set(product, (counts.get(product) ?? 0) + 1);
+  return counts;
+}
+
+/** The feature "neighbours" of every product that is a neighbour of any behaviour. */
+function neighbourSums<Id>(
+  history: readonly Id[],
+  neighboursOf: NeighboursOf<Id> | undefined,
+): Map<Id, number> {
+  const sums = new Map<Id, number>();
+  let share = 1;
+  for (const product of history.toReversed()) {
+    for (const [other, weight] of neighboursOf?.(product) ?? []) {
+      if (other !== product) sums.set(other, (sums.get(other) ?? 0) + share * weight);
+    }
+    share *= NEIGHBOUR_DECAY;
+  }
+  return sums;
 }
 
 interface Unit {

@@ -1,6 +1,12 @@
 import { describe, expect, test } from "@jest/globals";
 import { mulberry32, randomVector } from "./random.js";
-import { decodeSafetensors, encodeSafetensors, type Tensor } from "./safetensors.js";
+import {
+  decodeMixedSafetensors,
+  decodeSafetensors,
+  encodeSafetensors,
+  type Tensor,
+  type TensorData,
+} from "./safetensors.js";
 
 const v = (...elements: number[]): Float32Array => new Float32Array(elements);
 
@@ -50,6 +56,24 @@ describe("safetensors", () => {
     }
     const turned = new Map([...tensors].toReversed());
     expect(Array.from(encodeSafetensors(turned))).toEqual(Array.from(bytes));
+  });
+
+  test("whole numbers and bytes come back too, wide elements before bytes, so that all are aligned", () => {
+    const tensors = new Map<string, Tensor<TensorData>>([
+      ["a", { shape: [3], data: Uint8Array.of(0, 7, 255) }],
+      ["b", { shape: [2, 1], data: Int32Array.of(-(2 ** 31), 2 ** 31 - 1) }],
+      ["c", { shape: [1], data: v(0.5) }],
+    ]);
+    const bytes = encodeSafetensors(tensors);
+    expect(decodeMixedSafetensors(bytes)).toEqual(tensors);
+    expect(new TextDecoder().decode(bytes)).toContain(
+      '{"b":{"dtype":"I32","shape":[2,1],"data_offsets":[0,8]},"c":{"dtype":"F32","shape":[1],"data_offsets":[8,12]},"a":{"dtype":"U8","shape":[3],"data_offsets":[12,15]}}',
+    );
+    expect(() => decodeSafetensors(bytes)).toThrow("b: dtype I32, expected F32");
+    const other = file(JSON.stringify({ w: entry([1], [0, 8], "F64") }), 8);
+    expect(() => decodeMixedSafetensors(other)).toThrow("w: dtype F64, expected F32, I32, U8");
+    const short = file(JSON.stringify({ w: entry([2], [0, 2], "I32") }), 2);
+    expect(() => decodeMixedSafetensors(short)).toThrow("w: 2 bytes, its shape needs 8");
   });
 
   test("no tensors make a file too, and a file may lie at any offset of its buffer", () => {
