@@ -2,6 +2,7 @@
 import type { Behaviour } from "@marquetry/backends/profile-store";
 import { createCachedVectors } from "@marquetry/backends/vector-index/cached-vectors";
 import type { Bundle } from "@marquetry/model/bundle";
+import { neighboursById } from "@marquetry/model/neighbours";
 import { rerankerParts, spacesOf } from "@marquetry/model/reranker";
 import { toMarquetryError } from "@marquetry/runtime/errors";
 import type { Catalogue } from "./catalogue.js";
@@ -31,12 +32,13 @@ const KEPT_MS = 10_000;
 
 /** Undefined where the bundle has no re-ranker. */
 export function createRerank(
-  { reranker, interests }: Pick<Bundle, "reranker" | "interests">,
+  { reranker, interests, neighbours }: Pick<Bundle, "reranker" | "interests" | "neighbours">,
   catalogue: Catalogue,
   events: RankingGatewayEvents,
 ): Rerank | undefined {
   if (reranker === undefined) return undefined;
   const { candidates, historyMax, features } = reranker;
+  const neighboursOf = neighbours && neighboursById(neighbours);
   const productVectors = createCachedVectors({
     retrieve: (productIds, vectors) => catalogue.retrieve(productIds, vectors),
     vectors: spacesOf(Object.keys(features)),
@@ -69,6 +71,7 @@ export function createRerank(
         history: liked,
         candidates: taken.map(({ productId, popularity }) => ({ product: productId, popularity })),
         vectorOf: (space, productId) => vectors.get(productId)?.[space],
+        neighboursOf,
       });
       const reordered = taken
         .map((product, at) => withPart(product, parts[at]!))

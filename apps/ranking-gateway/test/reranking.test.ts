@@ -17,6 +17,8 @@ const FEATURES = {
   popularity: 0.3,
   own: -0.4,
   "own-last": 0.2,
+  "own-count": 0.1,
+  neighbours: 0.8,
   "fused:max": 0.5,
   "fused:second": -0.2,
   "fused:last": 0.3,
@@ -28,6 +30,24 @@ function reranking(given: Partial<RerankerModel> = {}): Bundle {
   return { ...PLANE, reranker: { candidates: 200, historyMax: 30, features: FEATURES, ...given } };
 }
 
+/** Of p3 and p9 two each, by number. */
+const NEIGHBOURS: Bundle["neighbours"] = {
+  ids: ["p9", "p3", "p21", "p40", "p55"],
+  starts: Int32Array.of(0, 2, 4, 4, 4, 4),
+  products: Int32Array.of(2, 3, 3, 4),
+  weights: Float32Array.of(0.5, 0.75, 0.25, 1),
+};
+const NEAR: Readonly<Record<string, readonly (readonly [string, number])[]>> = {
+  p9: [
+    ["p21", 0.5],
+    ["p40", 0.75],
+  ],
+  p3: [
+    ["p40", 0.25],
+    ["p55", 1],
+  ],
+};
+
 /** A product whose text vector is not what it is fused to. */
 function withText(productId: string, degrees: number, text: number, groupId = productId): Point {
   const point = product(productId, { degrees, groupId });
@@ -37,7 +57,8 @@ function withText(productId: string, degrees: number, text: number, groupId = pr
 test("the order is that of the model's own function, the rest behind it, scores the sum of parts", async () => {
   const uniform = mulberry32(12);
   const reranker = { candidates: 40, historyMax: 5, features: FEATURES };
-  const { client, put, putUser, putPopularity } = await startBench({ bundle: reranking(reranker) });
+  const bundle = { ...reranking(reranker), neighbours: NEIGHBOURS };
+  const { client, put, putUser, putPopularity } = await startBench({ bundle });
   const points = Array.from({ length: 60 }, (_, i) =>
     withText(`p${i}`, 360 * uniform(), 360 * uniform()),
   );
@@ -53,10 +74,14 @@ test("the order is that of the model's own function, the rest behind it, scores 
     })
     .toSorted((a, b) => b.base - a.base);
   const candidates = scored.slice(0, 40);
-  const parts = rerankerParts(reranker, { history, candidates, vectorOf });
-  const expected = candidates
-    .map(({ product: id, base }, at) => ({ id, score: base + parts[at]! }))
-    .toSorted((a, b) => b.score - a.score);
+  const reordered = (neighboursOf?: (id: string) => (typeof NEAR)[string] | undefined) => {
+    const parts = rerankerParts(reranker, { history, candidates, vectorOf, neighboursOf });
+    return candidates
+      .map(({ product: id, base }, at) => ({ id, score: base + parts[at]! }))
+      .toSorted((a, b) => b.score - a.score);
+  };
+  const expected = reordered((id) => NEAR[id]);
+  expect(expected.map(({ id }) => id)).not.toEqual(reordered().map(({ id }) => id));
   const order = [...expected.map(({ id }) => id), ...scored.slice(40).map((each) => each.product)];
   expect(order.slice(0, 40)).not.toEqual(candidates.map((each) => each.product));
 

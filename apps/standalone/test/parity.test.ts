@@ -9,6 +9,7 @@ import { besideRows, normaliseRows } from "@marquetry/trainer/linear-algebra/row
 import { prepare } from "@marquetry/trainer/recipe/prepare";
 import type { Prepared } from "@marquetry/trainer/recipe/prepare";
 import { behaviourRows } from "@marquetry/trainer/representation/behaviour";
+import { itemNeighbours } from "@marquetry/trainer/representation/item-neighbours";
 import { consumersSettled } from "../bench/parity/consumers.js";
 import { measureParity, offlineAnswer } from "../bench/parity/parity.js";
 import type { Parity } from "../bench/parity/parity.js";
@@ -23,7 +24,7 @@ const RANKING = { decay: 1, popularity: 0.02 };
 const RERANKER = {
   candidates: 200,
   historyMax: 5,
-  features: { popularity: 0.05, own: -0.5, "fused:max": 0.3, "image:last": 0.2 },
+  features: { popularity: 0.05, own: -0.5, "fused:max": 0.3, "image:last": 0.2, neighbours: 1 },
 };
 const MS_MAX = 300_000;
 const directory = dataDirectory("tiktok-diffmm");
@@ -65,6 +66,8 @@ function withFirstProducts(prepared: Prepared, products: number): Prepared {
     const vectors = normaliseRows(besideRows(content["image"]!, behaviour));
     const folder = await trainedBundle(prepared, vectors, RANKING, "a test", {
       reranker: RERANKER,
+      // Histories have no order here; taken as they stand, they give neighbours all the same.
+      neighbours: itemNeighbours(dataset.splits.train, dataset.itemIds.length),
     });
     const offline = await offlineAnswer(prepared, folder, { usersMax: USERS, masked: true });
     platform = await startJourney({}, {}, folder.bundle);

@@ -97,6 +97,7 @@ export async function runTrain(args: readonly string[], output: CommandOutput): 
   const trained = await trainedBundle(prepared, vectors, ranking, createdBy, {
     served: learned.served,
     reranker: fitted?.model,
+    neighbours: fitted?.neighbours,
     pooling,
   });
   await writeBundleFolder(out, trained, prepared.dataset.itemIds, {

@@ -134,8 +134,11 @@ describe("train and evaluate", () => {
     const output = captured();
     await runTrain(["--dataset", data.directory, "--out", out], output);
     const [id] = output.out().split("\t");
-    const { reranker } = JSON.parse(await readFile(join(out, "manifest.json"), "utf8"));
+    const manifest = await readFile(join(out, "manifest.json"), "utf8");
+    const { reranker, neighbours } = JSON.parse(manifest);
     expect(reranker.features.own).toBeLessThan(0);
+    expect(reranker.features.neighbours).not.toBe(0);
+    expect(neighbours).toMatchObject({ weights: "neighbours.weights" });
     const report = JSON.parse(await readFile(join(out, "report.json"), "utf8"));
     expect(report.reranker.ndcg).toBeGreaterThan(report.reranker.baseNdcg);
     const figures = await figuresOf(["--dataset", data.directory, "--bundle", out]);

@@ -116,6 +116,8 @@ export interface BehaviourFiles {
 
 export interface BundleFolder {
   readonly bundle: Bundle;
+  /** Ids of the dataset's products, by number. */
+  readonly itemIds: readonly string[];
   /** Numbers are those of `itemIds`. */
   readonly behaviour: BehaviourModality;
 }
@@ -205,6 +207,7 @@ export async function readBundleFolder(
   const { projection } = bundle.fusion.modalities.find(({ name }) => name === BEHAVIOUR_MODALITY)!;
   return {
     bundle,
+    itemIds,
     behaviour: { items, vectors, projection: projection! },
   };
 }

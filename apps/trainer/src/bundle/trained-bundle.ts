@@ -6,14 +6,17 @@ import { fuse } from "@marquetry/model/fusion";
 import type { ModalityVectors } from "@marquetry/model/fusion";
 import type { Matrix } from "@marquetry/model/matrix";
 import { popularityScore } from "@marquetry/model/ranking";
+import { weighsNeighbours } from "@marquetry/model/reranker";
 import type { RerankerModel } from "@marquetry/model/reranker";
 import { vectorToBytes } from "@marquetry/model/vector";
 import { zeroShotBundle } from "@marquetry/model/zero-shot";
 import { MarquetryError } from "@marquetry/runtime/errors";
+import type { Csr } from "../linear-algebra/csr.js";
 import { rowOf } from "../linear-algebra/rows.js";
 import type { RankingSettings } from "../recipe/learn.js";
 import { popularityFloor } from "../evaluation/pooled.js";
 import type { Prepared } from "../recipe/prepare.js";
+import { carriedNeighbours } from "../representation/item-neighbours.js";
 import { express, weightedSumOf } from "./express.js";
 import type { BehaviourModality, ServedFusion } from "./express.js";
 import { goldenVectors } from "./golden.js";
@@ -23,6 +26,8 @@ import type { ServedInterests } from "./served-interests.js";
 export interface TrainedBundle {
   readonly bundle: Bundle;
   readonly encoded: EncodedBundle;
+  /** By number. */
+  readonly itemIds: readonly string[];
   /** To be published as modality vectors beside those of the encoders. */
   readonly behaviour: BehaviourModality;
 }
@@ -35,6 +40,8 @@ export interface Serving {
   readonly served?: ServedFusion | undefined;
   /** Fitted to these vectors and this ranking. */
   readonly reranker?: RerankerModel | undefined;
+  /** Of the training part; carried where the re-ranker weighs them. */
+  readonly neighbours?: Csr | undefined;
   /** How services pool histories; by recency unless given. */
   readonly pooling?: ServedInterests | undefined;
 }
@@ -49,8 +56,9 @@ export async function trainedBundle(
   vectors: Matrix,
   ranking: RankingSettings,
   createdBy: string,
-  { served, reranker, pooling = recencyInterests(vectors, ranking.decay) }: Serving = {},
+  serving: Serving = {},
 ): Promise<TrainedBundle> {
+  const { served, reranker, pooling = recencyInterests(vectors, ranking.decay) } = serving;
   const { dataset, features, counts } = prepared;
   const {
     fusion,
@@ -83,6 +91,7 @@ export async function trainedBundle(
       popularityFloor: popularityScore(popularityFloor(counts), largestOf(counts)),
     },
     ...(reranker !== undefined && { reranker }),
+    ...weighedNeighbours(serving, dataset.itemIds),
   };
   const golden = goldenVectors({
     fusion: draft.fusion,
@@ -98,7 +107,15 @@ export async function trainedBundle(
   const bundle = { ...draft, golden, id: `${dataset.name}-${whole.slice(0, 8)}` };
   const encoded = await encodeBundle(bundle);
   await assertSameVectors(encoded, prepared, vectors, behaviour);
-  return { bundle, encoded, behaviour };
+  return { bundle, encoded, behaviour, itemIds: dataset.itemIds };
+}
+
+function weighedNeighbours(
+  { reranker, neighbours }: Serving,
+  itemIds: readonly string[],
+): Pick<Bundle, "neighbours"> {
+  if (reranker === undefined || neighbours === undefined || !weighsNeighbours(reranker)) return {};
+  return { neighbours: carriedNeighbours(neighbours, itemIds) };
 }
 
 /** Services divide log(1 + popularity) by that of the most popular product. */

@@ -15,6 +15,7 @@ import { identityGain } from "../sequence/identity.js";
 import { sequenceGraph } from "../sequence/onnx.js";
 import { startSequence } from "../sequence/parameters.js";
 import { sequenceScorer } from "../sequence/sequence-scorer.js";
+import { itemNeighbours } from "../representation/item-neighbours.js";
 import { baseRanking } from "../recipe/reranked-rows.js";
 import { rerankedScorer } from "../reranking/reranked.js";
 import { pooledScorer, popularityPrior } from "./pooled.js";
@@ -110,21 +111,58 @@ test("a bundle with several interests per user scores products by the nearest", 
   });
 });
 
-test("a bundle read back re-ranks as the trainer measured", async () => {
-  const features = { own: -0.5, popularity: 0.1, "fused:max": 0.4, "text:last": -0.3 };
+test("a bundle read back re-ranks as the trainer measured, its neighbours too", async () => {
+  const content = { popularity: 0.1, "fused:max": 0.4, "text:last": -0.3 };
+  const features = { own: -0.5, "own-count": 0.2, neighbours: 0.7, ...content };
   const model = { candidates: 8, historyMax: 2, features };
+  const neighbours = itemNeighbours(histories, items);
   const trained = await trainedBundle(prepared, vectors, ranking, "a test", {
     reranker: model,
+    neighbours,
   });
   const bundle = await decodeBundle(trained.encoded.manifest, trained.encoded.weights);
   const served = servedScorer({ ...trained, bundle }, prepared.features, prepared.counts);
-  const base = baseRanking(prepared, vectors, ranking);
+  const base = baseRanking(prepared, vectors, ranking, { neighbours });
   const measured = rerankedScorer(base, model)(histories)(users);
   const plain = base.scorerFor(histories)(users);
   expect(Math.abs(plain.data[0]! - measured.data[0]!)).toBeGreaterThan(0.01);
   served(histories)(users).data.forEach((score, i) =>
     expect(score).toBeCloseTo(measured.data[i]!, 5),
   );
+  const forgotten = rerankedScorer(baseRanking(prepared, vectors, ranking), model);
+  const apart = forgotten(histories)(users).data.map((score, i) => score - measured.data[i]!);
+  expect(apart.some((difference) => Math.abs(difference) > 0.01)).toBe(true);
+});
+
+test("neighbours are carried where the re-ranker weighs them, and are known by the products' ids", async () => {
+  const model = { candidates: items, historyMax: 3, features: { neighbours: 1 } };
+  const neighbours = itemNeighbours(histories, items);
+  const trained = await trainedBundle(prepared, vectors, ranking, "a test", {
+    reranker: model,
+    neighbours,
+  });
+  const unweighed = await trainedBundle(prepared, vectors, ranking, "a test", {
+    reranker: { ...model, features: { own: 1 } },
+    neighbours,
+  });
+  expect(unweighed.bundle.neighbours).toBeUndefined();
+  expect(trained.bundle.neighbours!.ids).toEqual(prepared.dataset.itemIds);
+
+  /** What neighbours add to the scores of somebody with one product. */
+  const added = (itemIds: readonly string[], item: number): number[] => {
+    const { neighbours: _, ...without } = trained.bundle;
+    const [withThem, withoutThem] = [trained.bundle, without].map((bundle) =>
+      servedScorer({ ...trained, bundle, itemIds }, { text }, counts)([Int32Array.of(item)]),
+    );
+    const base = withoutThem!(Int32Array.of(0)).data;
+    return Array.from(withThem!(Int32Array.of(0)).data, (score, i) => score - base[i]!);
+  };
+  // Product "3" was had twice, next to "1" each time; turned around, they have the numbers 16 and 18.
+  const turned = trained.itemIds.toReversed();
+  const expected = 2 / Math.sqrt(3) / Math.sqrt(2);
+  added(turned, 16).forEach((x, i) => expect(x).toBeCloseTo(i === 18 ? expected : 0, 5));
+  const gone = turned.with(18, "another");
+  added(gone, 16).forEach((x) => expect(x).toBeCloseTo(0, 5));
 });
 
 test("a bundle whose similarity the evaluation does not know is refused", async () => {

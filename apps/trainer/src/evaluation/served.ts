@@ -5,6 +5,8 @@ import { fuse, fusedDims } from "@marquetry/model/fusion";
 import { pool } from "@marquetry/model/interests";
 import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
+import { neighboursById } from "@marquetry/model/neighbours";
+import type { NeighboursOf } from "@marquetry/model/neighbours";
 import { popularityScore } from "@marquetry/model/ranking";
 import { FUSED_SPACE } from "@marquetry/model/reranker";
 import { tastesAround } from "@marquetry/model/several-interests";
@@ -34,17 +36,18 @@ const HISTORIES_AT_ONCE = 1_024;
  *   do not have, or another similarity than the dot product
  */
 export function servedScorer(
-  { bundle, behaviour }: BundleFolder,
+  folder: BundleFolder,
   features: Readonly<Record<string, Matrix>>,
   counts: Float64Array,
   interestOf?: InterestOf,
 ): ScorerFor {
+  const { bundle, behaviour } = folder;
   const { similarity } = bundle;
   if (similarity.kind !== "dot" && similarity.kind !== "two-tower") {
     const message = `bundle ${bundle.id}: expected similarity dot or two-tower, got ${similarity.kind}`;
     throw new MarquetryError("invalid", message);
   }
-  const vectors = fusedVectors({ bundle, behaviour }, features, counts.length);
+  const vectors = fusedVectors(folder, features, counts.length);
   const items = towered(similarity, "item", vectors);
   const { weights, popularityFloor = 0 } = bundle.ranking;
   const most = largestOf(counts);
@@ -69,7 +72,23 @@ export function servedScorer(
     [BEHAVIOUR_MODALITY]: rowPerProduct(behaviour, counts.length),
     [FUSED_SPACE]: vectors,
   });
-  return rerankedScorer({ scorerFor, weights, popularity, vectorOf }, bundle.reranker);
+  const neighboursOf = neighboursByNumber(folder);
+  return rerankedScorer(
+    { scorerFor, weights, popularity, vectorOf, neighboursOf },
+    bundle.reranker,
+  );
+}
+
+/** The bundle's neighbours as services read them, those that the dataset has. */
+function neighboursByNumber({ bundle, itemIds }: BundleFolder): NeighboursOf<number> | undefined {
+  if (bundle.neighbours === undefined) return undefined;
+  const byId = neighboursById(bundle.neighbours);
+  const numberOf = new Map(itemIds.map((id, item) => [id, item]));
+  return (item) =>
+    Array.from(byId(itemIds[item]!) ?? []).flatMap(([id, weight]) => {
+      const other = numberOf.get(id);
+      return other === undefined ? [] : [[other, weight] as const];
+    });
 }
 
 /** Zeros for a product without behaviour. */
@@ -97,15 +116,16 @@ function towered(similarity: SimilarityModel, side: "user" | "item", rows: Matri
  * imputed one.
  */
 export function withImputedBehaviour(
-  { bundle, behaviour }: BundleFolder,
+  folder: BundleFolder,
   features: Readonly<Record<string, Matrix>>,
   itemCount: number,
 ): BundleFolder {
+  const { bundle, behaviour } = folder;
   const { items, vectors } = behaviour;
   const vectorsOf = modalityVectors(features, behaviour);
   const known = new Set(items);
   const cold = Array.from({ length: itemCount }, (_, i) => i).filter((item) => !known.has(item));
-  if (cold.length === 0 || items.length === 0) return { bundle, behaviour };
+  if (cold.length === 0 || items.length === 0) return folder;
   const content = contentRows(bundle.fusion, Array.from(items, vectorsOf));
   const impute = createImpute({ content, behaviour: vectors });
   const guesses = imputedRows(impute, bundle.fusion, cold.map(vectorsOf));
@@ -117,7 +137,7 @@ export function withImputedBehaviour(
   all.data.set(vectors.data);
   for (const [i, { row }] of found.entries()) rowOf(all, vectors.rows + i).set(row);
   return {
-    bundle,
+    ...folder,
     behaviour: {
       ...behaviour,
       items: Int32Array.of(...items, ...found.map(({ item }) => item)),
@@ -135,13 +155,14 @@ export type InterestOf = (history: Int32Array) => Float32Array | undefined;
  * @throws as `openInterests`
  */
 export async function graphInterests(
-  { bundle, behaviour }: BundleFolder,
+  folder: BundleFolder,
   features: Readonly<Record<string, Matrix>>,
   itemCount: number,
   histories: readonly Int32Array[],
 ): Promise<InterestOf | undefined> {
+  const { bundle } = folder;
   if (bundle.interests.strategy !== "sequence") return undefined;
-  const vectors = fusedVectors({ bundle, behaviour }, features, itemCount);
+  const vectors = fusedVectors(folder, features, itemCount);
   const interests = await openInterests(bundle);
   const known = new Map<string, Float32Array | undefined>();
   try {

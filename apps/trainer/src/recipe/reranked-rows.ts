@@ -5,8 +5,10 @@ import { popularityScore } from "@marquetry/model/ranking";
 import { largestOf, servedWeights } from "../bundle/trained-bundle.js";
 import { questionOf } from "../dataset/dataset.js";
 import { figuresOf } from "../evaluation/choose.js";
+import type { Csr } from "../linear-algebra/csr.js";
 import { popularityFloor } from "../evaluation/pooled.js";
 import type { Row } from "../evaluation/report.js";
+import { itemNeighbours, neighboursIn } from "../representation/item-neighbours.js";
 import { fitReranker } from "../reranking/fit-reranker.js";
 import type { FittedReranker, RerankerValidation } from "../reranking/fit-reranker.js";
 import { rerankedScorer, vectorsBySpace } from "../reranking/reranked.js";
@@ -24,8 +26,8 @@ export function* rerankedRows(prepared: Prepared, learned: readonly Matrix[]): G
   for (const vectors of learned) {
     const fitted = fittedTo(prepared, vectors);
     if (fitted === undefined) return;
-    const { ranking } = fitted;
-    const scorerFor = rerankedScorer(baseRanking(prepared, vectors, ranking), fitted.model);
+    const { ranking, base } = fitted;
+    const scorerFor = rerankedScorer(base, fitted.model);
     const question = questionOf(dataset.splits, "test");
     const figures = figuresOf(dataset, counts, question, scorerFor, RULES.unmasked);
     const chosen = `decay ${ranking.decay}, popularity ${ranking.popularity}, ${described(fitted.validation)}`;
@@ -38,6 +40,9 @@ export function* rerankedRows(prepared: Prepared, learned: readonly Matrix[]): G
 export interface FittedRanking extends FittedReranker {
   /** The ranking before it. */
   readonly ranking: RankingSettings;
+  readonly base: BaseRanking;
+  /** Of the training part, which `base` has too. */
+  readonly neighbours: Csr;
 }
 
 /**
@@ -51,23 +56,28 @@ export function fittedTo(
   towers?: Towers,
 ): FittedRanking | undefined {
   const { dataset, counts, features } = prepared;
+  const { train } = dataset.splits;
   if (!dataset.ordered) return undefined;
   const ranking = chooseRanking(prepared, vectors, RULES["own-penalty"], undefined, towers);
-  const base = baseRanking(prepared, vectors, ranking, towers);
+  const neighbours = itemNeighbours(train, counts.length);
+  const base = baseRanking(prepared, vectors, ranking, { towers, neighbours });
   const fitted = fitReranker(base, dataset, counts, Object.keys(features));
-  return fitted && { ...fitted, ranking };
+  return fitted && { ...fitted, ranking, base, neighbours };
 }
 
 function described({ recall, ndcg }: RerankerValidation): string {
   return `two-fold validation R ${recall.toFixed(4)} N ${ndcg.toFixed(4)}`;
 }
 
-/** The learned vectors as services rank by them. */
+/**
+ * The learned vectors as services rank by them.
+ * @param neighbours of the training part; without them nothing is a neighbour of anything
+ */
 export function baseRanking(
   prepared: Prepared,
   vectors: Matrix,
   ranking: RankingSettings,
-  towers?: Towers,
+  { towers, neighbours }: { readonly towers?: Towers | undefined; readonly neighbours?: Csr } = {},
 ): BaseRanking {
   const { counts, features } = prepared;
   const most = largestOf(counts);
@@ -77,5 +87,6 @@ export function baseRanking(
     weights: servedWeights(ranking, counts),
     popularity: counts.map((count) => popularityScore(Math.max(count, floor), most)),
     vectorOf: vectorsBySpace({ ...features, [FUSED_SPACE]: vectors }),
+    neighboursOf: neighbours && neighboursIn(neighbours),
   };
 }

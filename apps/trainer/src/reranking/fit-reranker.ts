@@ -28,8 +28,9 @@ const L2 = 1e-4;
 const FOLDS = 2;
 
 /**
- * Features that were worth something on validation. Left out: co-occurrence neighbours and the
- * behaviour modality's own space, which added less than .001 of NDCG to these.
+ * Features that were worth something on Amazon Scientific's validation, in two folds: neighbours
+ * brought .0025 of NDCG, the own count .0002. Left out: the behaviour modality's own space, which
+ * changed it by .0001.
  */
 export function fittedFeatures(content: readonly string[]): string[] {
   return featureNames([FUSED_SPACE, ...content]).filter(

@@ -1,5 +1,6 @@
 /** Ranking twice: all products by vectors, then the best of them by the re-ranker. */
 import type { Matrix } from "@marquetry/model/matrix";
+import type { NeighboursOf } from "@marquetry/model/neighbours";
 import { rerankerFeatures, rerankerParts } from "@marquetry/model/reranker";
 import type { RerankedUser, RerankerModel } from "@marquetry/model/reranker";
 import type { Question } from "../dataset/dataset.js";
@@ -17,6 +18,8 @@ export interface BaseRanking {
   readonly popularity: Float64Array;
   /** A product's vector in a space of the re-ranker. */
   readonly vectorOf: (space: string, item: number) => Float32Array | undefined;
+  /** A product's neighbours in the training part. */
+  readonly neighboursOf?: NeighboursOf<number> | undefined;
 }
 
 /** The re-ranked candidates before all others; the others in their base order. */
@@ -98,7 +101,7 @@ function withSimilarity(
 }
 
 function userOf(
-  { popularity, vectorOf }: BaseRanking,
+  { popularity, vectorOf, neighboursOf }: BaseRanking,
   history: Int32Array,
   candidates: Int32Array,
 ): RerankedUser<number> {
@@ -109,6 +112,7 @@ function userOf(
       popularity: popularity[product]!,
     })),
     vectorOf,
+    neighboursOf,
   };
 }
 
