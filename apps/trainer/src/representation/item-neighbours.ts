@@ -4,7 +4,7 @@
  */
 import type { NeighboursOf, ProductNeighbours } from "@marquetry/model/neighbours";
 import { countItems } from "../dataset/dataset.js";
-import { csrOf } from "../linear-algebra/csr.js";
+import { csrOf, transposeCsr } from "../linear-algebra/csr.js";
 import type { Csr, Entry } from "../linear-algebra/csr.js";
 
 /** Places of a history that two products may be apart. */
@@ -18,17 +18,19 @@ const NEIGHBOURS = 50;
  * K = D^-1/2 C D^-1/2, of each row the 50 largest; symmetric but for those left out. C_ij sums
  * .8^(t - s - 1) / sqrt(length of h) over all histories h and places s < t <= s + 11 that hold i and
  * j in either order, i not j; D_i is how often i stands in the histories, at least 1. Equal values are
- * kept by lower number.
+ * kept by lower number. Row by row, so that beside the result one row is in memory at a time.
  * @param train by user, oldest first
  * @returns shape [items, items], without a diagonal, values rounded to float32 as a bundle has them
  */
 export function itemNeighbours(train: readonly Int32Array[], items: number): Csr {
   const scale = countItems(train, items).map((count) => 1 / Math.sqrt(Math.max(1, count)));
-  const rows = pairSums(train, items).map((row, item) =>
-    Array.from(row, ([column, sum]): Entry => ({
-      column,
-      value: Math.fround(scale[item]! * sum * scale[column]!),
-    }))
+  const rowOf = pairSums(train, items);
+  const rows = Array.from({ length: items }, (_, item) =>
+    rowOf(item)
+      .map(({ column, value }): Entry => ({
+        column,
+        value: Math.fround(scale[item]! * value * scale[column]!),
+      }))
       .sort((a, b) => b.value - a.value || a.column - b.column)
       .slice(0, NEIGHBOURS),
   );
@@ -36,24 +38,45 @@ export function itemNeighbours(train: readonly Int32Array[], items: number): Csr
 }
 
 /** C by rows, without zeros. */
-function pairSums(train: readonly Int32Array[], items: number): Map<number, number>[] {
-  const rows = Array.from({ length: items }, () => new Map<number, number>());
-  const add = (from: number, to: number, value: number): void => {
-    rows[from]!.set(to, (rows[from]!.get(to) ?? 0) + value);
-  };
-  for (const history of train) {
-    const share = 1 / Math.sqrt(history.length);
-    for (let t = 1; t < history.length; t += 1) {
-      for (let s = Math.max(0, t - APART_MAX); s < t; s += 1) {
-        const [earlier, later] = [history[s]!, history[t]!];
-        if (earlier === later) continue;
-        const value = PLACE_DECAY ** (t - s - 1) * share;
-        add(earlier, later, value);
-        add(later, earlier, value);
+function pairSums(train: readonly Int32Array[], items: number): (item: number) => Entry[] {
+  // All histories behind one another: a place is a number, and each product's places are known.
+  const begins = new Int32Array(train.length + 1);
+  for (const [user, { length }] of train.entries()) begins[user + 1] = begins[user]! + length;
+  const total = begins[train.length]!;
+  const [itemAt, userAt] = [new Int32Array(total), new Int32Array(total)];
+  for (const [user, history] of train.entries()) {
+    itemAt.set(history, begins[user]);
+    userAt.fill(user, begins[user], begins[user + 1]);
+  }
+  const placesOf = transposeCsr({
+    rows: total,
+    cols: items,
+    starts: Int32Array.from({ length: total + 1 }, (_, place) => place),
+    columns: itemAt,
+    values: new Float64Array(total),
+  });
+  const decays = Float64Array.from({ length: APART_MAX }, (_, i) => PLACE_DECAY ** i);
+  const sums = new Float64Array(items);
+  return (item) => {
+    const touched: number[] = [];
+    const { starts, columns } = placesOf;
+    for (const place of columns.subarray(starts[item], starts[item + 1])) {
+      const [begin, end] = [begins[userAt[place]!]!, begins[userAt[place]! + 1]!];
+      const share = 1 / Math.sqrt(end - begin);
+      const last = Math.min(end - 1, place + APART_MAX);
+      for (let other = Math.max(begin, place - APART_MAX); other <= last; other += 1) {
+        const column = itemAt[other]!;
+        if (column === item) continue;
+        if (sums[column] === 0) touched.push(column);
+        sums[column]! += decays[Math.abs(other - place) - 1]! * share;
       }
     }
-  }
-  return rows;
+    return touched.map((column) => {
+      const value = sums[column]!;
+      sums[column] = 0;
+      return { column, value };
+    });
+  };
 }
 
 /** The neighbours as a re-ranker reads them, by number. */
