@@ -6,22 +6,21 @@ import { MarquetryError } from "@marquetry/runtime/errors";
 import { assertNothingAt, writeBundleFolder } from "./bundle/bundle-folder.js";
 import type { ServedFusion } from "./bundle/express.js";
 import { nativeFusion } from "./bundle/native-fusion.js";
+import { attentionInterests } from "./bundle/served-interests.js";
 import { trainedBundle } from "./bundle/trained-bundle.js";
 import { readSystemConfig, readTrainerConfig } from "./config.js";
 import type { Dataset } from "./dataset/dataset.js";
 import { countOf, DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER } from "./evaluate.command.js";
 import type { CommandOutput } from "./evaluate.command.js";
-import { chooseRanking, learnFusion, learnVectors } from "./recipe/learn.js";
-import type { LearnOptions } from "./recipe/learn.js";
+import { chooseRanking, learnFusion, learnVectors, usersOf } from "./recipe/learn.js";
+import type { LearnedUsers, LearnOptions } from "./recipe/learn.js";
 import { INTEREST_KINDS, learnInterests } from "./recipe/learn-sequence.js";
-import type { LearnedInterests } from "./recipe/learn-sequence.js";
+import type { InterestKind, LearnedInterests } from "./recipe/learn-sequence.js";
 import { bundleRows, RULES, rulesOf } from "./recipe/methods.js";
 import { prepare } from "./recipe/prepare.js";
 import { fittedTo } from "./recipe/reranked-rows.js";
 import type { FittedRanking } from "./recipe/reranked-rows.js";
 import { openCheckpoint } from "./training/checkpoint.js";
-import type { Towers } from "./training/in-batch-loss.js";
-import { towersOf } from "./training/parameters.js";
 import type { Prepared } from "./recipe/prepare.js";
 import { prepareFromSystem } from "./system/open-system.js";
 import type { SystemOptions } from "./system/open-system.js";
@@ -29,6 +28,7 @@ import type { SystemOptions } from "./system/open-system.js";
 const FUSIONS = ["combined", "attention"] as const;
 /** tau of the alignment loss, as of the other one. */
 const ALIGNMENT_TEMPERATURE = 0.15;
+const INTERESTS = ["recency", "attention", ...INTEREST_KINDS] as const;
 const SCORERS = ["linear", "bilinear", "tanh"] as const;
 
 const HELP = `npm run train -- --dataset DIR --out DIR [OPTIONS]
@@ -49,7 +49,8 @@ Data in order of time give a re-ranker too, where it improves the validation par
   --scorer KIND   of the attention: linear (unless told), bilinear or tanh
   --interests KIND  recency (unless told): by what was newest; own-code: the same, and vectors that
                   keep what somebody just had away; sequence: a causal transformer on top of it, which
-                  takes minutes. The last two are for data in order of time
+                  takes minutes; attention, with --fusion attention: by what and of which action a
+                  behaviour is, too. Own-code and sequence are for data in order of time
   --towers        with --fusion attention: users and products go through a learned tower each
   --alignment W   with --fusion attention: weight of the loss that brings a product's modalities
                   together (InfoNCE), 0 unless told
@@ -76,7 +77,7 @@ export async function runTrain(args: readonly string[], output: CommandOutput): 
   await assertNothingAt(out);
   const report = (line: string): void => void output.stderr.write(`${line}\n`);
   const prepared = await preparedFor(values, report);
-  if (interests !== "recency" && !prepared.dataset.ordered) {
+  if (isOnTop(interests) && !prepared.dataset.ordered) {
     const message = `--interests ${interests}: expected data in order of time`;
     throw new MarquetryError("invalid", message);
   }
@@ -89,10 +90,9 @@ export async function runTrain(args: readonly string[], output: CommandOutput): 
       checkpoints: (name, settings) => openCheckpoint(checkpoint, name, { data, settings }),
     }),
   });
-  const { vectors, ranking, pooling, fitted }: Interests =
-    interests === "recency"
-      ? byRecency(prepared, learned)
-      : learnInterests(prepared, learned.vectors, interests, { seed, report });
+  const { vectors, ranking, pooling, fitted }: Interests = isOnTop(interests)
+    ? learnInterests(prepared, learned.vectors, interests, { seed, report })
+    : byPooling(prepared, learned);
   const createdBy = described(values, wanted);
   const trained = await trainedBundle(prepared, vectors, ranking, createdBy, {
     served: learned.served,
@@ -142,7 +142,7 @@ interface Wanted {
   readonly seed: number;
   readonly fusion: (typeof FUSIONS)[number];
   readonly scorer: (typeof SCORERS)[number];
-  readonly interests: (typeof INTEREST_KINDS)[number];
+  readonly interests: (typeof INTERESTS)[number];
   readonly towers: boolean;
   /** Weight of the alignment loss. */
   readonly alignment: number;
@@ -158,9 +158,10 @@ function wantedOf(values: Values): Wanted {
   const seed = countOf("--seed", values.seed);
   const fusion = oneOf("--fusion", values.fusion, FUSIONS);
   const scorer = oneOf("--scorer", values.scorer, SCORERS);
-  const interests = oneOf("--interests", values.interests, INTEREST_KINDS);
-  if (interests !== "recency" && fusion !== "combined") {
-    throw new MarquetryError("invalid", `--interests ${interests}: expected --fusion combined`);
+  const interests = oneOf("--interests", values.interests, INTERESTS);
+  const expected = isOnTop(interests) ? "combined" : interests === "attention" ? interests : fusion;
+  if (fusion !== expected) {
+    throw new MarquetryError("invalid", `--interests ${interests}: expected --fusion ${expected}`);
   }
   const alignment = Number(values.alignment);
   if (!(alignment >= 0 && alignment < Infinity)) {
@@ -194,15 +195,23 @@ function described({ dataset }: Values, wanted: Wanted): string {
   return `train ${source} --seed ${seed}${kind}${pooled}`;
 }
 
-function byRecency(prepared: Prepared, { vectors, towers }: Learned): Interests {
-  const fitted = fittedTo(prepared, vectors, towers);
-  if (fitted !== undefined) return { vectors, ranking: fitted.ranking, fitted };
-  const rule = rulesOf(prepared)[0]!;
-  const ranking = chooseRanking(prepared, vectors, RULES[rule], undefined, towers);
-  return { vectors, ranking };
+/** Interests that are learned on top of finished vectors. */
+function isOnTop(interests: Wanted["interests"]): interests is InterestKind {
+  return INTEREST_KINDS.some((kind) => kind === interests);
 }
 
-/** A re-ranker is fitted to interests by recency alone. */
+/** By recency, and by learned weights where there are. */
+function byPooling(prepared: Prepared, { vectors, users }: Learned): Interests {
+  const fitted = fittedTo(prepared, vectors, users);
+  const rule = rulesOf(prepared)[0]!;
+  const ranking =
+    fitted?.ranking ?? chooseRanking(prepared, vectors, RULES[rule], undefined, users);
+  const { interests } = users;
+  const pooling = interests && attentionInterests(vectors, ranking.decay, interests);
+  return { vectors, ranking, ...(pooling && { pooling }), ...(fitted && { fitted }) };
+}
+
+/** A re-ranker is fitted to pooled interests alone. */
 interface Interests extends Omit<LearnedInterests, "pooling"> {
   readonly pooling?: LearnedInterests["pooling"];
   readonly fitted?: FittedRanking;
@@ -222,22 +231,27 @@ function systemOptions(values: Values): Omit<SystemOptions, "report"> {
 interface Learned {
   readonly vectors: Matrix;
   readonly served?: ServedFusion;
-  readonly towers?: Towers;
+  readonly users: LearnedUsers;
 }
 
 function learn(prepared: Prepared, wanted: Wanted, options: LearnOptions): Learned {
-  const { scorer, towers: withTowers, alignment } = wanted;
-  if (wanted.fusion === "combined") return { vectors: learnVectors(prepared, options) };
+  const { scorer, towers, alignment } = wanted;
+  if (wanted.fusion === "combined") {
+    return { vectors: learnVectors(prepared, options), users: {} };
+  }
   const learned = learnFusion(prepared, {
     ...options,
     weights: "attention",
     scorer,
-    towers: withTowers,
+    towers,
+    interests: wanted.interests === "attention",
     alignment: { weight: alignment, temperature: ALIGNMENT_TEMPERATURE },
   });
-  const towers = towersOf(learned.shape, learned.parameters);
-  const served = nativeFusion(prepared, learned);
-  return { vectors: learned.vectors, served, ...(towers && { towers }) };
+  return {
+    vectors: learned.vectors,
+    served: nativeFusion(prepared, learned),
+    users: usersOf(learned.shape, learned.parameters),
+  };
 }
 
 function oneOf<const Choice extends string>(

@@ -128,6 +128,23 @@ describe("train and evaluate", () => {
     expect(ndcg(id!)).toBeGreaterThan(ndcg("popularity") + 0.05);
   }, 60_000);
 
+  test("interests weighed by attention are learned, written, and rank as when they were trained", async () => {
+    await using data = await temporaryFolder(orderedFiles());
+    const out = join(data.directory, "bundle");
+    const asked = ["--dataset", data.directory, "--out", out, "--interests", "attention"];
+    await expect(runTrain(asked, captured())).rejects.toThrow("expected --fusion attention");
+    const output = captured();
+    await runTrain([...asked, "--fusion", "attention"], output);
+    const [id] = output.out().split("\t");
+    const { interests } = JSON.parse(await readFile(join(out, "manifest.json"), "utf8"));
+    expect(interests).toMatchObject({ strategy: "attention", contentScoring: true });
+    const report = JSON.parse(await readFile(join(out, "report.json"), "utf8"));
+    const figures = await figuresOf(["--dataset", data.directory, "--bundle", out]);
+    const ndcg = (method: string): number => figures.get(`${method}/unmasked/ndcg@10`)!.value;
+    expect(ndcg(id!)).toBeCloseTo(report.test[0].runs[0][0].ndcg.value, 12);
+    expect(ndcg(id!)).toBeGreaterThan(ndcg("popularity") + 0.05);
+  }, 60_000);
+
   test("where nobody has a product twice, a re-ranker that knows it is trained, written and used", async () => {
     await using data = await temporaryFolder(orderedFiles({ again: false }));
     const out = join(data.directory, "bundle");

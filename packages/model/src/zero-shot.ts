@@ -20,6 +20,17 @@ const DIMS = 384;
 const WEIGHTS: Readonly<Record<string, number>> = { text: 0.6, image: 0.4, video: 0.4 };
 const DAY_MS = 86_400_000;
 
+/** What each action counts before anything is learned. */
+export const ZERO_SHOT_ACTIONS = {
+  view: { bias: 0, sign: 1 },
+  click: { bias: 0.3, sign: 1 },
+  "add-to-cart": { bias: 0.9, sign: 1 },
+  favourite: { bias: 0.9, sign: 1 },
+  purchase: { bias: 1.2, sign: 1 },
+  dismiss: { bias: 0.9, sign: -1 },
+  return: { bias: 1.2 + Math.LN2, sign: -1 },
+} as const;
+
 /**
  * A bundle that needs no training. Fusion is a concatenation with block weights sqrt(w_m): where two
  * products have all modalities, the dot product of their fused vectors is
@@ -54,15 +65,7 @@ export async function zeroShotBundle(
     interests: {
       strategy: "attention",
       contentScoring: false,
-      actions: {
-        view: { bias: 0, sign: 1 },
-        click: { bias: 0.3, sign: 1 },
-        "add-to-cart": { bias: 0.9, sign: 1 },
-        favourite: { bias: 0.9, sign: 1 },
-        purchase: { bias: 1.2, sign: 1 },
-        dismiss: { bias: 0.9, sign: -1 },
-        return: { bias: 1.2 + Math.LN2, sign: -1 },
-      },
+      actions: ZERO_SHOT_ACTIONS,
       ageHalfLifeMs: 7 * DAY_MS,
       rankDecay: 0.85,
       negativeShare: 0.5,

@@ -83,7 +83,7 @@ export async function offlineAnswer(
   { usersMax, masked }: { readonly usersMax: number; readonly masked: boolean },
 ): Promise<OfflineAnswer> {
   const { dataset, features } = prepared;
-  const { histories, targets } = askedOf(questionOf(dataset.splits, "test"), usersMax);
+  const { histories, targets } = askedOf(questionOf(dataset, "test"), usersMax);
   const counts = countItems(histories, dataset.itemIds.length);
   const imputed = withImputedBehaviour(folder, features, dataset.itemIds.length);
   const interestOf = await graphInterests(imputed, features, counts.length, histories);

@@ -1,15 +1,21 @@
 import type { PooledBehaviour } from "@marquetry/model/interests";
 import type { Matrix } from "@marquetry/model/matrix";
+import { DATASET_ACTION, POSITIVE_ACTIONS } from "../dataset/actions.js";
 import { rowOf } from "../linear-algebra/rows.js";
 
-/** How a behaviour of a dataset without behaviour types is told to the model. */
-export const DATASET_ACTION = "view";
-
-/** A history as services have it, a millisecond apart. @param history oldest first */
-export function behavioursOf(vectors: Matrix, history: Int32Array): PooledBehaviour[] {
+/**
+ * A history as services have it, a millisecond apart.
+ * @param history oldest first
+ * @param actions by place, where they are known
+ */
+export function behavioursOf(
+  vectors: Matrix,
+  history: Int32Array,
+  actions?: Int32Array,
+): PooledBehaviour[] {
   return Array.from(history, (item, t) => ({
     vector: rowOf(vectors, item),
-    action: DATASET_ACTION,
+    action: actions === undefined ? DATASET_ACTION : POSITIVE_ACTIONS[actions[t]!]!,
     occurredAtMs: t,
   }));
 }

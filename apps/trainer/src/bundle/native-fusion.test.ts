@@ -88,7 +88,7 @@ describe("a learned attention in a bundle", () => {
     const ranking = { decay: 1, popularity: 0 };
     const trained = await trainedBundle(prepared, learned.vectors, ranking, "a test", { served });
     const users = Int32Array.of(0, 1, 2);
-    const expected = rankingOf(prepared, learned.vectors, towers)(ranking)(histories)(users);
+    const expected = rankingOf(prepared, learned.vectors, { towers })(ranking)(histories)(users);
     const got = servedScorer(trained, prepared.features, counts)(histories)(users);
     expected.data.forEach((x, e) => expect(Math.abs(got.data[e]! - x)).toBeLessThan(1e-4));
   });

@@ -2,11 +2,13 @@
 import type { ActionEffect, InterestModel } from "@marquetry/model/interests";
 import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
-import { pooledVector } from "../evaluation/pooled.js";
+import { POSITIVE_ACTIONS } from "../dataset/actions.js";
+import { interestFactors, pooledVector } from "../evaluation/pooled.js";
 import { rowOf } from "../linear-algebra/rows.js";
 import { sequenceGraph } from "../sequence/onnx.js";
 import { interestsOf } from "../sequence/sequence-scorer.js";
 import type { SequenceModel } from "../sequence/sequence-scorer.js";
+import { contentScores } from "../training/pooling.js";
 
 /** What a dataset cannot tell. */
 export interface ActionSettings {
@@ -18,6 +20,15 @@ export interface ServedInterests {
   readonly model: (settings: ActionSettings) => InterestModel;
   /** The interest after a history of products, oldest first, without the services' functions. */
   readonly interestOf: (history: Int32Array) => Float32Array;
+}
+
+/** Learned beside a fusion model, for its vectors (see training/pooling.ts). */
+export interface InterestAttention {
+  /** Shape [d_k, d]. */
+  readonly query: Matrix;
+  readonly key: Matrix;
+  /** By `POSITIVE_ACTIONS`. */
+  readonly biases: Float32Array;
 }
 
 /**
@@ -40,6 +51,35 @@ export function recencyInterests(
       ...(gain && { value: diagonal(gain) }),
     }),
     interestOf: (history) => Float32Array.from(pooledVector(vectors, history, decay, gain)),
+  };
+}
+
+/** As `recencyInterests`, each behaviour weighed by what and of which action it is as well. */
+export function attentionInterests(
+  vectors: Matrix,
+  decay: number,
+  { query, key, biases }: InterestAttention,
+): ServedInterests {
+  const interests = { scores: contentScores(vectors, { query, key }), biases };
+  const byAction = POSITIVE_ACTIONS.map((action, i) => [action, biases[i]!] as const);
+  return {
+    model: ({ actions, negativeShare }) => ({
+      strategy: "attention",
+      contentScoring: true,
+      query,
+      key,
+      actions: {
+        ...actions,
+        ...Object.fromEntries(byAction.map(([action, bias]) => [action, { bias, sign: 1 }])),
+      },
+      rankDecay: decay,
+      negativeShare,
+      normaliseOutput: true,
+    }),
+    interestOf: (history) => {
+      const factors = interestFactors(interests, history);
+      return Float32Array.from(pooledVector(vectors, history, decay, undefined, factors));
+    },
   };
 }
 

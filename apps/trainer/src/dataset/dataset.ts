@@ -1,5 +1,6 @@
 /** A dataset in memory: products and users are numbers from 0, in every list and matrix. */
 import type { Matrix } from "@marquetry/model/matrix";
+import { actionNumbers } from "./actions.js";
 
 export interface Dataset {
   readonly name: string;
@@ -28,8 +29,9 @@ export interface ImageFiles {
 export interface Behaviours {
   /** Names by number, such as `view`. */
   readonly types: readonly string[];
-  /** By user, one number per place of `splits.train`. */
+  /** By user, one number per place of `splits.train` and `splits.valid`. */
   readonly train: readonly Int32Array[];
+  readonly valid: readonly Int32Array[];
 }
 
 export interface Splits {
@@ -47,6 +49,8 @@ export interface Splits {
 export interface Question {
   /** By user. */
   readonly histories: readonly Int32Array[];
+  /** By user, the action of each place of the history (see actions.ts); none are known where absent. */
+  readonly actions?: readonly Int32Array[];
   /** By user; users without targets are not asked. */
   readonly targets: readonly Int32Array[];
   /** By user, what counts as the user's own; `histories` where absent. Users without it are not
@@ -54,14 +58,23 @@ export interface Question {
   readonly own?: readonly Int32Array[];
 }
 
-export function questionOf(splits: Splits, part: "valid" | "test"): Question {
+export function questionOf(
+  { splits, behaviours }: Pick<Dataset, "splits" | "behaviours">,
+  part: "valid" | "test",
+): Question {
   const { train, valid, test, testHistory } = splits;
-  if (part === "valid") return { histories: train, targets: valid };
-  if (testHistory === "train") return { histories: train, targets: test };
+  const withValid = part === "test" && testHistory === "train-and-valid";
+  const types =
+    behaviours && (withValid ? joined(behaviours.train, behaviours.valid) : behaviours.train);
   return {
-    histories: train.map((items, user) => Int32Array.of(...items, ...valid[user]!)),
-    targets: test,
+    histories: withValid ? joined(train, valid) : train,
+    ...(types && { actions: actionNumbers(behaviours.types, types) }),
+    targets: part === "valid" ? valid : test,
   };
+}
+
+function joined(first: readonly Int32Array[], second: readonly Int32Array[]): Int32Array[] {
+  return first.map((list, user) => Int32Array.of(...list, ...second[user]!));
 }
 
 /** How often each product stands in the given lists. */

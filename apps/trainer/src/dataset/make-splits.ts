@@ -25,8 +25,9 @@ export type SplitRule =
 
 export interface MadeSplits {
   readonly splits: Splits;
-  /** By user, the behaviour types of `splits.train`, place by place. */
-  readonly trainBehaviours: readonly Int32Array[];
+  /** By user, the behaviour types of `splits.train` and `splits.valid`, place by place. */
+  readonly train: readonly Int32Array[];
+  readonly valid: readonly Int32Array[];
 }
 
 type Part = "train" | "valid" | "test";
@@ -38,6 +39,8 @@ export function makeSplits(byUser: readonly (readonly Event[])[], rule: SplitRul
   const cuts = byUser.map((events) => cut(events));
   const part = (name: Part): Int32Array[] =>
     cuts.map((each) => Int32Array.from(each[name], ({ item }) => item));
+  const types = (name: Part): Int32Array[] =>
+    cuts.map((each) => Int32Array.from(each[name], ({ behaviour }) => behaviour));
   return {
     splits: {
       train: part("train"),
@@ -45,7 +48,8 @@ export function makeSplits(byUser: readonly (readonly Event[])[], rule: SplitRul
       test: part("test"),
       testHistory: rule.kind === "random" ? "train" : "train-and-valid",
     },
-    trainBehaviours: cuts.map(({ train }) => Int32Array.from(train, ({ behaviour }) => behaviour)),
+    train: types("train"),
+    valid: types("valid"),
   };
 }
 

@@ -6,8 +6,11 @@ import type { FiguresAt } from "./figures.js";
 import { topLists } from "./top-lists.js";
 import type { RankingRules, Scorer } from "./top-lists.js";
 
-/** A scorer for the given histories. */
-export type ScorerFor = (histories: readonly Int32Array[]) => Scorer;
+/** A scorer for the given histories and, where they are known, the actions of each of their places. */
+export type ScorerFor = (
+  histories: readonly Int32Array[],
+  actions?: readonly Int32Array[],
+) => Scorer;
 
 export interface Chosen<Settings> {
   readonly settings: Settings;
@@ -27,7 +30,7 @@ export function figuresOf(
   scorerFor: ScorerFor,
   rules: RankingRules,
 ): readonly FiguresAt[] {
-  const lists = topLists(question, scorerFor(question.histories), rules);
+  const lists = topLists(question, scorerFor(question.histories, question.actions), rules);
   return CUTOFFS.map((k) =>
     figuresAt(k, lists, question.targets, counts, dataset.splits.train.length),
   );
@@ -41,7 +44,7 @@ export function choose<Settings>(
   scorerFor: (settings: Settings) => ScorerFor,
   rules: RankingRules,
 ): Chosen<Settings> {
-  const question = questionOf(dataset.splits, "valid");
+  const question = questionOf(dataset, "valid");
   const k = mainCutoff(dataset);
   let chosen: Chosen<Settings> | undefined;
   for (const settings of candidates) {

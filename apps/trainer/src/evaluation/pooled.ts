@@ -16,20 +16,34 @@ export interface PooledRanking {
   readonly decay: number;
   /** g, element by element, shape [d]; ones where absent. */
   readonly gain?: Float32Array;
+  /** What else a behaviour counts by, beside how new it is. */
+  readonly interests?: PooledInterests | undefined;
+  /** By user, the action of each behaviour, where they are known. */
+  readonly actions?: readonly Int32Array[] | undefined;
   /** By product, what is added to u'v. */
   readonly prior: Float64Array;
   /** What users and products go through before they meet. */
   readonly towers?: Towers | undefined;
 }
 
+/** A behaviour's weight is exp(score of its product + bias of its action) times its recency. */
+export interface PooledInterests {
+  /** By product; see `contentScores`. */
+  readonly scores: Float64Array;
+  /** By action; a behaviour whose action is not known is of the first. */
+  readonly biases: Float32Array;
+}
+
 /** score = u'v + prior. */
 export function pooledScorer(ranking: PooledRanking): Scorer {
-  const { vectors, histories, decay, prior, gain, towers } = ranking;
+  const { vectors, histories, decay, prior, gain, towers, interests, actions } = ranking;
   const items = towers === undefined ? vectors : normaliseRows(climb(vectors, towers.item));
   return (users) => {
     const pooled = matrix(users.length, vectors.cols);
     for (const [i, user] of users.entries()) {
-      rowOf(pooled, i).set(pooledVector(vectors, histories[user]!, decay, gain));
+      const history = histories[user]!;
+      const factors = interests && interestFactors(interests, history, actions?.[user]);
+      rowOf(pooled, i).set(pooledVector(vectors, history, decay, gain, factors));
     }
     const climbed = towers === undefined ? pooled : normaliseRows(climb(pooled, towers.user));
     return addPrior(product(climbed, items, { transposeB: true }), prior);
@@ -60,18 +74,34 @@ export function nearestScores(
   return scores!;
 }
 
-/** A zero vector where the history has none. */
+/** By place of the history. */
+export function interestFactors(
+  { scores, biases }: PooledInterests,
+  history: Int32Array,
+  actions?: Int32Array,
+): Float64Array {
+  return Float64Array.from(history, (item, t) =>
+    Math.exp(scores[item]! + biases[actions?.[t] ?? 0]!),
+  );
+}
+
+/**
+ * A zero vector where the history has none.
+ * @param factors of the weight, by place; ones where absent
+ */
 export function pooledVector(
   vectors: Matrix,
   history: Int32Array,
   decay: number,
   gain?: Float32Array,
+  factors?: Float64Array,
 ): Float64Array {
   const sum = new Float64Array(vectors.cols);
   let weight = 1;
   for (let t = history.length - 1; t >= 0; t -= 1) {
     const row = rowOf(vectors, history[t]!);
-    for (let j = 0; j < row.length; j += 1) sum[j]! += weight * row[j]!;
+    const own = factors === undefined ? weight : weight * factors[t]!;
+    for (let j = 0; j < row.length; j += 1) sum[j]! += own * row[j]!;
     weight *= decay;
   }
   if (gain !== undefined) for (let j = 0; j < sum.length; j += 1) sum[j]! *= gain[j]!;

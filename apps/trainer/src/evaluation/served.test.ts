@@ -5,11 +5,16 @@ import type { Matrix } from "@marquetry/model/matrix";
 import { mulberry32, randomVector } from "@marquetry/model/random";
 import { poolSeveral } from "@marquetry/model/several-interests";
 import { dot } from "@marquetry/model/vector";
-import { recencyInterests, sequenceInterests } from "../bundle/served-interests.js";
+import {
+  attentionInterests,
+  recencyInterests,
+  sequenceInterests,
+} from "../bundle/served-interests.js";
 import type { ServedInterests } from "../bundle/served-interests.js";
-import { DATASET_ACTION } from "../bundle/dataset-behaviours.js";
+import { DATASET_ACTION } from "../dataset/actions.js";
 import { trainedBundle } from "../bundle/trained-bundle.js";
 import { normaliseRows, rowOf } from "../linear-algebra/rows.js";
+import { rankingOf } from "../recipe/learn.js";
 import type { Prepared } from "../recipe/prepare.js";
 import { identityGain } from "../sequence/identity.js";
 import { sequenceGraph } from "../sequence/onnx.js";
@@ -49,10 +54,14 @@ const identity = { dims: 2, length: 0.5, push: 1.3 };
 const users = Int32Array.of(1, 0);
 
 describe("a bundle scores by the services' functions what the trainer measured, to 1e-5:", () => {
-  async function expectServed(pooling: ServedInterests | undefined, measured: Matrix) {
+  async function expectServed(
+    pooling: ServedInterests | undefined,
+    measured: Matrix,
+    actions?: readonly Int32Array[],
+  ) {
     const trained = await trainedBundle(prepared, vectors, ranking, "test", { pooling });
     const interestOf = await graphInterests(trained, { text }, items, histories);
-    const served = servedScorer(trained, { text }, counts, interestOf)(histories)(users);
+    const served = servedScorer(trained, { text }, counts, interestOf)(histories, actions)(users);
     measured.data.forEach((score, i) => expect(served.data[i]).toBeCloseTo(score, 5));
     return trained;
   }
@@ -66,6 +75,19 @@ describe("a bundle scores by the services' functions what the trainer measured, 
     const gain = identityGain(dims, identity);
     const measured = pooledScorer({ vectors, histories, decay: ranking.decay, prior, gain })(users);
     await expectServed(recencyInterests(vectors, ranking.decay, gain), measured);
+  });
+
+  test("interests by what and of which action each behaviour is", async () => {
+    const [query, key] = [0, 1].map(() => matrix(3, dims, randomVector(uniform, 3 * dims)));
+    const attention = { query: query!, key: key!, biases: Float32Array.of(0.1, 0, 0.4, 0, 2) };
+    const actions = [Int32Array.of(4, 0, 2), Int32Array.of(1)];
+    const scorerFor = rankingOf(prepared, vectors, { interests: attention })(ranking);
+    const measured = scorerFor(histories, actions)(users);
+    await expectServed(attentionInterests(vectors, ranking.decay, attention), measured, actions);
+    const alike = scorerFor(histories)(users);
+    expect(Math.abs(alike.data[items]! - measured.data[items]!)).toBeGreaterThan(0.01);
+    const byRecency = rankingOf(prepared, vectors)(ranking)(histories)(users);
+    expect(Math.abs(byRecency.data[items]! - alike.data[items]!)).toBeGreaterThan(0.002);
   });
 
   test("interests by a sequence model, which the bundle carries as a graph", async () => {

@@ -53,9 +53,9 @@ export function servedScorer(
   const most = largestOf(counts);
   const popularity = counts.map((count) => Math.max(popularityScore(count, most), popularityFloor));
   const prior = popularity.map((score) => weights.popularity * score);
-  const scorerFor: ScorerFor = (histories) => (users) => {
+  const scorerFor: ScorerFor = (histories, actions) => (users) => {
     const interests = Array.from(users, (user) => {
-      const behaviours = behavioursOf(vectors, histories[user]!);
+      const behaviours = behavioursOf(vectors, histories[user]!, actions?.[user]);
       const interest =
         interestOf === undefined
           ? pool(bundle.interests, behaviours)

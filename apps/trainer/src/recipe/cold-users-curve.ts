@@ -51,7 +51,7 @@ function byVectors(prepared: Prepared, vectors: Matrix, decay?: number): ScorerF
 }
 
 function seriesOf(prepared: Prepared, name: string, runs: readonly ScorerFor[]): CurveSeries {
-  const question = questionOf(prepared.dataset.splits, "test");
+  const question = questionOf(prepared.dataset, "test");
   const points = KEPT.map((kept) =>
     pointOf(runs.map((scorerFor) => figuresFor(prepared, scorerFor, withNewest(question, kept)))),
   );

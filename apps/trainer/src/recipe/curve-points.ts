@@ -16,7 +16,7 @@ export const CURVE_RULES: RankingRules = { masked: true };
 export function figuresFor(
   { dataset, counts }: Prepared,
   scorerFor: ScorerFor,
-  question: Question = questionOf(dataset.splits, "test"),
+  question: Question = questionOf(dataset, "test"),
 ): FiguresAt {
   const k = mainCutoff(dataset);
   const figures = figuresOf(dataset, counts, question, scorerFor, CURVE_RULES);

@@ -11,7 +11,7 @@ export function dataLines({ dataset, encoders, counts }: Prepared): string[] {
     const count = splits[part].reduce((sum, list) => sum + list.length, 0);
     return `${count} ${part}`;
   });
-  const asked = askedUsers(questionOf(splits, "test")).length;
+  const asked = askedUsers(questionOf(dataset, "test")).length;
   const modalities = Object.entries(encoders).map(
     ([name, { encoder, dims }]) => `${name} (${encoder}, ${dims} numbers)`,
   );

@@ -8,6 +8,8 @@ export interface FusionWay {
   readonly weights: "attention" | "fixed";
   /** Whether products lack modalities at random in training. */
   readonly dropout: boolean;
+  /** Whether interests are weighed by attention too; by recency alone unless given. */
+  readonly interests?: boolean;
 }
 
 /** Chance that a product lacks a modality in a step of training; chosen on the validation part. */
@@ -25,12 +27,13 @@ export function fusionRuns(
   const modalities = [...Object.keys(prepared.content), BEHAVIOUR];
   const chances = Object.fromEntries(modalities.map((name) => [name, DROPOUT]));
   const trained = new Map<string, readonly LearnedFusion[]>();
-  return ({ weights, dropout }) => {
-    const key = `${weights} ${dropout}`;
+  return ({ weights, dropout, interests = false }) => {
+    const key = `${weights} ${dropout} ${interests}`;
+    const way = { weights, interests, dropout: dropout ? chances : {} };
     const runs =
       trained.get(key) ??
       Array.from({ length: Math.min(seeds, SEEDS_MAX) }, (_, i) =>
-        learnFusion(prepared, { seed: i + 1, report, weights, dropout: dropout ? chances : {} }),
+        learnFusion(prepared, { ...way, seed: i + 1, report }),
       );
     trained.set(key, runs);
     return runs;

@@ -145,7 +145,7 @@ function withPush({ shape, parameters, vectors }: SequenceModel, push: number): 
   };
 }
 
-export const INTEREST_KINDS = ["recency", "own-code", "sequence"] as const;
+export const INTEREST_KINDS = ["own-code", "sequence"] as const;
 export type InterestKind = (typeof INTEREST_KINDS)[number];
 
 export interface LearnedInterests {
@@ -159,7 +159,7 @@ export interface LearnedInterests {
 export function learnInterests(
   prepared: Prepared,
   learned: Matrix,
-  kind: Exclude<InterestKind, "recency">,
+  kind: InterestKind,
   options: LearnOptions,
 ): LearnedInterests {
   const coded = learnIdentity(prepared, learned);

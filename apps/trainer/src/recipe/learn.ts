@@ -2,6 +2,10 @@
 import { createHash } from "node:crypto";
 import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
+import { ZERO_SHOT_ACTIONS } from "@marquetry/model/zero-shot";
+import type { InterestAttention } from "../bundle/served-interests.js";
+import { POSITIVE_ACTIONS } from "../dataset/actions.js";
+import { questionOf } from "../dataset/dataset.js";
 import { choose } from "../evaluation/choose.js";
 import type { Chosen, ScorerFor } from "../evaluation/choose.js";
 import { addPrior, pooledScorer, popularityPrior } from "../evaluation/pooled.js";
@@ -13,12 +17,13 @@ import { productGraph } from "../representation/product-graph.js";
 import { behaviourRows } from "../representation/behaviour.js";
 import type { AlignmentSettings } from "../training/alignment-loss.js";
 import type { Towers } from "../training/in-batch-loss.js";
-import { BEHAVIOUR, towersOf } from "../training/parameters.js";
+import { BEHAVIOUR, interestWeightsOf, towersOf } from "../training/parameters.js";
 import type { Parameters, TowerShape } from "../training/parameters.js";
 import type { ScorerKind } from "../training/scorer.js";
 import type { BestEpoch, Checkpoint } from "../training/checkpoint.js";
 import { trainEpochs } from "../training/train.js";
 import type { TrainSettings } from "../training/train.js";
+import { contentScores } from "../training/pooling.js";
 import type { Prepared } from "./prepare.js";
 
 /** Weights of the pooled ranking. */
@@ -99,6 +104,12 @@ export function learnVectors(prepared: Prepared, options: LearnOptions): Matrix 
   return normaliseRows(product(together, directions, { transposeB: true }));
 }
 
+/** Of the content term of the interests. */
+const KEY_DIMS = 16;
+
+/** What actions count before anything is learned. */
+const BIASES = Float32Array.from(POSITIVE_ACTIONS, (action) => ZERO_SHOT_ACTIONS[action].bias);
+
 export interface FusionOptions extends LearnOptions {
   /** `fixed`: every modality counts the same, as far as it is present. */
   readonly weights: "attention" | "fixed";
@@ -108,6 +119,9 @@ export interface FusionOptions extends LearnOptions {
   readonly towers?: boolean;
   /** Cross-modal alignment beside the in-batch softmax; none unless given. */
   readonly alignment?: AlignmentSettings;
+  /** Whether behaviours are weighed by what and of which action they are, beside recency; not
+   * unless given. */
+  readonly interests?: boolean;
   /** By modality, the chance that a product lacks it in a step. */
   readonly dropout?: Readonly<Record<string, number>>;
 }
@@ -124,8 +138,10 @@ export interface LearnedFusion {
 export function learnFusion(prepared: Prepared, options: FusionOptions): LearnedFusion {
   const { ordered } = prepared.dataset;
   const [settings, dims] = ordered ? [ORDERED, ORDERED_DIMS] : [UNORDERED, UNORDERED_DIMS];
-  const { scorer = "linear", towers = false, alignment, weights, seed } = options;
-  const { graph: _, ...shape } = { ...shapeOf(prepared, dims), scorer, towers };
+  const { scorer = "linear", towers = false, interests = false } = options;
+  const { alignment, weights, seed } = options;
+  const { graph: _, ...plain } = { ...shapeOf(prepared, dims), scorer, towers };
+  const shape = interests ? { ...plain, interests: { keyDims: KEY_DIMS, biases: BIASES } } : plain;
   const own = {
     dropout: options.dropout ?? settings.dropout,
     fixedWeights: weights === "fixed",
@@ -168,10 +184,11 @@ function bestEpoch(
     report(`${dataset.name}, seed ${settings.seed}: goes on after epoch ${kept.state.epoch}`);
   }
   let best = kept?.best;
-  for (const done of trainEpochs(shape, splits.train, settings, kept?.state)) {
+  const { actions } = questionOf(dataset, "valid");
+  for (const done of trainEpochs(shape, splits.train, settings, { actions, state: kept?.state })) {
     const { epoch, loss, decay, vectors, state } = done;
     const ranking = { decay: dataset.ordered ? 0.6 : 1, popularity: 0.02 };
-    const ranked = rankingOf(prepared, vectors, towersOf(shape, state.parameters));
+    const ranked = rankingOf(prepared, vectors, usersOf(shape, state.parameters));
     const { validNdcg } = choose(dataset, counts, [ranking], ranked, { masked: true });
     report(
       `${dataset.name}, seed ${settings.seed}: epoch ${epoch} of ${settings.epochs}, ` +
@@ -187,23 +204,57 @@ function bestEpoch(
 }
 
 /** What a checkpoint must agree in: another encoder's content may well have the same shape. */
-function describedShape({ items, dims, scorer, towers, graph, content }: TowerShape) {
+function describedShape({ items, dims, scorer, towers, interests, graph, content }: TowerShape) {
   const modalities = Object.entries(content).map(([name, { cols, data }]) => {
     return [name, cols, createHash("sha256").update(data).digest("hex")];
   });
-  return { items, dims, scorer, towers, share: graph?.share, layers: graph?.layers, modalities };
+  return {
+    items,
+    dims,
+    scorer,
+    towers,
+    interests,
+    share: graph?.share,
+    layers: graph?.layers,
+    modalities,
+  };
+}
+
+/** What was learned about users, beside the products' vectors. */
+export interface LearnedUsers {
+  readonly towers?: Towers;
+  readonly interests?: InterestAttention;
+}
+
+export function usersOf(shape: TowerShape, parameters: Parameters): LearnedUsers {
+  const towers = towersOf(shape, parameters);
+  const { content, biases } = interestWeightsOf(shape, parameters);
+  return {
+    ...(towers && { towers }),
+    ...(content && biases && { interests: { ...content, biases } }),
+  };
 }
 
 /** A scorer by the pooled vectors for any settings and histories. */
-export function rankingOf({ counts }: Prepared, vectors: Matrix, towers?: Towers) {
-  return ({ decay, popularity }: RankingSettings) =>
-    (histories: readonly Int32Array[]) =>
+export function rankingOf(
+  { counts }: Prepared,
+  vectors: Matrix,
+  { towers, interests: learned }: LearnedUsers = {},
+) {
+  const interests = learned && {
+    scores: contentScores(vectors, learned),
+    biases: learned.biases,
+  };
+  return ({ decay, popularity }: RankingSettings): ScorerFor =>
+    (histories, actions) =>
       pooledScorer({
         vectors,
         histories,
+        actions,
         decay,
         prior: popularityPrior(counts, popularity),
         towers,
+        interests,
       });
 }
 
@@ -213,9 +264,9 @@ export function chooseRanking(
   vectors: Matrix,
   rules: RankingRules,
   given?: number,
-  towers?: Towers,
+  users?: LearnedUsers,
 ): RankingSettings {
-  return chooseRankingBy(prepared, rankingOf(prepared, vectors, towers), rules, given).settings;
+  return chooseRankingBy(prepared, rankingOf(prepared, vectors, users), rules, given).settings;
 }
 
 /** As `chooseRanking`, of whatever ranks by such settings, with what they come to. */
@@ -235,7 +286,8 @@ export function chooseRankingBy(
       ranked,
       rules,
     ).settings.decay;
-  const similarity = remembered(ranked({ decay, popularity: 0 })(dataset.splits.train));
+  const { histories, actions: known } = questionOf(dataset, "valid");
+  const similarity = remembered(ranked({ decay, popularity: 0 })(histories, known));
   return choose(
     dataset,
     counts,

@@ -13,8 +13,15 @@ import { graphInterests, servedScorer, withImputedBehaviour } from "../evaluatio
 import type { RankingRules } from "../evaluation/top-lists.js";
 import { besideRows, normaliseRows } from "../linear-algebra/rows.js";
 import { coOccurrence } from "../representation/co-occurrence.js";
-import { behaviourOf, chooseRanking, closedForm, learnVectors, rankingOf } from "./learn.js";
-import type { LearnedFusion, RankingSettings } from "./learn.js";
+import {
+  behaviourOf,
+  chooseRanking,
+  closedForm,
+  learnVectors,
+  rankingOf,
+  usersOf,
+} from "./learn.js";
+import type { LearnedFusion, LearnedUsers, RankingSettings } from "./learn.js";
 import {
   choosePopularity,
   identityRanking,
@@ -118,13 +125,17 @@ export function* fusionRows(
   runs: readonly LearnedFusion[],
 ): Generator<Row> {
   const vectors = runs.map((run) => run.vectors);
-  for (const rule of plainRulesOf(prepared)) yield vectorRow(prepared, method, rule, vectors);
+  const users = runs.map(({ shape, parameters }) => usersOf(shape, parameters));
+  for (const rule of plainRulesOf(prepared)) {
+    yield vectorRow(prepared, method, rule, vectors, { users });
+  }
 }
 
 /** The learned model, one run per seed; with mean pooling beside it where histories are ordered. */
 export function* learnedRows(prepared: Prepared, runs: readonly Matrix[]): Generator<Row> {
   for (const rule of rulesOf(prepared)) {
-    if (prepared.dataset.ordered) yield vectorRow(prepared, "full, mean pooling", rule, runs, 1);
+    if (prepared.dataset.ordered)
+      yield vectorRow(prepared, "full, mean pooling", rule, runs, { decay: 1 });
     yield vectorRow(prepared, "full", rule, runs);
   }
 }
@@ -189,7 +200,7 @@ function* interestRows(
 export async function bundleRows(prepared: Prepared, folder: BundleFolder): Promise<Row[]> {
   const { dataset, features, counts } = prepared;
   const exported = withImputedBehaviour(folder, features, counts.length);
-  const { histories } = questionOf(dataset.splits, "test");
+  const { histories } = questionOf(dataset, "test");
   const interestOf = await graphInterests(exported, features, counts.length, histories);
   const scorerFor = servedScorer(exported, features, counts, interestOf);
   const { id, reranker } = folder.bundle;
@@ -238,17 +249,25 @@ interface ColdRow extends Row {
 
 const COLD_PARTS = { cold: "cold targets", overall: "all targets" } as const;
 
-/** @param decay fixed; chosen on the validation part where absent */
+interface VectorRowOptions {
+  /** Fixed; chosen on the validation part where absent. */
+  readonly decay?: number;
+  /** One per run; users are pooled by recency alone where absent. */
+  readonly users?: readonly LearnedUsers[];
+}
+
 export function vectorRow(
   prepared: Prepared,
   method: string,
   rule: RuleName,
   runs: readonly Matrix[],
-  decay?: number,
+  { decay, users }: VectorRowOptions = {},
 ): Row {
-  const rows = runs.map((vectors) => {
-    const chosen = chooseRanking(prepared, vectors, RULES[rule], decay);
-    return rowOf(prepared, method, rule, described(chosen), rankingOf(prepared, vectors)(chosen));
+  const rows = runs.map((vectors, i) => {
+    const learned = users?.[i];
+    const chosen = chooseRanking(prepared, vectors, RULES[rule], decay, learned);
+    const scorerFor = rankingOf(prepared, vectors, learned)(chosen);
+    return rowOf(prepared, method, rule, described(chosen), scorerFor);
   });
   return together(rows);
 }
@@ -269,7 +288,7 @@ function rowOf(
   chosen: string,
   scorerFor: ScorerFor,
 ): Row {
-  const question = questionOf(dataset.splits, "test");
+  const question = questionOf(dataset, "test");
   const figures = figuresOf(dataset, counts, question, scorerFor, RULES[rule]);
   return { method, rule, runs: [figures], chosen: [chosen] };
 }

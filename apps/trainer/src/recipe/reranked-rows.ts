@@ -13,9 +13,8 @@ import { fitReranker } from "../reranking/fit-reranker.js";
 import type { FittedReranker, RerankerValidation } from "../reranking/fit-reranker.js";
 import { rerankedScorer, vectorsBySpace } from "../reranking/reranked.js";
 import type { BaseRanking } from "../reranking/reranked.js";
-import type { Towers } from "../training/in-batch-loss.js";
 import { chooseRanking, rankingOf } from "./learn.js";
-import type { RankingSettings } from "./learn.js";
+import type { LearnedUsers, RankingSettings } from "./learn.js";
 import { RERANKED, RULES, together } from "./methods.js";
 import type { Prepared } from "./prepare.js";
 
@@ -28,7 +27,7 @@ export function* rerankedRows(prepared: Prepared, learned: readonly Matrix[]): G
     if (fitted === undefined) return;
     const { ranking, base } = fitted;
     const scorerFor = rerankedScorer(base, fitted.model);
-    const question = questionOf(dataset.splits, "test");
+    const question = questionOf(dataset, "test");
     const figures = figuresOf(dataset, counts, question, scorerFor, RULES.unmasked);
     const chosen = `decay ${ranking.decay}, popularity ${ranking.popularity}, ${described(fitted.validation)}`;
     rows.push({ method: "re-ranked", rule: "unmasked", runs: [figures], chosen: [chosen] });
@@ -53,14 +52,14 @@ export interface FittedRanking extends FittedReranker {
 export function fittedTo(
   prepared: Prepared,
   vectors: Matrix,
-  towers?: Towers,
+  users?: LearnedUsers,
 ): FittedRanking | undefined {
   const { dataset, counts, features } = prepared;
   const { train } = dataset.splits;
   if (!dataset.ordered) return undefined;
-  const ranking = chooseRanking(prepared, vectors, RULES["own-penalty"], undefined, towers);
+  const ranking = chooseRanking(prepared, vectors, RULES["own-penalty"], undefined, users);
   const neighbours = itemNeighbours(train, counts.length);
-  const base = baseRanking(prepared, vectors, ranking, { towers, neighbours });
+  const base = baseRanking(prepared, vectors, ranking, { users, neighbours });
   const fitted = fitReranker(base, dataset, counts, Object.keys(features));
   return fitted && { ...fitted, ranking, base, neighbours };
 }
@@ -77,13 +76,16 @@ export function baseRanking(
   prepared: Prepared,
   vectors: Matrix,
   ranking: RankingSettings,
-  { towers, neighbours }: { readonly towers?: Towers | undefined; readonly neighbours?: Csr } = {},
+  {
+    users,
+    neighbours,
+  }: { readonly users?: LearnedUsers | undefined; readonly neighbours?: Csr } = {},
 ): BaseRanking {
   const { counts, features } = prepared;
   const most = largestOf(counts);
   const floor = popularityFloor(counts);
   return {
-    scorerFor: rankingOf(prepared, vectors, towers)(ranking),
+    scorerFor: rankingOf(prepared, vectors, users)(ranking),
     weights: servedWeights(ranking, counts),
     popularity: counts.map((count) => popularityScore(Math.max(count, floor), most)),
     vectorOf: vectorsBySpace({ ...features, [FUSED_SPACE]: vectors }),

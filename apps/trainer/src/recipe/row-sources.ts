@@ -49,6 +49,7 @@ export interface RowSource {
 
 const WEIGHTED_SUM: FusionWay = { weights: "fixed", dropout: true };
 const ATTENTION: FusionWay = { weights: "attention", dropout: true };
+const INTERESTS: FusionWay = { ...ATTENTION, interests: true };
 
 export const ROW_SOURCES: readonly RowSource[] = [
   { name: "popularity", rows: ({ prepared }) => popularityRows(prepared) },
@@ -66,6 +67,14 @@ export const ROW_SOURCES: readonly RowSource[] = [
     name: "attention",
     rows: ({ prepared, fusions, seeds }) =>
       seeds === 0 ? [] : fusionRows(prepared, "attention", fusions(ATTENTION)),
+  },
+  {
+    // Sets without order are pooled by their mean.
+    name: "interests",
+    rows: ({ prepared, fusions, seeds }) =>
+      seeds === 0 || !prepared.dataset.ordered
+        ? []
+        : fusionRows(prepared, "attention, of interests too", fusions(INTERESTS)),
   },
   {
     name: "bundle",

@@ -2,7 +2,8 @@
 import type { InterestModel, SeveralInterests } from "@marquetry/model/interests";
 import type { Matrix } from "@marquetry/model/matrix";
 import { tastesAround } from "@marquetry/model/several-interests";
-import { behavioursOf, DATASET_ACTION } from "../bundle/dataset-behaviours.js";
+import { behavioursOf } from "../bundle/dataset-behaviours.js";
+import { DATASET_ACTION } from "../dataset/actions.js";
 import { questionOf } from "../dataset/dataset.js";
 import { figuresOf } from "../evaluation/choose.js";
 import type { ScorerFor } from "../evaluation/choose.js";
@@ -23,7 +24,7 @@ const SEVERAL: SeveralInterests = { max: 2, cosine: 0.6, share: 0.5, rounds: 3 }
 export function* severalRows(prepared: Prepared, runs: readonly Matrix[]): Generator<Row> {
   const { dataset, counts } = prepared;
   if (!dataset.ordered || runs.length === 0) return;
-  const question = questionOf(dataset.splits, "test");
+  const question = questionOf(dataset, "test");
   for (const rule of rulesOf(prepared)) {
     const rows = runs.map((vectors) => {
       const ranked = severalOf(prepared, vectors);

@@ -49,7 +49,7 @@ export function fitReranker(
   counts: Float64Array,
   content: readonly string[],
 ): FittedReranker | undefined {
-  const question = questionOf(dataset.splits, "valid");
+  const question = questionOf(dataset, "valid");
   const names = fittedFeatures(content);
   const limits = { candidates: CANDIDATES, historyMax: HISTORY_MAX };
   const lists = askedLists(base, question, names, limits);

@@ -24,8 +24,8 @@ export interface BaseRanking {
 
 /** The re-ranked candidates before all others; the others in their base order. */
 export function rerankedScorer(base: BaseRanking, model: RerankerModel): ScorerFor {
-  return (histories) => {
-    const scorer = base.scorerFor(histories);
+  return (histories, actions) => {
+    const scorer = base.scorerFor(histories, actions);
     return (users) => {
       const scores = scorer(users);
       for (const [i, user] of users.entries()) {
@@ -69,7 +69,7 @@ export function askedLists(
   { candidates: count, historyMax }: Pick<RerankerModel, "candidates" | "historyMax">,
 ): AskedList[] {
   const users = askedUsers(question);
-  const scorer = base.scorerFor(question.histories);
+  const scorer = base.scorerFor(question.histories, question.actions);
   const lists: AskedList[] = [];
   for (const { user, scores } of scoredUsers(users, scorer)) {
     const candidates = best(scores, count);

@@ -11,7 +11,8 @@ import { rowOf } from "../linear-algebra/rows.js";
 import { preparedOf, TEXT_DIRECTIONS } from "../recipe/prepare.js";
 import type { Prepared } from "../recipe/prepare.js";
 import { cataloguePages } from "./catalogue-pages.js";
-import { POSITIVE_ACTIONS, readClicks } from "./read-clicks.js";
+import { POSITIVE_ACTIONS } from "../dataset/actions.js";
+import { readClicks } from "./read-clicks.js";
 import type { Click } from "./read-clicks.js";
 
 export interface SystemParts {
@@ -44,7 +45,7 @@ export async function prepareSystem(parts: SystemParts): Promise<Prepared> {
     .filter((list) => list.length > 0);
   const behaviours = events.reduce((sum, { length }) => sum + length, 0);
   report(`${events.length} users, ${behaviours} behaviours, ${unusable} unusable records`);
-  const { splits, trainBehaviours } = makeSplits(events, { kind: "leave-one-out" });
+  const { splits, ...behaviourTypes } = makeSplits(events, { kind: "leave-one-out" });
   const asked = splits.test.filter((list) => list.length > 0).length;
   if (asked < 2) {
     const message =
@@ -62,7 +63,7 @@ export async function prepareSystem(parts: SystemParts): Promise<Prepared> {
     itemIds,
     ordered: true,
     splits,
-    behaviours: { types: POSITIVE_ACTIONS, train: trainBehaviours },
+    behaviours: { types: POSITIVE_ACTIONS, ...behaviourTypes },
     features: {},
     texts: {},
   };

@@ -7,6 +7,8 @@ import { Action } from "@marquetry/contracts/events/clickstream_pb";
 import type { ClickstreamEvent } from "@marquetry/contracts/events/clickstream_pb";
 import { CLICKSTREAM } from "@marquetry/contracts/topics";
 import { decodeBatch } from "@marquetry/contracts/validation";
+import { POSITIVE_ACTIONS } from "../dataset/actions.js";
+import type { PositiveAction } from "../dataset/actions.js";
 import { readTopic } from "./read-topic.js";
 
 export interface Click {
@@ -15,10 +17,6 @@ export interface Click {
   readonly action: PositiveAction;
   readonly occurredAtMs: number;
 }
-
-/** In the order in which they say more. */
-export const POSITIVE_ACTIONS = ["view", "click", "favourite", "add-to-cart", "purchase"] as const;
-export type PositiveAction = (typeof POSITIVE_ACTIONS)[number];
 
 export interface Clicks {
   /** By user, in order of time and event id; users in the order of their ids. */

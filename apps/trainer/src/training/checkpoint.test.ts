@@ -37,7 +37,7 @@ const settings: TrainSettings = {
 const run = { data: "some", settings };
 
 function* epochs(from?: TrainingState): Generator<EpochReport> {
-  yield* trainEpochs(shape, train, settings, from);
+  yield* trainEpochs(shape, train, settings, { state: from });
 }
 
 function bitsOf(report: EpochReport): string {

@@ -5,6 +5,8 @@ import { mulberry32 } from "@marquetry/model/random";
 export interface Batch {
   /** By row, oldest first. */
   readonly histories: readonly Int32Array[];
+  /** By row, the action of each place of the history; all are the first where absent. */
+  readonly actions?: readonly Int32Array[];
   /** By row. */
   readonly targets: Int32Array;
   /** Candidates of every row besides the targets; none unless given. */
@@ -33,11 +35,15 @@ export function exampleCount(history: Int32Array, { ordered, perUserMax }: Examp
   return Math.min(possible, perUserMax ?? possible);
 }
 
-/** All examples of one epoch in a random order that the seed and the epoch fix. */
+/**
+ * All examples of one epoch in a random order that the seed fixes.
+ * @param actions by user, place by place as `train`, where they are known
+ */
 export function* epochBatches(
   train: readonly Int32Array[],
   rules: ExampleRules,
   seed: number,
+  actions?: readonly Int32Array[],
 ): Generator<Batch> {
   const uniform = mulberry32(seed);
   const users: number[] = [];
@@ -57,19 +63,22 @@ export function* epochBatches(
   }
   const order = Array.from(users.keys());
   shuffle(order, uniform);
-  const known = Int32Array.from(new Set(train.flatMap((history) => Array.from(history)))).sort();
-  const count = Math.min(rules.drawn ?? 0, known.length);
+  const products = Int32Array.from(new Set(train.flatMap((history) => Array.from(history)))).sort();
+  const count = Math.min(rules.drawn ?? 0, products.length);
   for (let from = 0; from < order.length; from += rules.batchRows) {
     const rows = order.slice(from, from + rules.batchRows);
-    yield {
-      histories: rows.map((row) => {
-        const history = train[users[row]!]!;
+    const known = (lists: readonly Int32Array[]): Int32Array[] =>
+      rows.map((row) => {
+        const list = lists[users[row]!]!;
         const place = places[row]!;
-        return rules.ordered ? history.subarray(0, place) : history.filter((_, i) => i !== place);
-      }),
+        return rules.ordered ? list.subarray(0, place) : list.filter((_, i) => i !== place);
+      });
+    yield {
+      histories: known(train),
+      ...(actions && { actions: known(actions) }),
       targets: Int32Array.from(rows, (row) => train[users[row]!]![places[row]!]!),
       ...(count > 0 && {
-        drawn: { products: drawFirst(known, count, uniform), chance: count / known.length },
+        drawn: { products: drawFirst(products, count, uniform), chance: count / products.length },
       }),
     };
   }

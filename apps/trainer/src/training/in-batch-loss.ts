@@ -1,6 +1,6 @@
 /**
  * In-batch softmax with the correction for sampling. A row's user vector is
- * u = norm(sum_t a_t v_t), a = softmax_t(rho * (number of newer behaviours)); the candidates are the
+ * u = norm(p), p its pooled history (pooling.ts); the candidates are the
  * batch's distinct targets and products drawn evenly (mixed negatives, Yang et al., WWW 2020); with
  * towers, u and the candidates' v go through one each, norm((I + T) x), histories do not; logits are
  * u'v / tau - ln q with q = 1 - (1 - p)^B (1 - r), the chance that a product of target frequency p is
@@ -13,6 +13,8 @@ import { product } from "../linear-algebra/gemm.js";
 import { gatherRows, rowOf } from "../linear-algebra/rows.js";
 import type { Batch } from "./examples.js";
 import { backwardNormalise, normalised } from "./item-tower.js";
+import { backwardPooling, poolHistories } from "./pooling.js";
+import type { InterestWeights } from "./pooling.js";
 
 export interface LossSettings {
   /** tau, above 0. */
@@ -32,15 +34,14 @@ export interface LossResult {
   readonly loss: number;
   /** By v, shape of `vectors`. */
   readonly vectorGradient: Matrix;
-  /** By rho. */
-  readonly recencyGradient: number;
+  readonly interestGradients: InterestWeights;
   /** By T of either side, where there are towers. */
   readonly towerGradients?: Towers;
 }
 
 export function inBatchLoss(
   vectors: Matrix,
-  recency: number,
+  interests: InterestWeights,
   batch: Batch,
   settings: LossSettings,
   towers?: Towers,
@@ -48,10 +49,9 @@ export function inBatchLoss(
   const drawn = batch.drawn?.products ?? [];
   const candidates = [...new Set([...batch.targets, ...drawn])].sort((a, b) => a - b);
   const placeOf = new Map(candidates.map((item, place) => [item, place]));
-  const weights = batch.histories.map((history) => recencyWeights(history.length, recency));
-  const pooled = pool(vectors, batch.histories, weights);
+  const pooled = poolHistories(vectors, batch, interests);
   const gathered = gatherRows(vectors, candidates);
-  const users = normalised(towers === undefined ? pooled : climb(pooled, towers.user));
+  const users = normalised(towers === undefined ? pooled.rows : climb(pooled.rows, towers.user));
   const items = towers === undefined ? undefined : normalised(climb(gathered, towers.item));
   const candidateVectors = items?.rows ?? gathered;
   const logits = product(users.rows, candidateVectors, { transposeB: true });
@@ -66,7 +66,7 @@ export function inBatchLoss(
   if (towers !== undefined && items !== undefined) {
     const byItems = backwardNormalise(byCandidates, items);
     towerGradients = {
-      user: product(byPooled, pooled, { transposeA: true }),
+      user: product(byPooled, pooled.rows, { transposeA: true }),
       item: product(byItems, gathered, { transposeA: true }),
     };
     byPooled = climb(byPooled, transpose(towers.user));
@@ -75,40 +75,21 @@ export function inBatchLoss(
   for (const [place, item] of candidates.entries()) {
     rowOf(vectorGradient, item).set(rowOf(byCandidates, place));
   }
-  const recencyGradient = backwardPool(vectors, batch.histories, weights, byPooled, vectorGradient);
-  return { loss, vectorGradient, recencyGradient, ...(towerGradients && { towerGradients }) };
+  const interestGradients = backwardPooling(
+    vectors,
+    batch,
+    interests,
+    pooled,
+    byPooled,
+    vectorGradient,
+  );
+  return { loss, vectorGradient, interestGradients, ...(towerGradients && { towerGradients }) };
 }
 
 /** (I + T) x for every row x. */
 export function climb(rows: Matrix, tower: Matrix): Matrix {
   const result = product(rows, tower, { transposeB: true });
   for (let e = 0; e < result.data.length; e += 1) result.data[e]! += rows.data[e]!;
-  return result;
-}
-
-/** softmax over t of rho * (length - 1 - t). */
-function recencyWeights(length: number, recency: number): Float64Array {
-  const weights = Float64Array.from({ length }, (_, t) => Math.exp(recency * (length - 1 - t)));
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
-  return weights.map((weight) => weight / total);
-}
-
-function pool(
-  vectors: Matrix,
-  histories: readonly Int32Array[],
-  weights: readonly Float64Array[],
-): Matrix {
-  const result = matrix(histories.length, vectors.cols);
-  const sum = new Float64Array(vectors.cols);
-  for (const [i, history] of histories.entries()) {
-    sum.fill(0);
-    for (const [t, item] of history.entries()) {
-      const weight = weights[i]![t]!;
-      const start = item * vectors.cols;
-      for (let j = 0; j < sum.length; j += 1) sum[j]! += weight * vectors.data[start + j]!;
-    }
-    rowOf(result, i).set(sum);
-  }
   return result;
 }
 
@@ -171,37 +152,4 @@ export function crossEntropy(row: Float32Array, target: number, scale: number): 
   for (let c = 0; c < row.length; c += 1) row[c]! *= scale / total;
   row[target]! -= scale;
   return Math.log(total) - targetLogit;
-}
-
-/** Adds the gradient by the histories' vectors; returns that by rho. */
-function backwardPool(
-  vectors: Matrix,
-  histories: readonly Int32Array[],
-  weights: readonly Float64Array[],
-  byUsers: Matrix,
-  vectorGradient: Matrix,
-): number {
-  let byRecency = 0;
-  for (const [i, history] of histories.entries()) {
-    const upstream = rowOf(byUsers, i);
-    let meanShare = 0;
-    let meanAge = 0;
-    let meanBoth = 0;
-    for (const [t, item] of history.entries()) {
-      const weight = weights[i]![t]!;
-      const start = item * vectors.cols;
-      let share = 0;
-      for (let j = 0; j < upstream.length; j += 1) {
-        share += upstream[j]! * vectors.data[start + j]!;
-        vectorGradient.data[start + j]! += weight * upstream[j]!;
-      }
-      const age = history.length - 1 - t;
-      meanShare += weight * share;
-      meanAge += weight * age;
-      meanBoth += weight * share * age;
-    }
-    // sum_t a_t (share_t - mean share) age_t
-    byRecency += meanBoth - meanShare * meanAge;
-  }
-  return byRecency;
 }

@@ -2,9 +2,10 @@
 import { BEHAVIOUR_MODALITY } from "@marquetry/model/bundle";
 import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
-import { mulberry32, nearNormal } from "@marquetry/model/random";
+import { mulberry32, nearNormal, randomVector } from "@marquetry/model/random";
 import type { Csr } from "../linear-algebra/csr.js";
 import type { Towers } from "./in-batch-loss.js";
+import type { InterestWeights } from "./pooling.js";
 import { startScorer } from "./scorer.js";
 import type { ScorerKind } from "./scorer.js";
 
@@ -25,6 +26,13 @@ export interface TowerShape {
   readonly scorer: ScorerKind;
   /** Whether users and candidates go through a tower each. */
   readonly towers?: boolean;
+  /** Where given, interests weigh behaviours by what and of which action they are, too. */
+  readonly interests?: {
+    /** d_k of the content term. */
+    readonly keyDims: number;
+    /** b at the start, by action; behaviours whose action is not known are of the first. */
+    readonly biases: Float32Array;
+  };
   /** Where given, a product takes shares of its neighbours: s + share G s + share^2 G^2 s + .. */
   readonly graph?: {
     /** G, symmetric, shape [items, items]. */
@@ -47,6 +55,10 @@ export const nameOf = {
   table: `${BEHAVIOUR}.table`,
   /** ln of the weight of a behaviour per newer one; one element. */
   recency: "recency",
+  /** W_q and W_k of the interests, shape [d_k, d]; b, shape [actions]. */
+  interestQuery: "interest.query",
+  interestKey: "interest.key",
+  interestBiases: "interest.biases",
   /** T of the user's and the product's tower, shape [d, d]. */
   userTower: "user.tower",
   itemTower: "item.tower",
@@ -84,6 +96,14 @@ export function startParameters(shape: TowerShape, start: StartValues): Paramete
   parameters[nameOf.gate(BEHAVIOUR)] = new Float32Array(1);
   Object.assign(parameters, startScorer(scorer, dims, start.seed + 1));
   parameters[nameOf.recency] = Float32Array.of(start.recency);
+  if (shape.interests !== undefined) {
+    const { keyDims, biases } = shape.interests;
+    // The query starts at nothing: at first behaviours weigh what they would without a content term.
+    parameters[nameOf.interestQuery] = new Float32Array(keyDims * dims);
+    const key = randomVector(mulberry32(start.seed + 2), keyDims * dims);
+    parameters[nameOf.interestKey] = key.map((x) => x / Math.sqrt(dims));
+    parameters[nameOf.interestBiases] = biases.slice();
+  }
   if (shape.towers === true) {
     parameters[nameOf.userTower] = new Float32Array(dims * dims);
     parameters[nameOf.itemTower] = new Float32Array(dims * dims);
@@ -103,6 +123,24 @@ export function towersOf({ dims, towers }: TowerShape, parameters: Parameters): 
   return {
     user: matrix(dims, dims, parameters[nameOf.userTower]),
     item: matrix(dims, dims, parameters[nameOf.itemTower]),
+  };
+}
+
+/** What interests weigh behaviours by. */
+export function interestWeightsOf(
+  { dims, interests }: TowerShape,
+  parameters: Parameters,
+): InterestWeights {
+  const recency = parameters[nameOf.recency]![0]!;
+  if (interests === undefined) return { recency };
+  const rows = interests.keyDims;
+  return {
+    recency,
+    content: {
+      query: matrix(rows, dims, parameters[nameOf.interestQuery]),
+      key: matrix(rows, dims, parameters[nameOf.interestKey]),
+    },
+    biases: parameters[nameOf.interestBiases]!,
   };
 }
 

@@ -13,7 +13,14 @@ import { inBatchLoss } from "./in-batch-loss.js";
 import type { LossSettings } from "./in-batch-loss.js";
 import { backwardItems, forwardItems, fullPresence } from "./item-tower.js";
 import type { Presence } from "./item-tower.js";
-import { isWeight, nameOf, startParameters, towersOf, zerosLike } from "./parameters.js";
+import {
+  interestWeightsOf,
+  isWeight,
+  nameOf,
+  startParameters,
+  towersOf,
+  zerosLike,
+} from "./parameters.js";
 import type { Parameters, TowerShape } from "./parameters.js";
 
 export interface TrainSettings {
@@ -55,19 +62,23 @@ export interface EpochReport {
   readonly state: TrainingState;
 }
 
-/**
- * Yields after every epoch; the consumer decides what to keep and when to stop.
- * @param state where to go on, of the same shape, data and settings: the epochs that are left are
- *   then the same to the bit; a new start unless given
- */
+export interface TrainingStart {
+  /** By user, place by place as `train`; none are known unless given. */
+  readonly actions?: readonly Int32Array[] | undefined;
+  /** Where to go on, of the same shape, data and settings: the epochs that are left are then the
+   * same to the bit; a new start unless given. */
+  readonly state?: TrainingState | undefined;
+}
+
+/** Yields after every epoch; the consumer decides what to keep and when to stop. */
 export function* trainEpochs(
   shape: TowerShape,
   train: readonly Int32Array[],
   settings: TrainSettings,
-  state: TrainingState = startState(shape, settings),
+  { actions, state = startState(shape, settings) }: TrainingStart = {},
 ): Generator<EpochReport> {
   const { parameters } = state;
-  const rates = ratesOf(parameters, settings);
+  const rates = ratesOf(parameters, settings, actions);
   const step = createAdam(parameters, { rates, beta1: 0.9, beta2: 0.99 }, state.adam);
   const loss: LossSettings & { alignment?: AlignmentSettings } = {
     temperature: settings.temperature,
@@ -82,7 +93,7 @@ export function* trainEpochs(
     const uniform = mulberry32(seed + DROPOUT_SEED);
     let sum = 0;
     let steps = 0;
-    for (const batch of epochBatches(train, settings.examples, seed)) {
+    for (const batch of epochBatches(train, settings.examples, seed, actions)) {
       const presence = dropModalities(everything, settings.dropout, uniform);
       const result = lossAndGradients(shape, parameters, presence, batch, loss);
       step(result.gradients);
@@ -111,15 +122,21 @@ export function lossAndGradients(
   settings: LossSettings & { readonly alignment?: AlignmentSettings },
 ): { readonly loss: number; readonly gradients: Parameters } {
   const items = forwardItems(shape, parameters, presence);
-  const recency = parameters[nameOf.recency]![0]!;
+  const interests = interestWeightsOf(shape, parameters);
   const towers = towersOf(shape, parameters);
-  const result = inBatchLoss(items.vectors, recency, batch, settings, towers);
+  const result = inBatchLoss(items.vectors, interests, batch, settings, towers);
   const gradients = zerosLike(parameters);
   if (result.towerGradients !== undefined) {
     gradients[nameOf.userTower]!.set(result.towerGradients.user.data);
     gradients[nameOf.itemTower]!.set(result.towerGradients.item.data);
   }
-  gradients[nameOf.recency]![0] = result.recencyGradient;
+  const { recency, content, biases } = result.interestGradients;
+  gradients[nameOf.recency]![0] = recency;
+  if (content !== undefined) {
+    gradients[nameOf.interestQuery]!.set(content.query.data);
+    gradients[nameOf.interestKey]!.set(content.key.data);
+  }
+  if (biases !== undefined) gradients[nameOf.interestBiases]!.set(biases);
   const { alignment } = settings;
   if (alignment === undefined || alignment.weight === 0) {
     backwardItems(shape, parameters, items, result.vectorGradient, gradients);
@@ -132,11 +149,20 @@ export function lossAndGradients(
   return { loss: result.loss + alignment.weight * aligned, gradients };
 }
 
-function ratesOf(parameters: Parameters, settings: TrainSettings): Record<string, number> {
+function ratesOf(
+  parameters: Parameters,
+  settings: TrainSettings,
+  actions: readonly Int32Array[] = [],
+): Record<string, number> {
+  // Biases of equal actions cancel; what remains of their gradient is rounding.
+  const told = new Set(actions.flatMap((list) => Array.from(list)));
   return Object.fromEntries(
     Object.keys(parameters).map((name) => {
       if (settings.fixedWeights === true && isWeight(name)) return [name, 0];
       if (name.endsWith(".projection") || name.endsWith(".tower"))
+        return [name, settings.projectionRate];
+      if (name === nameOf.interestBiases) return [name, told.size > 1 ? settings.rate : 0];
+      if (name === nameOf.interestQuery || name === nameOf.interestKey)
         return [name, settings.projectionRate];
       if (name === nameOf.recency) {
         return [name, settings.examples.ordered ? settings.recencyRate : 0];

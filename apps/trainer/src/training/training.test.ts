@@ -24,7 +24,7 @@ const unitRows = (cols: number): Matrix =>
 
 function randomTower(
   scorer: ScorerKind = "linear",
-  towers = false,
+  further: Pick<TowerShape, "towers" | "interests"> = {},
 ): {
   shape: TowerShape;
   parameters: Parameters;
@@ -38,7 +38,7 @@ function randomTower(
     content: { text: unitRows(3), image },
     known,
     scorer,
-    towers,
+    ...further,
   };
   const parameters = Object.fromEntries(
     Object.entries(startParameters(shape, { seed: 4, tableScale: 1, recency: -0.3 })).map(
@@ -54,6 +54,12 @@ const batch = {
     Int32Array.of(3),
     Int32Array.of(4, 4, 5, 0),
     Int32Array.of(2, 6),
+  ],
+  actions: [
+    Int32Array.of(0, 1, 2),
+    Int32Array.of(1),
+    Int32Array.of(2, 0, 1, 1),
+    Int32Array.of(0, 2),
   ],
   // Row 2 wants a product of its own history; row 3's history holds row 0's target.
   targets: Int32Array.of(6, 1, 4, 3),
@@ -76,8 +82,11 @@ interface GradientOptions {
   readonly graph?: TowerShape["graph"];
   readonly alignment?: AlignmentSettings;
   readonly towers?: boolean;
+  readonly interests?: TowerShape["interests"];
   readonly batch?: Batch;
 }
+
+const interests = { keyDims: 3, biases: Float32Array.of(0.2, -0.4, 0.5) };
 
 describe.each([
   ["linear", "alone"],
@@ -86,10 +95,11 @@ describe.each([
   ["linear", "with a graph", { graph: { neighbours, share: 0.5, layers: 2 } }],
   ["linear", "with alignment", { alignment: { weight: 0.8, temperature: 0.5 } }],
   ["linear", "with towers", { towers: true }],
+  ["linear", "with weighed interests", { interests }],
   ["linear", "with drawn candidates", { batch: { ...batch, drawn } }],
 ] as const)("gradients, %s scorer, %s", (scorer, _, options: GradientOptions = {}) => {
-  const { graph, alignment, towers, batch: rows = batch } = options;
-  const tower = randomTower(scorer, towers);
+  const { graph, alignment, towers, interests, batch: rows = batch } = options;
+  const tower = randomTower(scorer, { ...(towers && { towers }), ...(interests && { interests }) });
   const { parameters } = tower;
   const shape = { ...tower.shape, ...(graph && { graph }) };
   const presence = fullPresence(shape);
@@ -174,7 +184,7 @@ describe("in-batch loss", () => {
     const vectors = matrix(3, 2, Float32Array.of(1, 0, 0, 1, 0.6, 0.8));
     const { loss } = inBatchLoss(
       vectors,
-      0,
+      { recency: 0 },
       { histories: [Int32Array.of(0), Int32Array.of(0)], targets: Int32Array.of(1, 2) },
       { temperature: 0.5, targetShares: Float64Array.of(0, 0.5, 0.5) },
     );
@@ -187,7 +197,7 @@ describe("in-batch loss", () => {
     const vectors = matrix(3, 2, Float32Array.of(1, 0, 0, 1, 0.6, 0.8));
     const { loss } = inBatchLoss(
       vectors,
-      0,
+      { recency: 0 },
       {
         histories: [Int32Array.of(0)],
         targets: Int32Array.of(1),
@@ -204,7 +214,7 @@ describe("in-batch loss", () => {
     const vectors = matrix(2, 1, Float32Array.of(1, 1));
     const { loss } = inBatchLoss(
       vectors,
-      0,
+      { recency: 0 },
       { histories: [Int32Array.of(0), Int32Array.of(1)], targets: Int32Array.of(1, 0) },
       { temperature: 1, targetShares: Float64Array.of(0.5, 0.5) },
     );
@@ -289,6 +299,17 @@ describe("examples", () => {
     expect(rowsOf(true)).toEqual(["1 -> 2", "1 2 -> 3", "5 -> 6"]);
   });
 
+  test("actions stay with their behaviours", () => {
+    const actions = train.map((history) => history.map((item) => 10 * item));
+    for (const ordered of [true, false]) {
+      for (const batch of epochBatches(train, { ordered, batchRows: 2 }, 7, actions)) {
+        batch.histories.forEach((history, i) =>
+          expect(batch.actions![i]).toEqual(history.map((item) => 10 * item)),
+        );
+      }
+    }
+  });
+
   test("unordered: every product given the others", () => {
     expect(rowsOf(false)).toEqual(["1 2 -> 3", "1 3 -> 2", "2 3 -> 1", "5 -> 6", "6 -> 5"]);
   });
@@ -357,6 +378,25 @@ describe("training", () => {
     const mean = (values: number[]): number => values.reduce((s, x) => s + x, 0) / values.length;
     expect(mean(cosines.same)).toBeGreaterThan(mean(cosines.other) + 0.5);
     expect(reports.at(-1)!.loss).toBeLessThan(reports[0]!.loss);
+  });
+
+  test("an action that tells of what follows comes to count more than one that does not", () => {
+    // Users buy one kind; in between they see anything.
+    const histories = train.map((_, user) =>
+      Int32Array.from({ length: 5 }, (__, t) => {
+        const kind = t % 2 === 0 || uniform() < 0.5 ? user % 2 : 1 - (user % 2);
+        return 2 * ((user + 5 * t) % 6) + kind;
+      }),
+    );
+    const actions = histories.map((history) => history.map((_, t) => (t % 2 === 0 ? 1 : 0)));
+    const ordered = { ...settings, examples: { ordered: true, batchRows: 32 }, recencyRate: 0 };
+    const biases = new Float32Array(2);
+    const weighed = { ...shape, interests: { keyDims: 2, biases } };
+    const { state } = [...trainEpochs(weighed, histories, ordered, { actions })].at(-1)!;
+    const [seen, bought] = state.parameters[nameOf.interestBiases]!;
+    expect(bought! - seen!).toBeGreaterThan(0.1);
+    const told = [...trainEpochs(weighed, histories, ordered)].at(-1)!;
+    expect(Array.from(told.state.parameters[nameOf.interestBiases]!)).toEqual([0, 0]);
   });
 
   test("the same seed gives the same bits, another seed others", () => {
