@@ -158,6 +158,12 @@ describe("bad input names the file, the row and what was expected", () => {
       /tiny\.item2index, row 2: .*once, got 0/,
     ],
     [
+      "an id twice",
+      sequenceFiles,
+      { "tiny.item2index": table("a | 0", "a | 1") },
+      /tiny\.item2index, row 2: expected each id once, but row 1 has "a"/,
+    ],
+    [
       "products that all have one text",
       sequenceFiles,
       {

@@ -115,7 +115,13 @@ function checkItems({ train, valid, test }: Splits, files: SplitFiles, items: nu
 async function readItems(file: string): Promise<string[]> {
   const ids: string[] = [];
   const rows = await readTable(file, 2);
+  const rowOf = new Map<string, number>();
   for (const { row, fields } of rows) {
+    const earlier = rowOf.get(fields[0]!);
+    if (earlier !== undefined) {
+      throw badInput(file, row, `expected each id once, but row ${earlier} has "${fields[0]}" too`);
+    }
+    rowOf.set(fields[0]!, row);
     const index = indexField(file, row, "a number", fields[1]!);
     if (index >= rows.length || ids[index] !== undefined) {
       throw badInput(file, row, `expected each number below ${rows.length} once, got ${index}`);

@@ -1,4 +1,4 @@
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import { matrix } from "@marquetry/model/matrix";
@@ -84,6 +84,23 @@ describe("a checkpoint", () => {
     openCheckpoint(directory, "a", run).write(progressOf(epochs().next().value as EpochReport, 0));
     const other = openCheckpoint(directory, "a", { ...run, data: "other" });
     expect(() => other.read()).toThrow("a.json: expected a checkpoint of this data");
+  });
+
+  test.each([
+    ["{", "a.json: expected a checkpoint in JSON"],
+    ["{}", "a.json: run: "],
+  ])("one that says %s is refused by the file's name", async (content, message) => {
+    await using folder = await temporaryFolder();
+    await writeFile(join(folder.directory, "a.json"), content);
+    expect(() => openCheckpoint(folder.directory, "a", run).read()).toThrow(message);
+  });
+
+  test("one whose tensors are gone is refused", async () => {
+    await using folder = await temporaryFolder();
+    const checkpoint = openCheckpoint(folder.directory, "a", run);
+    checkpoint.write(progressOf(epochs().next().value as EpochReport, 0));
+    await rm(join(folder.directory, "a.1.safetensors"));
+    expect(() => checkpoint.read()).toThrow("a.1.safetensors: expected sha256");
   });
 
   test("a damaged one is refused", async () => {

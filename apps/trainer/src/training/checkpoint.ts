@@ -34,7 +34,8 @@ const headSchema = z.strictObject({
 });
 
 export interface Checkpoint {
-  /** @throws MarquetryError `invalid` for that of another run, `corrupt` for a wrong digest */
+  /** @throws MarquetryError `invalid` for that of another run, `corrupt` for files that are none or
+   * whose digest is wrong */
   read(): Progress | undefined;
   write(progress: Progress): void;
 }
@@ -52,7 +53,7 @@ export function openCheckpoint(directory: string, name: string, run: unknown): C
     read() {
       const text = readIfThere(head);
       if (text === undefined) return undefined;
-      const found = headSchema.parse(JSON.parse(text.toString("utf8")));
+      const found = parsedHead(head, text.toString("utf8"));
       if (found.run !== digest) {
         throw new MarquetryError(
           "invalid",
@@ -75,14 +76,27 @@ export function openCheckpoint(directory: string, name: string, run: unknown): C
   };
 }
 
+function parsedHead(file: string, text: string): z.output<typeof headSchema> {
+  let content: unknown;
+  try {
+    content = JSON.parse(text);
+  } catch {
+    throw new MarquetryError("corrupt", `${file}: expected a checkpoint in JSON`);
+  }
+  const { success, data, error } = headSchema.safeParse(content);
+  if (success) return data;
+  const { path, message } = error.issues[0]!;
+  throw new MarquetryError("corrupt", `${file}: ${[...path, message].join(": ")}`);
+}
+
 function readTensors(
   directory: string,
   { tensors, sha256: expected }: z.output<typeof headSchema>,
 ) {
   const file = join(directory, tensors);
-  const bytes = readFileSync(file);
-  const digest = sha256(bytes);
-  if (digest === expected) return decodeSafetensors(bytes);
+  const bytes = readIfThere(file);
+  const digest = bytes === undefined ? "no file" : sha256(bytes);
+  if (bytes !== undefined && digest === expected) return decodeSafetensors(bytes);
   throw new MarquetryError("corrupt", `${file}: expected sha256 ${expected}, got ${digest}`);
 }
 
