@@ -41,6 +41,8 @@ const BEHAVIOURS = 6;
 const START_MS_MAX = 180_000;
 const HOUR_MS = 3_600_000;
 const startMs = Date.now() - HOUR_MS;
+/** When a product became available. */
+const dayMs = (item: number): number => Date.UTC(2026, 0, 1 + item);
 
 function erased(userId: string, atMs: number): ClickstreamEvent {
   return create(ClickstreamEventSchema, {
@@ -80,7 +82,7 @@ describe.each(deployments())("training from the running system on %s", (_, serve
     const { bus, index, bundle } = platform;
     await sendEmbedded(
       bus,
-      learned.itemIds.map((id, i) => encodedText(id, row(learned.text, i))),
+      learned.itemIds.map((id, i) => encodedText(id, row(learned.text, i), { atMs: dayMs(i) })),
     );
     await untilSettled(platform);
     const all = clicks();
@@ -117,6 +119,12 @@ describe.each(deployments())("training from the running system on %s", (_, serve
     expect(encoders).toEqual({ text: learned.bundle.encoders["text"] });
     const item = dataset.itemIds.indexOf("product-7");
     expect(Array.from(row(features["text"]!, item))).toEqual(Array.from(row(learned.text, 7)));
+    const { availableFromMs, askedAtMs } = dataset.dates!;
+    expect(availableFromMs.length).toBe(ITEMS);
+    expect(availableFromMs[item]).toBe(dayMs(7));
+    // The last of the six behaviours, a second apart, and the last but one.
+    expect(askedAtMs.test[0]).toBe(startMs + 1_000 * (BEHAVIOURS - 1));
+    expect(askedAtMs.valid[0]).toBe(startMs + 1_000 * (BEHAVIOURS - 2));
   });
 
   test("reads each behaviour once, in order of time, without erased users and dislikes", () => {

@@ -12,6 +12,7 @@ import { readSystemConfig, readTrainerConfig } from "./config.js";
 import type { Dataset } from "./dataset/dataset.js";
 import { countOf, DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER } from "./evaluate.command.js";
 import type { CommandOutput } from "./evaluate.command.js";
+import { chooseFreshness } from "./recipe/choose-freshness.js";
 import { chooseRanking, learnFusion, learnVectors, usersOf } from "./recipe/learn.js";
 import type { LearnedUsers, LearnOptions } from "./recipe/learn.js";
 import { INTEREST_KINDS, learnInterests } from "./recipe/learn-sequence.js";
@@ -94,16 +95,22 @@ export async function runTrain(args: readonly string[], output: CommandOutput): 
     ? learnInterests(prepared, learned.vectors, interests, { seed, report })
     : byPooling(prepared, learned);
   const createdBy = described(values, wanted);
-  const trained = await trainedBundle(prepared, vectors, ranking, createdBy, {
+  const serving = {
     served: learned.served,
     reranker: fitted?.model,
     neighbours: fitted?.neighbours,
     pooling,
-  });
+  };
+  const plain = await trainedBundle(prepared, vectors, ranking, createdBy, serving);
+  const freshness = await chooseFreshness(prepared, plain);
+  const trained =
+    freshness === undefined || freshness.weight === 0
+      ? plain
+      : await trainedBundle(prepared, vectors, ranking, createdBy, { ...serving, freshness });
   await writeBundleFolder(out, trained, prepared.dataset.itemIds, {
     createdBy,
     interactionsSha256: data,
-    ranking,
+    ranking: { ...ranking, ...(freshness && { freshness }) },
     ...(fitted !== undefined && { reranker: fitted.validation }),
     test: await bundleRows(prepared, trained),
   });

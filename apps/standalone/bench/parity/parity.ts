@@ -87,7 +87,7 @@ export async function offlineAnswer(
   const counts = countItems(histories, dataset.itemIds.length);
   const imputed = withImputedBehaviour(folder, features, dataset.itemIds.length);
   const interestOf = await graphInterests(imputed, features, counts.length, histories);
-  const scorerFor = servedScorer(imputed, features, counts, interestOf);
+  const scorerFor = servedScorer(imputed, features, counts, { interestOf });
   const lists = topLists({ histories, targets }, scorerFor(histories), { masked });
   return { prepared, folder, masked, histories, targets, counts, lists };
 }

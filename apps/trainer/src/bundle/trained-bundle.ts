@@ -13,6 +13,7 @@ import { zeroShotBundle } from "@marquetry/model/zero-shot";
 import { MarquetryError } from "@marquetry/runtime/errors";
 import type { Csr } from "../linear-algebra/csr.js";
 import { rowOf } from "../linear-algebra/rows.js";
+import type { FreshnessSettings } from "../recipe/choose-freshness.js";
 import type { RankingSettings } from "../recipe/learn.js";
 import { popularityFloor } from "../evaluation/pooled.js";
 import type { Prepared } from "../recipe/prepare.js";
@@ -42,6 +43,8 @@ export interface Serving {
   readonly reranker?: RerankerModel | undefined;
   /** Of the training part; carried where the re-ranker weighs them. */
   readonly neighbours?: Csr | undefined;
+  /** No weight unless given. */
+  readonly freshness?: FreshnessSettings | undefined;
   /** How services pool histories; by recency unless given. */
   readonly pooling?: ServedInterests | undefined;
 }
@@ -58,7 +61,12 @@ export async function trainedBundle(
   createdBy: string,
   serving: Serving = {},
 ): Promise<TrainedBundle> {
-  const { served, reranker, pooling = recencyInterests(vectors, ranking.decay) } = serving;
+  const {
+    served,
+    reranker,
+    freshness,
+    pooling = recencyInterests(vectors, ranking.decay),
+  } = serving;
   const { dataset, features, counts } = prepared;
   const {
     fusion,
@@ -87,7 +95,8 @@ export async function trainedBundle(
     similarity,
     ranking: {
       ...untrained,
-      weights: { ...servedWeights(ranking, counts), freshness: 0 },
+      weights: { ...servedWeights(ranking, counts), freshness: freshness?.weight ?? 0 },
+      ...(freshness && { freshnessHalfLifeMs: freshness.halfLifeMs }),
       popularityFloor: popularityScore(popularityFloor(counts), largestOf(counts)),
     },
     ...(reranker !== undefined && { reranker }),

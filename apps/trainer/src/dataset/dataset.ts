@@ -11,6 +11,8 @@ export interface Dataset {
   readonly splits: Splits;
   /** Where the data tell what kind of behaviour each was. */
   readonly behaviours?: Behaviours;
+  /** Where the data tell when products came. */
+  readonly dates?: Dates;
   /** By modality, one row per product. */
   readonly features: Readonly<Record<string, Matrix>>;
   /** By modality that is still to be encoded, one text per product. */
@@ -32,6 +34,14 @@ export interface Behaviours {
   /** By user, one number per place of `splits.train` and `splits.valid`. */
   readonly train: readonly Int32Array[];
   readonly valid: readonly Int32Array[];
+}
+
+/** Milliseconds since the epoch. */
+export interface Dates {
+  /** By product, when it became available. */
+  readonly availableFromMs: Float64Array;
+  /** By user, when what is to be found in each part was done; NaN for those who are not asked. */
+  readonly askedAtMs: Readonly<Record<"valid" | "test", Float64Array>>;
 }
 
 export interface Splits {

@@ -1,7 +1,7 @@
 /** Splits made by the reader, of events in order of time. */
 import { mulberry32 } from "@marquetry/model/random";
 import { shuffle } from "../training/examples.js";
-import type { Splits } from "./dataset.js";
+import type { Behaviours, Splits } from "./dataset.js";
 import type { Event } from "./events.js";
 
 /** Shares of train, valid and test; they sum to 1. */
@@ -25,9 +25,9 @@ export type SplitRule =
 
 export interface MadeSplits {
   readonly splits: Splits;
-  /** By user, the behaviour types of `splits.train` and `splits.valid`, place by place. */
-  readonly train: readonly Int32Array[];
-  readonly valid: readonly Int32Array[];
+  readonly behaviours: Pick<Behaviours, "train" | "valid">;
+  /** By user, the time of the first product of each part; NaN where there is none. */
+  readonly askedAt: Readonly<Record<"valid" | "test", Float64Array>>;
 }
 
 type Part = "train" | "valid" | "test";
@@ -41,6 +41,8 @@ export function makeSplits(byUser: readonly (readonly Event[])[], rule: SplitRul
     cuts.map((each) => Int32Array.from(each[name], ({ item }) => item));
   const types = (name: Part): Int32Array[] =>
     cuts.map((each) => Int32Array.from(each[name], ({ behaviour }) => behaviour));
+  const firstTimes = (name: Part): Float64Array =>
+    Float64Array.from(cuts, (each) => each[name][0]?.at ?? Number.NaN);
   return {
     splits: {
       train: part("train"),
@@ -48,8 +50,8 @@ export function makeSplits(byUser: readonly (readonly Event[])[], rule: SplitRul
       test: part("test"),
       testHistory: rule.kind === "random" ? "train" : "train-and-valid",
     },
-    train: types("train"),
-    valid: types("valid"),
+    behaviours: { train: types("train"), valid: types("valid") },
+    askedAt: { valid: firstTimes("valid"), test: firstTimes("test") },
   };
 }
 

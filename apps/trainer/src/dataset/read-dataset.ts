@@ -70,7 +70,7 @@ async function readInteractions(
   }
   const file = join(directory, interactions.file);
   const events = await readEvents(file, interactions.split, itemIds);
-  const { splits, ...behaviourTypes } = makeSplits(events.byUser, interactions.split);
+  const { splits, behaviours } = makeSplits(events.byUser, interactions.split);
   const { kind } = interactions.split;
   return {
     files: { train: file, valid: `${file}, split ${kind}`, test: `${file}, split ${kind}` },
@@ -78,7 +78,7 @@ async function readInteractions(
     splits,
     itemIds: events.itemIds,
     ...(events.behaviourTypes.length > 0 && {
-      behaviours: { types: events.behaviourTypes, ...behaviourTypes },
+      behaviours: { types: events.behaviourTypes, ...behaviours },
     }),
   };
 }

@@ -61,7 +61,9 @@ describe("a bundle scores by the services' functions what the trainer measured, 
   ) {
     const trained = await trainedBundle(prepared, vectors, ranking, "test", { pooling });
     const interestOf = await graphInterests(trained, { text }, items, histories);
-    const served = servedScorer(trained, { text }, counts, interestOf)(histories, actions)(users);
+    const served = servedScorer(trained, { text }, counts, { interestOf })(histories, actions)(
+      users,
+    );
     measured.data.forEach((score, i) => expect(served.data[i]).toBeCloseTo(score, 5));
     return trained;
   }
@@ -185,6 +187,23 @@ test("neighbours are carried where the re-ranker weighs them, and are known by t
   added(turned, 16).forEach((x, i) => expect(x).toBeCloseTo(i === 18 ? expected : 0, 5));
   const gone = turned.with(18, "another");
   added(gone, 16).forEach((x) => expect(x).toBeCloseTo(0, 5));
+});
+
+test("freshness is added by the age at which each user is asked", async () => {
+  const dayMs = 86_400_000;
+  const freshness = { weight: 0.3, halfLifeMs: 10 * dayMs };
+  const trained = await trainedBundle(prepared, vectors, ranking, "test", { freshness });
+  const availableFromMs = Float64Array.from({ length: items }, (_, i) => i * dayMs);
+  const times = { availableFromMs, askedAtMs: Float64Array.of(15 * dayMs, 40 * dayMs) };
+  const plain = servedScorer(trained, { text }, counts)(histories)(users);
+  const served = servedScorer(trained, { text }, counts, { times })(histories)(users);
+  // The second user is asked first. Product 19 was not there yet when the first user was asked.
+  const added = (place: number, item: number): number =>
+    rowOf(served, place)[item]! - rowOf(plain, place)[item]!;
+  expect(added(0, 10)).toBeCloseTo(0.3 * 2 ** -3, 5);
+  expect(added(1, 5)).toBeCloseTo(0.3 * 2 ** -1, 5);
+  expect(added(1, 15)).toBeCloseTo(0.3, 5);
+  expect(added(1, 19)).toBe(0);
 });
 
 test("a bundle whose similarity the evaluation does not know is refused", async () => {

@@ -1,6 +1,7 @@
 /** Ranking by a bundle with the very functions that services call. */
 import { openInterests } from "@marquetry/backends/inference/interests";
 import { BEHAVIOUR_MODALITY } from "@marquetry/model/bundle";
+import type { Bundle } from "@marquetry/model/bundle";
 import { fuse, fusedDims } from "@marquetry/model/fusion";
 import { pool } from "@marquetry/model/interests";
 import { matrix } from "@marquetry/model/matrix";
@@ -20,18 +21,26 @@ import { largestOf, modalityVectors } from "../bundle/trained-bundle.js";
 import { rowOf } from "../linear-algebra/rows.js";
 import { rerankedScorer, vectorsBySpace } from "../reranking/reranked.js";
 import { contentRows, createImpute, imputedRows } from "../representation/imputation.js";
+import { freshnessAt } from "./asked-at.js";
+import type { AskedAt } from "./asked-at.js";
 import type { ScorerFor } from "./choose.js";
 import { addPrior, nearestScores } from "./pooled.js";
 
 /** Within what may wait for a sequence model. */
 const HISTORIES_AT_ONCE = 1_024;
 
+export interface ServedOptions {
+  /** For a bundle with a sequence model, see `graphInterests`. */
+  readonly interestOf?: InterestOf | undefined;
+  /** Where they are known; freshness counts nothing elsewhere. */
+  readonly times?: AskedAt | undefined;
+}
+
 /**
- * score = w_s max_k u_k'v + w_p popularity, with products fused and histories pooled by
+ * score = w_s max_k u_k'v + w_p popularity + w_f freshness, with products fused and histories pooled by
  * packages/model; then re-ranked where the bundle has a re-ranker.
  * @param features vectors of the bundle's encoders, one row per product
  * @param counts by product
- * @param interestOf for a bundle with a sequence model, see `graphInterests`
  * @throws MarquetryError `invalid` where the bundle wants an encoder or dimensions that the features
  *   do not have, or another similarity than the dot product
  */
@@ -39,7 +48,7 @@ export function servedScorer(
   folder: BundleFolder,
   features: Readonly<Record<string, Matrix>>,
   counts: Float64Array,
-  interestOf?: InterestOf,
+  { interestOf, times }: ServedOptions = {},
 ): ScorerFor {
   const { bundle, behaviour } = folder;
   const { similarity } = bundle;
@@ -64,7 +73,9 @@ export function servedScorer(
     });
     const scores = nearestScores(interests, items, (rows) => towered(similarity, "user", rows));
     for (let i = 0; i < scores.data.length; i += 1) scores.data[i]! *= weights.similarity;
-    return addPrior(scores, prior);
+    addPrior(scores, prior);
+    if (times !== undefined && weights.freshness > 0) addFreshness(scores, users, times, bundle);
+    return scores;
   };
   if (bundle.reranker === undefined) return scorerFor;
   const vectorOf = vectorsBySpace({
@@ -77,6 +88,20 @@ export function servedScorer(
     { scorerFor, weights, popularity, vectorOf, neighboursOf },
     bundle.reranker,
   );
+}
+
+function addFreshness(
+  scores: Matrix,
+  users: Int32Array,
+  times: AskedAt,
+  { ranking: { weights, freshnessHalfLifeMs } }: Bundle,
+): void {
+  for (const [i, user] of users.entries()) {
+    const row = rowOf(scores, i);
+    for (let item = 0; item < row.length; item += 1) {
+      row[item]! += weights.freshness * freshnessAt(times, user, item, freshnessHalfLifeMs);
+    }
+  }
 }
 
 /** The bundle's neighbours as services read them, those that the dataset has. */

@@ -2,6 +2,7 @@
 import type { Matrix } from "@marquetry/model/matrix";
 import type { BundleFolder } from "../bundle/bundle-folder.js";
 import { questionOf } from "../dataset/dataset.js";
+import { askedAt } from "../evaluation/asked-at.js";
 import { easeScorer, itemKnnScorer, popularityScorer } from "../evaluation/baselines.js";
 import { choose, figuresOf } from "../evaluation/choose.js";
 import { coldProductFigures, withColdProducts } from "../evaluation/cold-products.js";
@@ -201,8 +202,9 @@ export async function bundleRows(prepared: Prepared, folder: BundleFolder): Prom
   const { dataset, features, counts } = prepared;
   const exported = withImputedBehaviour(folder, features, counts.length);
   const { histories } = questionOf(dataset, "test");
+  const times = dataset.dates && askedAt(dataset.dates, "test");
   const interestOf = await graphInterests(exported, features, counts.length, histories);
-  const scorerFor = servedScorer(exported, features, counts, interestOf);
+  const scorerFor = servedScorer(exported, features, counts, { interestOf, times });
   const { id, reranker } = folder.bundle;
   const label = reranker === undefined ? {} : { beyondPublished: RERANKED };
   return rulesOf(prepared).map((rule) =>

@@ -36,7 +36,7 @@ const PAGE_POINTS = 256;
  */
 export async function prepareSystem(parts: SystemParts): Promise<Prepared> {
   const { bundle, name, report } = parts;
-  const { itemIds, features } = await readCatalogue(parts);
+  const { itemIds, features, availableFromMs } = await readCatalogue(parts);
   report(`${itemIds.length} products, ${Object.keys(features).join(", ")}`);
   const { byUser, unusable } = await readClicks(parts.bus);
   const itemOf = new Map(itemIds.map((id, item) => [id, item]));
@@ -45,7 +45,7 @@ export async function prepareSystem(parts: SystemParts): Promise<Prepared> {
     .filter((list) => list.length > 0);
   const behaviours = events.reduce((sum, { length }) => sum + length, 0);
   report(`${events.length} users, ${behaviours} behaviours, ${unusable} unusable records`);
-  const { splits, ...behaviourTypes } = makeSplits(events, { kind: "leave-one-out" });
+  const { splits, behaviours: types, askedAt } = makeSplits(events, { kind: "leave-one-out" });
   const asked = splits.test.filter((list) => list.length > 0).length;
   if (asked < 2) {
     const message =
@@ -63,7 +63,8 @@ export async function prepareSystem(parts: SystemParts): Promise<Prepared> {
     itemIds,
     ordered: true,
     splits,
-    behaviours: { types: POSITIVE_ACTIONS, ...behaviourTypes },
+    behaviours: { types: POSITIVE_ACTIONS, ...types },
+    dates: { availableFromMs, askedAtMs: askedAt },
     features: {},
     texts: {},
   };
@@ -75,12 +76,21 @@ interface Catalogue {
   readonly itemIds: readonly string[];
   /** By modality that some product has, one row per product; zero where it lacks it. */
   readonly features: Readonly<Record<string, Matrix>>;
+  /** By product. */
+  readonly availableFromMs: Float64Array;
+}
+
+interface CatalogueEntry {
+  readonly id: string;
+  readonly availableFromMs: number;
 }
 
 async function readCatalogue({ bundle, index }: SystemParts): Promise<Catalogue> {
-  const found: { readonly id: string; readonly vectors: Point["vectors"] }[] = [];
+  const found: (Pick<Point, "vectors"> & CatalogueEntry)[] = [];
   for await (const points of cataloguePages(index, bundle, PAGE_POINTS)) {
-    for (const { payload, vectors } of points) found.push({ id: payload.productId, vectors });
+    for (const { payload, vectors } of points) {
+      found.push({ id: payload.productId, availableFromMs: payload.availableFromMs, vectors });
+    }
   }
   found.sort((a, b) => (a.id < b.id ? -1 : 1));
   const features: Record<string, Matrix> = {};
@@ -96,7 +106,11 @@ async function readCatalogue({ bundle, index }: SystemParts): Promise<Catalogue>
     const message = `collection of bundle ${bundle.id}: expected products with vectors`;
     throw new MarquetryError("invalid", message);
   }
-  return { itemIds: found.map(({ id }) => id), features };
+  return {
+    itemIds: found.map(({ id }) => id),
+    features,
+    availableFromMs: Float64Array.from(found, (product) => product.availableFromMs),
+  };
 }
 
 function toEvents(clicks: readonly Click[], itemOf: ReadonlyMap<string, number>): Event[] {
