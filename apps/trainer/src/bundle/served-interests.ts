@@ -4,6 +4,7 @@ import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
 import { POSITIVE_ACTIONS } from "../dataset/actions.js";
 import { interestFactors, pooledVector } from "../evaluation/pooled.js";
+import type { PooledInterests } from "../evaluation/pooled.js";
 import { rowOf } from "../linear-algebra/rows.js";
 import { sequenceGraph } from "../sequence/onnx.js";
 import { interestsOf } from "../sequence/sequence-scorer.js";
@@ -54,13 +55,19 @@ export function recencyInterests(
   };
 }
 
+/** The attention as pooling takes it. @param vectors shape [products, d] */
+export function pooledInterests(vectors: Matrix, attention: InterestAttention): PooledInterests {
+  return { scores: contentScores(vectors, attention), biases: attention.biases };
+}
+
 /** As `recencyInterests`, each behaviour weighed by what and of which action it is as well. */
 export function attentionInterests(
   vectors: Matrix,
   decay: number,
-  { query, key, biases }: InterestAttention,
+  attention: InterestAttention,
 ): ServedInterests {
-  const interests = { scores: contentScores(vectors, { query, key }), biases };
+  const { query, key, biases } = attention;
+  const interests = pooledInterests(vectors, attention);
   const byAction = POSITIVE_ACTIONS.map((action, i) => [action, biases[i]!] as const);
   return {
     model: ({ actions, negativeShare }) => ({

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
 import { ZERO_SHOT_ACTIONS } from "@marquetry/model/zero-shot";
+import { pooledInterests } from "../bundle/served-interests.js";
 import type { InterestAttention } from "../bundle/served-interests.js";
 import { POSITIVE_ACTIONS } from "../dataset/actions.js";
 import { questionOf } from "../dataset/dataset.js";
@@ -23,7 +24,6 @@ import type { ScorerKind } from "../training/scorer.js";
 import type { BestEpoch, Checkpoint } from "../training/checkpoint.js";
 import { trainEpochs } from "../training/train.js";
 import type { TrainSettings } from "../training/train.js";
-import { contentScores } from "../training/pooling.js";
 import type { Prepared } from "./prepare.js";
 
 /** Weights of the pooled ranking. */
@@ -184,7 +184,8 @@ function bestEpoch(
     report(`${dataset.name}, seed ${settings.seed}: goes on after epoch ${kept.state.epoch}`);
   }
   let best = kept?.best;
-  const { actions } = questionOf(dataset, "valid");
+  // Nothing else learns from them.
+  const actions = shape.interests && questionOf(dataset, "valid").actions;
   for (const done of trainEpochs(shape, splits.train, settings, { actions, state: kept?.state })) {
     const { epoch, loss, decay, vectors, state } = done;
     const ranking = { decay: dataset.ordered ? 0.6 : 1, popularity: 0.02 };
@@ -208,16 +209,8 @@ function describedShape({ items, dims, scorer, towers, interests, graph, content
   const modalities = Object.entries(content).map(([name, { cols, data }]) => {
     return [name, cols, createHash("sha256").update(data).digest("hex")];
   });
-  return {
-    items,
-    dims,
-    scorer,
-    towers,
-    interests,
-    share: graph?.share,
-    layers: graph?.layers,
-    modalities,
-  };
+  const neighbours = graph && { share: graph.share, layers: graph.layers };
+  return { items, dims, scorer, towers, interests, neighbours, modalities };
 }
 
 /** What was learned about users, beside the products' vectors. */
@@ -239,12 +232,9 @@ export function usersOf(shape: TowerShape, parameters: Parameters): LearnedUsers
 export function rankingOf(
   { counts }: Prepared,
   vectors: Matrix,
-  { towers, interests: learned }: LearnedUsers = {},
+  { towers, interests: attention }: LearnedUsers = {},
 ) {
-  const interests = learned && {
-    scores: contentScores(vectors, learned),
-    biases: learned.biases,
-  };
+  const interests = attention && pooledInterests(vectors, attention);
   return ({ decay, popularity }: RankingSettings): ScorerFor =>
     (histories, actions) =>
       pooledScorer({

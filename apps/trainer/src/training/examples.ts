@@ -63,8 +63,9 @@ export function* epochBatches(
   }
   const order = Array.from(users.keys());
   shuffle(order, uniform);
-  const products = Int32Array.from(new Set(train.flatMap((history) => Array.from(history)))).sort();
-  const count = Math.min(rules.drawn ?? 0, products.length);
+  const drawn = rules.drawn ?? 0;
+  const products = drawn > 0 ? productsOf(train) : new Int32Array();
+  const count = Math.min(drawn, products.length);
   for (let from = 0; from < order.length; from += rules.batchRows) {
     const rows = order.slice(from, from + rules.batchRows);
     const known = (lists: readonly Int32Array[]): Int32Array[] =>
@@ -82,6 +83,13 @@ export function* epochBatches(
       }),
     };
   }
+}
+
+/** In rising order. */
+function productsOf(train: readonly Int32Array[]): Int32Array {
+  const products = new Set<number>();
+  for (const history of train) for (const item of history) products.add(item);
+  return Int32Array.from(products).sort();
 }
 
 /** As many without repetition, each as likely; `values` change their order. */
