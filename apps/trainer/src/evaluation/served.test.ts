@@ -5,6 +5,7 @@ import type { Matrix } from "@marquetry/model/matrix";
 import { mulberry32, randomVector } from "@marquetry/model/random";
 import { poolSeveral } from "@marquetry/model/several-interests";
 import { dot } from "@marquetry/model/vector";
+import { preparedWithText } from "../../test/prepared.js";
 import {
   attentionInterests,
   recencyInterests,
@@ -15,7 +16,6 @@ import { DATASET_ACTION } from "../dataset/actions.js";
 import { trainedBundle } from "../bundle/trained-bundle.js";
 import { normaliseRows, rowOf } from "../linear-algebra/rows.js";
 import { rankingOf } from "../recipe/learn.js";
-import type { Prepared } from "../recipe/prepare.js";
 import { identityGain } from "../sequence/identity.js";
 import { sequenceGraph } from "../sequence/onnx.js";
 import { startSequence } from "../sequence/parameters.js";
@@ -33,21 +33,13 @@ const counts = Float64Array.from({ length: items }, (_, i) => 1 + i);
 const text = matrix(items, 6, randomVector(uniform, items * 6));
 const vectors = normaliseRows(matrix(items, dims, randomVector(uniform, items * dims)));
 const histories = [Int32Array.of(3, 1, 3), Int32Array.of(19)];
-const prepared: Prepared = {
-  dataset: {
-    name: "tiny",
-    itemIds: Array.from({ length: items }, (_, i) => String(i)),
-    ordered: true,
-    splits: { train: histories, valid: [], test: [], testHistory: "train" },
-    features: {},
-    texts: {},
-  },
-  features: { text },
-  encoders: { text: { encoder: "words", dims: 6 } },
-  content: {},
-  whitenings: {},
-  counts,
-};
+const dataset = {
+  name: "tiny",
+  itemIds: Array.from({ length: items }, (_, i) => String(i)),
+  ordered: true,
+  splits: { train: histories, valid: [], test: [], testHistory: "train" },
+} as const;
+const prepared = preparedWithText(dataset, text, counts);
 const ranking = { decay: 0.7, popularity: 0.05 };
 const prior = popularityPrior(counts, ranking.popularity);
 const identity = { dims: 2, length: 0.5, push: 1.3 };

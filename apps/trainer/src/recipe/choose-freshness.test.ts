@@ -1,6 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { matrix } from "@marquetry/model/matrix";
 import { mulberry32, randomVector } from "@marquetry/model/random";
+import { preparedWithText } from "../../test/prepared.js";
 import { trainedBundle } from "../bundle/trained-bundle.js";
 import { countItems } from "../dataset/dataset.js";
 import { normaliseRows } from "../linear-algebra/rows.js";
@@ -23,22 +24,14 @@ const asked = new Float64Array(USERS).fill(NOW_MS);
 const dates = { availableFromMs, askedAtMs: { valid: asked, test: asked } };
 
 function preparedWith(valid: readonly Int32Array[], known = true): Prepared {
-  return {
-    dataset: {
-      name: "dated",
-      itemIds: Array.from({ length: ITEMS }, (_, i) => String(i)),
-      ordered: true,
-      splits: { train, valid, test: valid, testHistory: "train" },
-      ...(known && { dates }),
-      features: {},
-      texts: {},
-    },
-    features: { text },
-    encoders: { text: { encoder: "words", dims: 6 } },
-    content: {},
-    whitenings: {},
-    counts: countItems(train, ITEMS),
-  };
+  const dataset = {
+    name: "dated",
+    itemIds: Array.from({ length: ITEMS }, (_, i) => String(i)),
+    ordered: true,
+    splits: { train, valid, test: valid, testHistory: "train" },
+    ...(known && { dates }),
+  } as const;
+  return preparedWithText(dataset, text, countItems(train, ITEMS));
 }
 
 async function chosen(prepared: Prepared) {
