@@ -1,16 +1,11 @@
 /** Retrieval: the products worth scoring, from the catalogue. */
 import { FUSED_VECTOR } from "@marquetry/backends/vector-index";
-import type {
-  Point,
-  PointFilter,
-  PointPayload,
-  ScoredPoint,
-} from "@marquetry/backends/vector-index";
+import type { FoundPoint, PointFilter, ScoredPoint } from "@marquetry/backends/vector-index";
 import type { Catalogue } from "./catalogue.js";
 import type { Popularity } from "./popularity.js";
 
 export interface Candidate {
-  readonly product: PointPayload;
+  readonly product: FoundPoint["payload"];
   /** Dot products with the query's vectors, in their order; undefined where there are none, or the
    * product has no vector. */
   readonly dots?: readonly number[];
@@ -54,7 +49,7 @@ export function createFindCandidates(catalogue: Catalogue): FindCandidates {
       const vectors = withVectors ? [FUSED_VECTOR] : [];
       return catalogue.query({ vector, using: FUSED_VECTOR, limit, filter: among, vectors });
     };
-    const scan = async (limit: number, among: PointFilter): Promise<Point[]> =>
+    const scan = async (limit: number, among: PointFilter): Promise<FoundPoint[]> =>
       limit === 0 ? [] : catalogue.scan({ orderBy: "availableFromMs", limit, filter: among });
 
     const [nearest, fresh, popular] = await Promise.all([
@@ -89,7 +84,7 @@ export function createFindCandidates(catalogue: Catalogue): FindCandidates {
  * @param scored by query vector
  */
 function together(
-  scanned: readonly Point[],
+  scanned: readonly FoundPoint[],
   scored: readonly (readonly ScoredPoint[])[],
 ): Candidate[] {
   const found = new Map<string, Candidate>();
@@ -107,6 +102,6 @@ function together(
   return [...found.values()];
 }
 
-function idsOf(points: readonly Point[]): Set<string> {
+function idsOf(points: readonly FoundPoint[]): Set<string> {
   return new Set(points.map(({ payload }) => payload.productId));
 }

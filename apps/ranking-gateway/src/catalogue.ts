@@ -1,6 +1,7 @@
 /** The products of one bundle, as the gateway reads them from the index. */
 import { productCollection } from "@marquetry/backends/vector-index";
 import type {
+  FoundPoint,
   Point,
   PointFilter,
   Scan,
@@ -13,7 +14,7 @@ import { MarquetryError, toMarquetryError } from "@marquetry/runtime/errors";
 export interface Catalogue {
   retrieve(productIds: readonly string[], vectors: readonly string[]): Promise<Map<string, Point>>;
   query(query: VectorQuery): Promise<ScoredPoint[]>;
-  scan(scan: Scan): Promise<Point[]>;
+  scan(scan: Scan): Promise<FoundPoint[]>;
   count(filter?: PointFilter): Promise<number>;
 }
 

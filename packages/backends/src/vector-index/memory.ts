@@ -11,6 +11,7 @@ import {
 } from "./checks.js";
 import type {
   CollectionSpec,
+  FoundPoint,
   Point,
   PointFilter,
   PointPayload,
@@ -83,7 +84,7 @@ export function createMemoryVectorIndex(): VectorIndex {
       const vectors = query.vectors ?? [];
       return best
         .sorted()
-        .map(({ slot, score }) => Object.assign(readPoint(stored, slot, vectors), { score }));
+        .map(({ slot, score }) => Object.assign(readFoundPoint(stored, slot, vectors), { score }));
     },
 
     async scan(collection, scan) {
@@ -94,7 +95,7 @@ export function createMemoryVectorIndex(): VectorIndex {
       for (const [slot, payload] of stored.payloads.entries()) {
         if (passes(payload)) best.offer(slot, payload[scan.orderBy]);
       }
-      return best.sorted().map(({ slot }) => readPoint(stored, slot, []));
+      return best.sorted().map(({ slot }) => readFoundPoint(stored, slot, []));
     },
 
     async page(collection, page) {
@@ -253,6 +254,24 @@ function writeRow(packed: PackedVectors, slot: number, vector: Float32Array | un
 }
 
 function readPoint(collection: Collection, slot: number, names: readonly string[]): Point {
+  return { payload: collection.payloads[slot]!, vectors: readVectors(collection, slot, names) };
+}
+
+function readFoundPoint(
+  collection: Collection,
+  slot: number,
+  names: readonly string[],
+): FoundPoint {
+  const { productId, title, groupId, modalities, availableFromMs } = collection.payloads[slot]!;
+  const payload = { productId, title, groupId, modalities, availableFromMs };
+  return { payload, vectors: readVectors(collection, slot, names) };
+}
+
+function readVectors(
+  collection: Collection,
+  slot: number,
+  names: readonly string[],
+): Record<string, Float32Array> {
   const vectors: Record<string, Float32Array> = {};
   for (const name of names) {
     const packed = packedVectors(collection, name);
@@ -261,7 +280,7 @@ function readPoint(collection: Collection, slot: number, names: readonly string[
     if (page === undefined || page.present[row] === 0) continue;
     vectors[name] = page.values.slice(row * packed.size, (row + 1) * packed.size);
   }
-  return { payload: collection.payloads[slot]!, vectors };
+  return vectors;
 }
 
 /** A frozen copy: neither the writer nor a reader can change what is stored. */

@@ -13,6 +13,7 @@ import {
 } from "./checks.js";
 import type {
   CollectionSpec,
+  FoundPoint,
   ModalityOutcome,
   Point,
   PointFilter,
@@ -96,11 +97,13 @@ export function createQdrantVectorIndex(options: QdrantOptions): VectorIndex {
           using: query.using,
           limit: query.limit,
           filter: livePointsFilter(query.filter),
-          with_payload: true,
+          with_payload: FOUND_KEYS,
           with_vector: vectorSelector(query.vectors ?? []),
         }),
       );
-      const scored = points.map((point) => Object.assign(readPoint(point), { score: point.score }));
+      const scored = points.map((point) =>
+        Object.assign(readFoundPoint(point), { score: point.score }),
+      );
       return scored.sort((a, b) => b.score - a.score || compareProductIds(a, b));
     },
 
@@ -112,12 +115,12 @@ export function createQdrantVectorIndex(options: QdrantOptions): VectorIndex {
           order_by: { key: "available_from_ms", direction: "desc" },
           limit: scan.limit,
           filter: livePointsFilter(scan.filter),
-          with_payload: true,
+          with_payload: FOUND_KEYS,
           with_vector: false,
         }),
       );
       return points
-        .map(readPoint)
+        .map(readFoundPoint)
         .sort(
           (a, b) => b.payload[scan.orderBy] - a.payload[scan.orderBy] || compareProductIds(a, b),
         );
@@ -209,6 +212,16 @@ const storedPayload = z.object({
     )
     .optional(),
 });
+
+/** The part of it that searches bring. */
+const foundPayload = storedPayload.pick({
+  product_id: true,
+  title: true,
+  group_id: true,
+  modalities: true,
+  available_from_ms: true,
+});
+const FOUND_KEYS = Object.keys(foundPayload.shape);
 
 const INDEXED_FIELDS = {
   product_id: "keyword",
@@ -374,34 +387,58 @@ function mapValues<From, To>(
   return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, map(value)]));
 }
 
-function readPoint(record: { id: string | number; payload?: unknown; vector?: unknown }): Point {
-  const { data: stored, error } = storedPayload.safeParse(record.payload);
-  if (stored === undefined) {
-    throw new MarquetryError("corrupt", `point ${record.id} is not one of ours`, { cause: error });
-  }
+interface StoredRecord {
+  readonly id: string | number;
+  readonly payload?: unknown;
+  readonly vector?: unknown;
+}
+
+function readPoint(record: StoredRecord): Point {
+  const stored = readPayload(storedPayload, record);
   const payload: PointPayload = {
-    productId: stored.product_id,
+    ...foundPayloadOf(stored),
     revision: stored.revision,
     removed: stored.removed,
-    title: stored.title,
     categories: stored.categories,
     brand: stored.brand,
     ...(stored.price === undefined ? {} : { price: stored.price }),
     currency: stored.currency,
     availability: stored.availability,
-    availableFromMs: stored.available_from_ms,
-    groupId: stored.group_id,
-    modalities: stored.modalities,
     encoders: stored.encoders,
     ...(stored.version === undefined ? {} : { version: stored.version }),
     ...(stored.removed_revision === undefined ? {} : { removedRevision: stored.removed_revision }),
     ...(stored.outcomes === undefined ? {} : { outcomes: mapValues(stored.outcomes, readOutcome) }),
   };
-  const vectors: Record<string, Float32Array> = {};
-  for (const [name, values] of Object.entries(record.vector ?? {})) {
-    vectors[name] = Float32Array.from(values as number[]);
+  return { payload, vectors: readVectors(record) };
+}
+
+function readFoundPoint(record: StoredRecord): FoundPoint {
+  const payload = foundPayloadOf(readPayload(foundPayload, record));
+  return { payload, vectors: readVectors(record) };
+}
+
+function readPayload<Payload>(schema: z.ZodType<Payload>, { id, payload }: StoredRecord): Payload {
+  const { data, error } = schema.safeParse(payload);
+  if (data === undefined) {
+    throw new MarquetryError("corrupt", `point ${id} is not one of ours`, { cause: error });
   }
-  return { payload, vectors };
+  return data;
+}
+
+function foundPayloadOf(stored: z.infer<typeof foundPayload>): FoundPoint["payload"] {
+  return {
+    productId: stored.product_id,
+    title: stored.title,
+    groupId: stored.group_id,
+    modalities: stored.modalities,
+    availableFromMs: stored.available_from_ms,
+  };
+}
+
+function readVectors({ vector }: StoredRecord): Record<string, Float32Array> {
+  return mapValues((vector ?? {}) as Record<string, number[]>, (values) =>
+    Float32Array.from(values),
+  );
 }
 
 function vectorSelector(names: readonly string[]): string[] | false {
@@ -430,7 +467,7 @@ function livePointsFilter(filter: PointFilter = {}) {
   return mustNot.length === 0 ? { must } : { must, must_not: mustNot };
 }
 
-function compareProductIds(a: Point, b: Point): number {
+function compareProductIds(a: FoundPoint, b: FoundPoint): number {
   return a.payload.productId < b.payload.productId ? -1 : 1;
 }
 

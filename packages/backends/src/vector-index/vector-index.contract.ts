@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/gl
 import {
   LIMIT_MAX,
   type CollectionSpec,
+  type FoundPoint,
   type Point,
   type PointFilter,
   type PointPayload,
@@ -267,6 +268,17 @@ export function describeVectorIndex(name: string, open: () => VectorIndex): void
         });
         await index.upsert(collection, [{ payload, vectors: {} }]);
         expect((await stored(collection, "p"))?.payload).toEqual(payload);
+      });
+
+      test("searches bring what products are ordered and shown by, and no more", async () => {
+        const collection = await newCollection();
+        await index.upsert(collection, [point("p")]);
+        const { productId, title, groupId, modalities, availableFromMs } = payloadOf("p");
+        const payload = { productId, title, groupId, modalities, availableFromMs };
+        const query = { vector: f32(1, 0, 0, 0), using: "fused", limit: 1 };
+        expect(await index.query(collection, query)).toEqual([{ payload, vectors: {}, score: 1 }]);
+        const scan = { orderBy: "availableFromMs", limit: 1 } as const;
+        expect(await index.scan(collection, scan)).toEqual([{ payload, vectors: {} }]);
       });
 
       test("what was handed in or out can be changed without changing what is stored", async () => {
@@ -734,11 +746,11 @@ function dotOf(a: Float32Array, b: Float32Array): number {
   return a.reduce((sum, value, i) => sum + value * b[i]!, 0);
 }
 
-function idOf({ payload }: Point): string {
+function idOf({ payload }: FoundPoint): string {
   return payload.productId;
 }
 
-function idsOf(points: readonly Point[]): string[] {
+function idsOf(points: readonly FoundPoint[]): string[] {
   return points.map(idOf);
 }
 

@@ -45,7 +45,7 @@ export interface VectorIndex {
   query(collection: string, query: VectorQuery): Promise<ScoredPoint[]>;
 
   /** Points without a vector query, the highest value of `orderBy` first. */
-  scan(collection: string, scan: Scan): Promise<Point[]>;
+  scan(collection: string, scan: Scan): Promise<FoundPoint[]>;
 
   /**
    * All live points, page by page, in an order of the index's own: one that is stored from the first
@@ -143,7 +143,18 @@ export interface ModalityOutcome {
   readonly vectorDigest?: number;
 }
 
-export interface ScoredPoint extends Point {
+/**
+ * What `query` and `scan` bring: of the payload no more than products are ordered and shown by. They
+ * bring hundreds of points for each answer, and reading the rest would be most of its cost.
+ */
+export interface FoundPoint extends Pick<Point, "vectors"> {
+  readonly payload: Pick<
+    PointPayload,
+    "productId" | "title" | "groupId" | "modalities" | "availableFromMs"
+  >;
+}
+
+export interface ScoredPoint extends FoundPoint {
   readonly score: number;
 }
 
