@@ -61,17 +61,17 @@ export function createFindCandidates(catalogue: Catalogue): FindCandidates {
     const unread = popular
       .map(({ productId }) => productId)
       .filter((productId) => !foundIds.has(productId));
+    const scored = await Promise.all(
+      near.map((vector, k) => {
+        const own = idsOf(nearest[k]!);
+        const productIdsAny = [...foundIds, ...unread].filter((id) => !own.has(id));
+        return nearestTo(vector, productIdsAny.length, { ...filter, productIdsAny });
+      }),
+    );
     // A product without a vector is found by `scan` alone.
-    const [scanned, scored] = await Promise.all([
-      scan(unread.length, { ...filter, productIdsAny: unread }),
-      Promise.all(
-        near.map((vector, k) => {
-          const own = idsOf(nearest[k]!);
-          const productIdsAny = [...foundIds, ...unread].filter((id) => !own.has(id));
-          return nearestTo(vector, productIdsAny.length, { ...filter, productIdsAny });
-        }),
-      ),
-    ]);
+    const scoredIds = idsOf(scored.flat());
+    const productIdsAny = unread.filter((id) => !scoredIds.has(id));
+    const scanned = await scan(productIdsAny.length, { ...filter, productIdsAny });
     const points = near.map((_, k) => [...nearest[k]!, ...scored[k]!]);
     const full = nearest.some(({ length }) => length === query.nearest);
     const more = near.length === 0 ? fresh.length === query.freshest : full;

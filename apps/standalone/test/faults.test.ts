@@ -1,21 +1,16 @@
 /** The four services as separate processes on real servers of their own, some of which die. */
 import { randomUUID } from "node:crypto";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { status } from "@grpc/grpc-js";
-import { openEventBus } from "@marquetry/backends/event-bus/open";
-import { openProfileStore } from "@marquetry/backends/profile-store/open";
 import { productCollection } from "@marquetry/backends/vector-index";
-import { openVectorIndex } from "@marquetry/backends/vector-index/open";
 import { freePorts, stackDown, stackUp, startServer, stopServer } from "@marquetry/infra/stack";
 import { defaultCacheDirectory } from "@marquetry/infra/stack/config";
 import type { ServerName, StackOptions } from "@marquetry/infra/stack/options";
-import { BUNDLE_FILES, encodeBundle } from "@marquetry/model/bundle";
 import type { Bundle } from "@marquetry/model/bundle";
 import { defaultBundle } from "@marquetry/model/zero-shot";
-import { createLogger } from "@marquetry/runtime/logger";
 import { toProductChange } from "../src/catalogue.js";
 import type { ServiceName } from "../src/platform.js";
 import { createRecommendationClient } from "../src/recommendation-client.js";
@@ -27,7 +22,7 @@ import {
   sendEvents,
   until,
 } from "./journey.js";
-import { startServiceProcess } from "./service-process.js";
+import { openClients, startServiceProcess, writeBundle } from "./service-process.js";
 import type { ServiceProcess } from "./service-process.js";
 
 const SERVICES: readonly ServiceName[] = ["fusion", "encoder", "user-profile", "ranking-gateway"];
@@ -231,24 +226,3 @@ const real = deployments().length > 1;
     START_MS_MAX,
   );
 });
-
-function openClients(environment: Readonly<Record<string, string>>, bundle: Bundle) {
-  const { EVENT_BUS_URL = "", VECTOR_INDEX_URL = "", PROFILE_STORE_URL = "" } = environment;
-  const { popularityHalfLifeMs } = bundle.ranking;
-  return {
-    bus: openEventBus(EVENT_BUS_URL, {
-      clientId: "journey",
-      logger: createLogger("journey", "silent"),
-    }),
-    index: openVectorIndex(VECTOR_INDEX_URL),
-    profiles: openProfileStore(PROFILE_STORE_URL, { bundleId: bundle.id, popularityHalfLifeMs }),
-  };
-}
-
-async function writeBundle(directory: string, bundle: Bundle): Promise<string> {
-  const { manifest, weights } = await encodeBundle(bundle);
-  await mkdir(directory);
-  await writeFile(join(directory, BUNDLE_FILES.manifest), manifest);
-  await writeFile(join(directory, BUNDLE_FILES.weights), weights);
-  return directory;
-}

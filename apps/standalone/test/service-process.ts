@@ -1,7 +1,15 @@
-/** One service in a process of its own, as it is deployed. */
+/** Services in processes of their own, as they are deployed. */
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { openEventBus } from "@marquetry/backends/event-bus/open";
+import { openProfileStore } from "@marquetry/backends/profile-store/open";
+import { openVectorIndex } from "@marquetry/backends/vector-index/open";
+import { BUNDLE_FILES, encodeBundle } from "@marquetry/model/bundle";
+import type { Bundle } from "@marquetry/model/bundle";
+import { createLogger } from "@marquetry/runtime/logger";
 import type { ServiceName } from "../src/platform.js";
 
 const START_MS_MAX = 60_000;
@@ -45,6 +53,29 @@ export async function startServiceProcess(
       return exited;
     },
   };
+}
+
+/** Of the servers that the services were started with. */
+export function openClients(environment: Readonly<Record<string, string>>, bundle: Bundle) {
+  const { EVENT_BUS_URL = "", VECTOR_INDEX_URL = "", PROFILE_STORE_URL = "" } = environment;
+  const { popularityHalfLifeMs } = bundle.ranking;
+  return {
+    bus: openEventBus(EVENT_BUS_URL, {
+      clientId: "journey",
+      logger: createLogger("journey", "silent"),
+    }),
+    index: openVectorIndex(VECTOR_INDEX_URL),
+    profiles: openProfileStore(PROFILE_STORE_URL, { bundleId: bundle.id, popularityHalfLifeMs }),
+  };
+}
+
+/** For `BUNDLE_DIR`. */
+export async function writeBundle(directory: string, bundle: Bundle): Promise<string> {
+  const { manifest, weights } = await encodeBundle(bundle);
+  await mkdir(directory);
+  await writeFile(join(directory, BUNDLE_FILES.manifest), manifest);
+  await writeFile(join(directory, BUNDLE_FILES.weights), weights);
+  return directory;
 }
 
 interface Ports {

@@ -30,9 +30,6 @@ import {
 } from "./journey.js";
 
 const LOAD_MS_MAX = 300_000;
-const PROBE_MS_MAX = 60_000;
-/** Asking more often would load the machine more than the clicks do. */
-const PROBE_EVERY_MS = 25;
 const NOW = Date.now();
 const luma = dataDirectory("magento-luma");
 const describeWithData = luma === undefined ? describe.skip : describe;
@@ -223,37 +220,5 @@ describeWithData.each(deployments())("a shop of 461 products on %s", (_, servers
     await untilIndexed(platform, (others[1] as CatalogueProduct).id, 2);
     await untilIndexed(platform, first.id, 9);
     expect(await isAnswered()).toBe(false);
-  });
-
-  test("50 events a second: a click changes its shopper's recommendations within a second (p99)", async () => {
-    const [clicks, perSecond, probedEvery] = [800, 50, 10];
-    const delays: number[] = [];
-    const started = performance.now();
-    await Promise.all(
-      Array.from({ length: clicks }, async (_unused, at) => {
-        const userId = `hurried-${at}`;
-        await new Promise((due) => setTimeout(due, (at * 1_000) / perSecond));
-        const clicked = performance.now();
-        const product = catalogue[(at * 7) % catalogue.length] as CatalogueProduct;
-        await sendEvents(platform.bus, [interaction(userId, product.id)]);
-        if (at % probedEvery !== 0) return;
-        const personal = async (): Promise<boolean> => {
-          const { strategy } = await client.recommend({ userId, limit: 10 });
-          return strategy === Strategy.PERSONALISED;
-        };
-        await until(`${userId} gets personal answers`, personal, PROBE_MS_MAX, PROBE_EVERY_MS);
-        delays.push(performance.now() - clicked);
-      }),
-    );
-    const rate = (clicks * 1_000) / (performance.now() - started);
-    expect(delays).toHaveLength(clicks / probedEvery);
-    delays.sort((a, b) => a - b);
-    const quantile = (share: number): number =>
-      delays[Math.ceil(share * delays.length) - 1] ?? Number.NaN;
-    console.info(
-      `click to changed recommendation at ${rate.toFixed(0)} events/s: ` +
-        `p50 ${quantile(0.5).toFixed(0)} ms, p99 ${quantile(0.99).toFixed(0)} ms`,
-    );
-    expect(quantile(0.99)).toBeLessThan(1_000);
   });
 });
