@@ -110,3 +110,14 @@ export function positiveOf(fields: Fields, name: string): number {
   if (value > 0) return value;
   throw new RangeError(`${pathOf(fields, name)}: expected a number above 0, got ${value}`);
 }
+
+/** The field under its own name, or nothing where it is absent. */
+export function optional<const Name extends string, Value>(
+  fields: Fields,
+  name: Name,
+  read: (fields: Fields, name: Name) => Value,
+): { readonly [key in Name]?: Value } {
+  return hasField(fields, name)
+    ? ({ [name]: read(fields, name) } as { readonly [key in Name]?: Value })
+    : {};
+}
