@@ -10,7 +10,7 @@ import type { Matrix } from "@marquetry/model/matrix";
 import { mulberry32, randomVector } from "@marquetry/model/random";
 import { normalise, vectorToBytes } from "@marquetry/model/vector";
 import type { BehaviourFiles } from "@marquetry/trainer/bundle/bundle-folder";
-import { trainedBundle } from "@marquetry/trainer/bundle/trained-bundle";
+import { trainedBundle } from "@marquetry/trainer/test/trained";
 
 export const KINDS = 6;
 const TEXT_DIMS = 8;
@@ -64,7 +64,6 @@ export async function learnedBundle(items: number, cold: number, seed = 5): Prom
     },
     trained,
     RANKING,
-    "a test",
   );
   const products = Array.from(behaviour.items, (item) => itemIds[item]!);
   return { bundle, products, vectors: behaviour.vectors, itemIds, text, trained };

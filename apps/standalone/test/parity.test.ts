@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
-import { trainedBundle } from "@marquetry/trainer/bundle/trained-bundle";
+import { trainedBundle } from "@marquetry/trainer/test/trained";
 import { readTrainerConfig } from "@marquetry/trainer/config";
 import { countItems } from "@marquetry/trainer/dataset/dataset";
 import { besideRows, normaliseRows } from "@marquetry/trainer/linear-algebra/rows";
@@ -64,7 +64,7 @@ function withFirstProducts(prepared: Prepared, products: number): Prepared {
     const { dataset, content } = prepared;
     const behaviour = behaviourRows(dataset.splits.train, dataset.itemIds.length, RANK, 1);
     const vectors = normaliseRows(besideRows(content["image"]!, behaviour));
-    const folder = await trainedBundle(prepared, vectors, RANKING, "a test", {
+    const folder = await trainedBundle(prepared, vectors, RANKING, {
       reranker: RERANKER,
       // Histories have no order here; taken as they stand, they give neighbours all the same.
       neighbours: itemNeighbours(dataset.splits.train, dataset.itemIds.length),

@@ -1,8 +1,12 @@
 /** The whole circle: events in, a bundle trained from them, exported, served. */
 import { randomUUID } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { loadBundle } from "@marquetry/backends/bundle/load";
 import { openProfileStore } from "@marquetry/backends/profile-store/open";
 import { FUSED_VECTOR, productCollection } from "@marquetry/backends/vector-index";
 import { Action, ClickstreamEventSchema } from "@marquetry/contracts/events/clickstream_pb";
@@ -14,12 +18,14 @@ import { startRankingGateway } from "@marquetry/ranking-gateway/app";
 import { readRankingGatewayConfig } from "@marquetry/ranking-gateway/config";
 import { startService } from "@marquetry/runtime/lifecycle";
 import type { RunningService } from "@marquetry/runtime/lifecycle";
-import { trainedBundle } from "@marquetry/trainer/bundle/trained-bundle";
+import { trainedBundle } from "@marquetry/trainer/test/trained";
 import type { TrainedBundle } from "@marquetry/trainer/bundle/trained-bundle";
+import { runEvaluate } from "@marquetry/trainer/evaluate";
 import { exportBehaviour } from "@marquetry/trainer/export/export-behaviour";
 import { chooseRanking, learnVectors } from "@marquetry/trainer/recipe/learn";
 import type { Prepared } from "@marquetry/trainer/recipe/prepare";
 import { prepareSystem } from "@marquetry/trainer/system/prepare-system";
+import { runTrain } from "@marquetry/trainer/train";
 import { startUserProfile } from "@marquetry/user-profile/app";
 import type { Platform } from "../src/platform.js";
 import { createRecommendationClient } from "../src/recommendation-client.js";
@@ -34,6 +40,7 @@ import {
 } from "./journey.js";
 import { encodedText, KINDS, learnedBundle, row, sendEmbedded } from "./learned.js";
 import type { Learned } from "./learned.js";
+import { writeBundle } from "./service-process.js";
 
 const ITEMS = 60;
 const USERS = 40;
@@ -151,7 +158,7 @@ describe.each(deployments())("training from the running system on %s", (_, serve
       const { bus, index } = platform;
       const vectors = learnVectors(prepared, { seed: 1, report: () => {} });
       const ranking = chooseRanking(prepared, vectors, { masked: true });
-      const made = await trainedBundle(prepared, vectors, ranking, "a test");
+      const made = await trainedBundle(prepared, vectors, ranking);
       // The servers are shared: an id of its own.
       const bundle = { ...made.bundle, id: `shop-${randomUUID().slice(0, 8)}` };
       trained = { ...made, bundle };
@@ -234,4 +241,43 @@ describe.each(deployments())("training from the running system on %s", (_, serve
     },
     START_MS_MAX,
   );
+
+  // In memory there is nothing that a command could reach.
+  if (servers["EVENT_BUS_URL"] !== undefined) {
+    test("the commands train and evaluate by the system's addresses", async () => {
+      const { bundle } = platform;
+      const directory = await mkdtemp(join(tmpdir(), "marquetry-train-"));
+      const out = join(directory, "trained");
+      const system = [
+        "--from-system",
+        "--running-bundle",
+        await writeBundle(join(directory, "running"), bundle),
+        "--event-bus-url",
+        `${servers["EVENT_BUS_URL"]}?prefix=${bundle.id}.`,
+        "--vector-index-url",
+        servers["VECTOR_INDEX_URL"]!,
+      ];
+      const [told, printed]: [string[], string[]] = [[], []];
+      const output = {
+        stdout: { write: (text: string) => printed.push(text) },
+        stderr: { write: (text: string) => told.push(text) },
+      };
+      await runTrain([...system, "--name", "corner", "--out", out], output);
+      const { id, training } = await loadBundle(out);
+      expect(printed.join("")).toBe(`${id}\t${out}\n`);
+      expect(id).toMatch(/^corner-[0-9a-f]{8}$/);
+      const { bundle: ndcg, popularity } = training!.metrics["unmasked/ndcg@10"]!;
+      expect(ndcg).toBeGreaterThan(popularity);
+      expect(told.join("")).toContain("| the bundle ");
+
+      printed.splice(0);
+      const asked = ["--bundle", out, "--rows", "bundle", "--json"];
+      await runEvaluate([...system, "--name", "corner", ...asked], output);
+      const figures = printed.map((line) => JSON.parse(line) as { name: string; value: number });
+      const valueOf = (name: string) => figures.find((figure) => figure.name === name)?.value;
+      expect(valueOf(`corner/${id}/unmasked/ndcg@10`)).toBeCloseTo(ndcg, 12);
+      expect(valueOf("corner/popularity/unmasked/ndcg@10")).toBeCloseTo(popularity, 12);
+      await rm(directory, { recursive: true });
+    });
+  }
 });

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { MarquetryError } from "@marquetry/runtime/errors";
 import { assertFits, readBundleFolder } from "./bundle/bundle-folder.js";
-import { readTrainerConfig } from "./config.js";
+import { assertOneSource, preparedFor, SOURCE_HELP, SOURCE_OPTIONS } from "./data-source.js";
 import { mainCutoff } from "./evaluation/choose.js";
 import type { Curve } from "./evaluation/curves.js";
 import { GOALS } from "./evaluation/goals.js";
@@ -12,16 +12,14 @@ import { curveFigures, rowFigures, rowTables } from "./evaluation/report.js";
 import type { NamedFigure, Row } from "./evaluation/report.js";
 import { CURVE_SOURCES } from "./recipe/curve-sources.js";
 import { costLines, dataLines, protocolLines } from "./recipe/described.js";
-import { prepare } from "./recipe/prepare.js";
 import { coldSource, ROW_SOURCES, rowContext } from "./recipe/row-sources.js";
 
 const HELP = `npm run evaluate -- --dataset DIR [OPTIONS]
+npm run evaluate -- --from-system [OPTIONS]
 
-Trains on the dataset's training part, chooses on its validation part and prints how well the test
-part is found, beside popularity and other methods.
+Trains on the training part of a dataset, or of what the running system has, chooses on the validation
+part and prints how well the test part is found, beside popularity and other methods.
 
-  --dataset DIR   a folder with dataset.json (see apps/trainer/src/dataset/descriptor.ts), RecBole's
-                  *.train.inter or train.tsv, valid.tsv, test.tsv
   --seeds N       runs of the learned model, 3 unless told; 0 leaves it out
   --bundle DIR    a bundle that npm run train wrote, ranked by the services' own functions; then the
                   learned model is not trained again unless --seeds is given
@@ -29,14 +27,13 @@ part is found, beside popularity and other methods.
                   popularity is always among them
   --curves A,B    only these of ${CURVE_SOURCES.map(({ name }) => name).join(", ")};
                   all of them with --report, none without
-  --report DIR    writes DATASET.md with all of it, and a plot for each curve
+  --report DIR    writes NAME.md (of the dataset) with all of it, and a plot for each curve
   --cold SHARE    instead of all that: that share of products (such as 0.1) taken out of training
                   and histories, and how well they are found; trains once per seed
-  --text ID       encoder of texts, all-minilm-l6-v2-int8 unless told
-  --image ID      encoder of pictures, efficientnet-lite0 unless told
   --json          one JSON line per figure and nothing else on stdout
   --help          this text
-`;
+
+${SOURCE_HELP}`;
 
 /** What the commands need of a process. */
 export interface CommandOutput {
@@ -44,28 +41,23 @@ export interface CommandOutput {
   readonly stderr: { write(text: string): unknown };
 }
 
-export const DEFAULT_TEXT_ENCODER = "all-minilm-l6-v2-int8";
-export const DEFAULT_IMAGE_ENCODER = "efficientnet-lite0";
-
 export async function runEvaluate(args: readonly string[], output: CommandOutput): Promise<void> {
   const { values } = parseArgs({
     args: [...args],
     options: {
-      dataset: { type: "string" },
+      ...SOURCE_OPTIONS,
       bundle: { type: "string" },
       seeds: { type: "string" },
       rows: { type: "string" },
       curves: { type: "string" },
       report: { type: "string" },
       cold: { type: "string" },
-      text: { type: "string", default: DEFAULT_TEXT_ENCODER },
-      image: { type: "string", default: DEFAULT_IMAGE_ENCODER },
       json: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
   if (values.help) return void output.stdout.write(HELP);
-  if (values.dataset === undefined) throw new MarquetryError("invalid", "--dataset is missing");
+  assertOneSource(values);
   const cold = values.cold === undefined ? undefined : shareOf("--cold", values.cold);
   const sources = cold
     ? [coldSource(cold)]
@@ -75,12 +67,7 @@ export async function runEvaluate(args: readonly string[], output: CommandOutput
       ? []
       : chosen("--curves", CURVE_SOURCES, values.curves);
   const report = (line: string): void => void output.stderr.write(`${line}\n`);
-  const prepared = await prepare(values.dataset, {
-    ...readTrainerConfig(),
-    textEncoder: values.text,
-    imageEncoder: values.image,
-    report,
-  });
+  const prepared = await preparedFor(values, report);
   const { name } = prepared.dataset;
   const folder =
     values.bundle === undefined

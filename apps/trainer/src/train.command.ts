@@ -7,24 +7,23 @@ import { assertNothingAt, writeBundleFolder } from "./bundle/bundle-folder.js";
 import type { ServedFusion } from "./bundle/express.js";
 import { nativeFusion } from "./bundle/native-fusion.js";
 import { attentionInterests } from "./bundle/served-interests.js";
-import { trainedBundle } from "./bundle/trained-bundle.js";
-import { readSystemConfig, readTrainerConfig } from "./config.js";
+import { draftBundle, sealBundle } from "./bundle/trained-bundle.js";
+import { assertOneSource, preparedFor, SOURCE_HELP, SOURCE_OPTIONS } from "./data-source.js";
 import type { Dataset } from "./dataset/dataset.js";
-import { countOf, DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER } from "./evaluate.command.js";
+import { countOf } from "./evaluate.command.js";
 import type { CommandOutput } from "./evaluate.command.js";
-import { chooseFreshness } from "./recipe/choose-freshness.js";
+import { mainCutoff } from "./evaluation/choose.js";
+import { metricsOf, rowTables } from "./evaluation/report.js";
+import { chooseFreshness, withFreshness } from "./recipe/choose-freshness.js";
 import { chooseRanking, learnFusion, learnVectors, usersOf } from "./recipe/learn.js";
 import type { LearnedUsers, LearnOptions } from "./recipe/learn.js";
 import { INTEREST_KINDS, learnInterests } from "./recipe/learn-sequence.js";
 import type { InterestKind, LearnedInterests } from "./recipe/learn-sequence.js";
-import { bundleRows, RULES, rulesOf } from "./recipe/methods.js";
-import { prepare } from "./recipe/prepare.js";
+import { bundleRows, popularityRows, RULES, rulesOf } from "./recipe/methods.js";
 import { fittedTo } from "./recipe/reranked-rows.js";
 import type { FittedRanking } from "./recipe/reranked-rows.js";
 import { openCheckpoint } from "./training/checkpoint.js";
 import type { Prepared } from "./recipe/prepare.js";
-import { prepareFromSystem } from "./system/open-system.js";
-import type { SystemOptions } from "./system/open-system.js";
 
 const FUSIONS = ["combined", "attention"] as const;
 /** tau of the alignment loss, as of the other one. */
@@ -40,11 +39,8 @@ chooses on the validation part, and writes a bundle: manifest.json and weights.s
 services, behaviour.json and behaviour.safetensors for npm run export, report.json with the figures.
 Data in order of time give a re-ranker too, where it improves the validation part.
 
-  --dataset DIR   as for evaluate
   --out DIR       where the bundle goes; nothing may be there yet
   --seed N        1 unless told; the same seed gives the same bundle
-  --text ID       encoder of texts, all-minilm-l6-v2-int8 unless told
-  --image ID      encoder of pictures, efficientnet-lite0 unless told
   --fusion KIND   combined (unless told): several models, closed forms and neighbours, expressed as
                   a weighted sum; or attention: one model, whose learned weights the services use
   --scorer KIND   of the attention: linear (unless told), bilinear or tanh
@@ -56,19 +52,11 @@ Data in order of time give a re-ranker too, where it improves the validation par
   --alignment W   with --fusion attention: weight of the loss that brings a product's modalities
                   together (InfoNCE), 0 unless told
   --checkpoint DIR  keeps what is learned there after every epoch, and goes on from it
-
-From the running system: products and their vectors from the index, interactions from the clickstream
-topic from its start to its end now; the last product of a user is the test, the last but one the
-validation.
-  --bundle DIR             what fusion runs with; the zero-shot bundle unless told
-  --name NAME              what the new bundle's id starts with, shop unless told
-  --event-bus-url URL      kafka://host:port; EVENT_BUS_URL unless told
-  --vector-index-url URL   http://host:port; VECTOR_INDEX_URL unless told (VECTOR_INDEX_API_KEY too)
-
   --help          this text
-`;
 
-const NAME = /^[a-z0-9][a-z0-9-]{0,40}$/;
+${SOURCE_HELP}
+Ends with a table of the bundle's figures on the test part, beside those of popularity.
+`;
 
 export async function runTrain(args: readonly string[], output: CommandOutput): Promise<void> {
   const values = valuesOf(args);
@@ -101,19 +89,24 @@ export async function runTrain(args: readonly string[], output: CommandOutput): 
     neighbours: fitted?.neighbours,
     pooling,
   };
-  const plain = await trainedBundle(prepared, vectors, ranking, createdBy, serving);
-  const freshness = await chooseFreshness(prepared, plain);
-  const trained =
-    freshness === undefined || freshness.weight === 0
-      ? plain
-      : await trainedBundle(prepared, vectors, ranking, createdBy, { ...serving, freshness });
+  const draft = await draftBundle(prepared, vectors, ranking, createdBy, serving);
+  const freshness = await chooseFreshness(prepared, draft);
+  const folder =
+    freshness === undefined ? draft : { ...draft, bundle: withFreshness(draft.bundle, freshness) };
+  const popularity = [...popularityRows(prepared)];
+  const ours = await bundleRows(prepared, folder, "the bundle");
+  const training = { interactionsSha256: data, metrics: metricsOf(ours, popularity) };
+  const trained = await sealBundle(folder, prepared, vectors, training);
   await writeBundleFolder(out, trained, prepared.dataset.itemIds, {
     createdBy,
     interactionsSha256: data,
     ranking: { ...ranking, ...(freshness && { freshness }) },
     ...(fitted !== undefined && { reranker: fitted.validation }),
-    test: await bundleRows(prepared, trained),
+    test: [...ours, ...popularity],
   });
+  const rules = new Set(popularity.map(({ rule }) => rule));
+  const compared = [...popularity, ...ours.filter(({ rule }) => rules.has(rule))];
+  report(rowTables(compared, mainCutoff(prepared.dataset)).join("\n"));
   output.stdout.write(`${trained.bundle.id}\t${out}\n`);
 }
 
@@ -123,16 +116,9 @@ function valuesOf(args: readonly string[]) {
   return parseArgs({
     args: [...args],
     options: {
-      dataset: { type: "string" },
-      "from-system": { type: "boolean", default: false },
-      bundle: { type: "string" },
-      name: { type: "string", default: "shop" },
-      "event-bus-url": { type: "string" },
-      "vector-index-url": { type: "string" },
+      ...SOURCE_OPTIONS,
       out: { type: "string" },
       seed: { type: "string", default: "1" },
-      text: { type: "string", default: DEFAULT_TEXT_ENCODER },
-      image: { type: "string", default: DEFAULT_IMAGE_ENCODER },
       checkpoint: { type: "string" },
       fusion: { type: "string", default: "combined" },
       scorer: { type: "string", default: "linear" },
@@ -158,10 +144,8 @@ interface Wanted {
 /** @throws MarquetryError `invalid` for a wrong value, or for values that do not go together */
 function wantedOf(values: Values): Wanted {
   const { out, towers } = values;
-  if (out === undefined || values["from-system"] === (values.dataset !== undefined)) {
-    const message = "--out and one of --dataset and --from-system are both needed";
-    throw new MarquetryError("invalid", message);
-  }
+  assertOneSource(values);
+  if (out === undefined) throw new MarquetryError("invalid", "--out is missing");
   const seed = countOf("--seed", values.seed);
   const fusion = oneOf("--fusion", values.fusion, FUSIONS);
   const scorer = oneOf("--scorer", values.scorer, SCORERS);
@@ -180,13 +164,6 @@ function wantedOf(values: Values): Wanted {
     throw new MarquetryError("invalid", message);
   }
   return { out, seed, fusion, scorer, interests, towers, alignment };
-}
-
-function preparedFor(values: Values, report: (line: string) => void): Promise<Prepared> {
-  const { dataset, text, image } = values;
-  if (dataset === undefined) return prepareFromSystem({ ...systemOptions(values), report });
-  const encoders = { textEncoder: text, imageEncoder: image };
-  return prepare(dataset, { ...readTrainerConfig(), ...encoders, report });
 }
 
 /** The command, as far as the result depends on it. */
@@ -222,17 +199,6 @@ function byPooling(prepared: Prepared, { vectors, users }: Learned): Interests {
 interface Interests extends Omit<LearnedInterests, "pooling"> {
   readonly pooling?: LearnedInterests["pooling"];
   readonly fitted?: FittedRanking;
-}
-
-function systemOptions(values: Values): Omit<SystemOptions, "report"> {
-  if (!NAME.test(values.name)) {
-    throw new MarquetryError("invalid", `--name: expected ${NAME}, got "${values.name}"`);
-  }
-  const config = readSystemConfig({
-    EVENT_BUS_URL: values["event-bus-url"],
-    VECTOR_INDEX_URL: values["vector-index-url"],
-  });
-  return { ...config, bundleDirectory: values.bundle, name: values.name };
 }
 
 interface Learned {

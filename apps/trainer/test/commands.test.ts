@@ -155,13 +155,19 @@ describe("train and evaluate", () => {
     await runTrain(["--dataset", data.directory, "--out", out], output);
     const [id] = output.out().split("\t");
     const manifest = await readFile(join(out, "manifest.json"), "utf8");
-    const { reranker, neighbours } = JSON.parse(manifest);
+    const { reranker, neighbours, training } = JSON.parse(manifest);
     expect(reranker.features.own).toBeLessThan(0);
     expect(reranker.features.neighbours).not.toBe(0);
     expect(neighbours).toMatchObject({ weights: "neighbours.weights" });
     const report = JSON.parse(await readFile(join(out, "report.json"), "utf8"));
     expect(report.reranker.ndcg).toBeGreaterThan(report.reranker.baseNdcg);
     const { bundle, popularity } = await ranksAsTrained(data.directory, out, id!);
+    expect(training.interactionsSha256).toBe(report.interactionsSha256);
+    expect(training.metrics["unmasked/ndcg@10"].bundle).toBeCloseTo(bundle, 12);
+    expect(training.metrics["unmasked/ndcg@10"].popularity).toBeCloseTo(popularity, 12);
+    const told = (method: string) => output.err().match(new RegExp(`^\\| ${method} .*`, "gm"));
+    expect(told("popularity")).toHaveLength(2);
+    expect(told("the bundle")![0]).toContain(` ${bundle.toFixed(4).slice(1)} ± `);
     expect(bundle).toBeGreaterThan(popularity + 0.1);
   }, 60_000);
 
@@ -224,10 +230,12 @@ describe("train and evaluate", () => {
     await runTrain(["--help"], output);
     expect(output.out()).toContain("npm run evaluate -- --dataset DIR");
     expect(output.out()).toContain("npm run train -- --dataset DIR --out DIR");
-    await expect(runEvaluate([], output)).rejects.toThrow("--dataset is missing");
+    const either = "expected either --dataset or --from-system";
+    await expect(runEvaluate([], output)).rejects.toThrow(either);
+    await expect(runTrain(["--dataset", "x", "--from-system"], output)).rejects.toThrow(either);
     await expect(runEvaluate(["--dataset", "x", "--rows", "fulll"], output)).rejects.toThrow(
       /--rows: expected some of popularity, .*got "fulll"/,
     );
-    await expect(runTrain(["--dataset", "x"], output)).rejects.toThrow("both needed");
+    await expect(runTrain(["--dataset", "x"], output)).rejects.toThrow("--out is missing");
   });
 });

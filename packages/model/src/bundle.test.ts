@@ -107,6 +107,10 @@ const plain: Bundle = {
     actionWeights: { view: 1, dismiss: -0.5 },
   },
   reranker: { candidates: 200, historyMax: 30, features: { own: -1.5, "text:max": 0.25 } },
+  training: {
+    interactionsSha256: "0a".repeat(32),
+    metrics: { "unmasked/ndcg@10": { bundle: 0.11, popularity: 0.02 } },
+  },
 };
 
 async function roundtrip(bundle: Bundle): Promise<Bundle> {
@@ -302,6 +306,8 @@ describe("a bundle with golden vectors", () => {
 });
 
 describe("a bundle is refused", () => {
+  const ndcgOf = (manifest: any) => manifest.training.metrics["unmasked/ndcg@10"];
+
   test("where one bit of the weights is another", async () => {
     const { manifest, weights } = await encodeBundle(plain);
     weights[weights.length - 1]! ^= 1;
@@ -353,6 +359,9 @@ describe("a bundle is refused", () => {
     ["reranker.depth: unknown field", (m) => (m.reranker.depth = 2)],
     ["reranker.features.smell:max: unknown", (m) => (m.reranker.features["smell:max"] = 1)],
     ["reranker.features.own: expected a number", (m) => (m.reranker.features.own = "1")],
+    ["training.interactionsSha256", (m) => (m.training.interactionsSha256 = "0a")],
+    ["training.metrics.unmasked/ndcg@10.popularity", (m) => delete ndcgOf(m).popularity],
+    ["training.metrics.unmasked/ndcg@10.luck: unknown field", (m) => (ndcgOf(m).luck = 1)],
     ["weights.sha256", (m) => (m.weights.sha256 = "abc")],
   ])("naming the field: %s", async (message, change) => {
     await expect(decodeChanged(change)).rejects.toThrow(message);

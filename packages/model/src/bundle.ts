@@ -31,6 +31,8 @@ import {
   readRanking,
   readReranker,
   readSimilarity,
+  readTraining,
+  SHA256,
 } from "./manifest-sections.js";
 import type { TensorSource } from "./manifest-tensors.js";
 import type { Matrix } from "./matrix.js";
@@ -62,6 +64,19 @@ export interface Bundle {
   readonly neighbours?: ProductNeighbours;
   /** What the trainer computed; whoever reads the bundle computes it again. */
   readonly golden?: GoldenVectors;
+  /** Of a learned bundle. */
+  readonly training?: TrainingRecord;
+}
+
+/** What a bundle was learned from and how good it was, for people: nothing is computed from it. */
+export interface TrainingRecord {
+  /** SHA-256 of the interactions, hexadecimal. */
+  readonly interactionsSha256: string;
+  /** On the test part, by rule and figure, such as `unmasked/ndcg@10`: of the bundle, and of
+   * popularity alone. */
+  readonly metrics: Readonly<
+    Record<string, { readonly bundle: number; readonly popularity: number }>
+  >;
 }
 
 /** Which encoder makes a modality's vectors, and how long these are. */
@@ -105,7 +120,7 @@ export const BUNDLE_FILES = {
 
 const FORMAT = "marquetry-bundle-1";
 const SECTIONS = ["encoders", "fusion", "interests", "similarity", "ranking"] as const;
-const OPTIONAL_SECTIONS = ["reranker", "neighbours", "golden"] as const;
+const OPTIONAL_SECTIONS = ["reranker", "neighbours", "golden", "training"] as const;
 const FIELDS = ["format", "id", "createdBy", "weights", ...SECTIONS, ...OPTIONAL_SECTIONS];
 
 /**
@@ -172,6 +187,7 @@ export async function decodeBundle(
     ...optional(fields, "reranker", (f, name) => readReranker(objectOf(f, name))),
     ...optional(fields, "neighbours", (f, name) => readNeighbours(objectOf(f, name), tensors)),
     ...optional(fields, "golden", (f, name) => readGolden(objectOf(f, name), tensors)),
+    ...optional(fields, "training", (f, name) => readTraining(objectOf(f, name))),
   };
   for (const name of tensors.tensors.keys()) {
     if (!tensors.used.has(name)) throw new RangeError(`weights: nothing refers to tensor ${name}`);
@@ -233,7 +249,7 @@ async function checkDigest(fields: Fields, name: string, content: Uint8Array): P
   if (bytes !== content.length) {
     throw new RangeError(`${name}.bytes: expected ${bytes} bytes, got ${content.length}`);
   }
-  const expected = textOf(fields, "sha256", /^[0-9a-f]{64}$/);
+  const expected = textOf(fields, "sha256", SHA256);
   const digest = await sha256Hex(content);
   if (digest !== expected) {
     throw new RangeError(`${name}.sha256: expected ${expected}, the ${name} have ${digest}`);

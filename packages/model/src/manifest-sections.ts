@@ -2,7 +2,7 @@
  * The sections of a bundle's manifest: of each the names, types and values that it may have. Whether
  * shapes and sections fit together is checked where they are all read (`bundle.ts`).
  */
-import type { EncoderReference, RankingModel } from "./bundle.js";
+import type { EncoderReference, RankingModel, TrainingRecord } from "./bundle.js";
 import type { AttentionScorer, FusionModality, FusionModel, ModalityWhitening } from "./fusion.js";
 import type { GoldenHistory, GoldenProduct, GoldenVectors } from "./golden.js";
 import type { ActionEffect, InterestModel, SeveralInterests } from "./interests.js";
@@ -31,6 +31,7 @@ import type { LinearLayer, ModalityScore, SimilarityModel } from "./similarity.j
 
 const NAME = /^[a-z0-9][a-z0-9.-]*$/;
 const GOLDEN_NAME = /^.{1,300}$/;
+export const SHA256 = /^[0-9a-f]{64}$/;
 export const INTEREST_STRATEGIES = ["mean", "attention", "sequence"] as const;
 
 export function readEncoder(record: Fields, modality: string): EncoderReference {
@@ -280,6 +281,17 @@ export function readGolden(fields: Fields, source: TensorSource): GoldenVectors 
         }),
         interest: readVector(item, "interest", source),
       };
+    }),
+  };
+}
+
+export function readTraining(fields: Fields): TrainingRecord {
+  allowOnly(fields, ["interactionsSha256", "metrics"]);
+  return {
+    interactionsSha256: textOf(fields, "interactionsSha256", SHA256),
+    metrics: recordOf(fields, "metrics", (record, name) => {
+      const both = objectOf(record, name, ["bundle", "popularity"]);
+      return { bundle: numberOf(both, "bundle"), popularity: numberOf(both, "popularity") };
     }),
   };
 }

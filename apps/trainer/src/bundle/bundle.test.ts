@@ -9,7 +9,8 @@ import { temporaryFolder } from "../../test/folders.js";
 import { normaliseRows, rowOf } from "../linear-algebra/rows.js";
 import type { Prepared } from "../recipe/prepare.js";
 import { assertFits, readBundleFolder, writeBundleFolder } from "./bundle-folder.js";
-import { modalityVectors, trainedBundle } from "./trained-bundle.js";
+import { modalityVectors } from "./trained-bundle.js";
+import { trainedBundle } from "../../test/trained.js";
 
 const uniform = mulberry32(8);
 const ITEMS = 30;
@@ -48,7 +49,7 @@ const prepared: Prepared = {
   counts,
 };
 const ranking = { decay: 0.6, popularity: 0.04 };
-const train = () => trainedBundle(prepared, vectors, ranking, "a test");
+const train = () => trainedBundle(prepared, vectors, ranking);
 
 describe("a trained bundle", () => {
   test("fuses what services have of a product to the trained vector", async () => {

@@ -14,7 +14,8 @@ import { openCheckpoint } from "../training/checkpoint.js";
 import { towersOf } from "../training/parameters.js";
 import type { ScorerKind } from "../training/scorer.js";
 import { nativeFusion } from "./native-fusion.js";
-import { modalityVectors, trainedBundle } from "./trained-bundle.js";
+import { modalityVectors } from "./trained-bundle.js";
+import { trainedBundle } from "../../test/trained.js";
 
 const ITEMS = 40;
 const USERS = 60;
@@ -63,7 +64,7 @@ describe("a learned attention in a bundle", () => {
       const learned = learn(scorer);
       const served = nativeFusion(prepared, learned);
       const ranking = { decay: 1, popularity: 0 };
-      const { encoded } = await trainedBundle(prepared, learned.vectors, ranking, "a test", {
+      const { encoded } = await trainedBundle(prepared, learned.vectors, ranking, {
         served,
       });
       const { fusion } = await decodeBundle(encoded.manifest, encoded.weights);
@@ -86,7 +87,7 @@ describe("a learned attention in a bundle", () => {
     expect(Math.max(...towers.user.data.map(Math.abs))).toBeGreaterThan(1e-3);
     const served = nativeFusion(prepared, learned);
     const ranking = { decay: 1, popularity: 0 };
-    const trained = await trainedBundle(prepared, learned.vectors, ranking, "a test", { served });
+    const trained = await trainedBundle(prepared, learned.vectors, ranking, { served });
     const users = Int32Array.of(0, 1, 2);
     const expected = rankingOf(prepared, learned.vectors, { towers })(ranking)(histories)(users);
     const got = servedScorer(trained, prepared.features, counts)(histories)(users);

@@ -1,6 +1,6 @@
 /** The learned model as a bundle, and proof that the bundle is the learned model. */
 import { BEHAVIOUR_MODALITY, decodeBundle, encodeBundle } from "@marquetry/model/bundle";
-import type { Bundle, EncodedBundle } from "@marquetry/model/bundle";
+import type { Bundle, EncodedBundle, TrainingRecord } from "@marquetry/model/bundle";
 import { sha256Hex } from "@marquetry/model/digest";
 import { fuse } from "@marquetry/model/fusion";
 import type { ModalityVectors } from "@marquetry/model/fusion";
@@ -13,24 +13,20 @@ import { zeroShotBundle } from "@marquetry/model/zero-shot";
 import { MarquetryError } from "@marquetry/runtime/errors";
 import type { Csr } from "../linear-algebra/csr.js";
 import { rowOf } from "../linear-algebra/rows.js";
-import type { FreshnessSettings } from "../recipe/choose-freshness.js";
 import type { RankingSettings } from "../recipe/learn.js";
 import { popularityFloor } from "../evaluation/pooled.js";
 import type { Prepared } from "../recipe/prepare.js";
 import { carriedNeighbours } from "../representation/item-neighbours.js";
+import type { BundleFolder } from "./bundle-folder.js";
 import { express, weightedSumOf } from "./express.js";
 import type { BehaviourModality, ServedFusion } from "./express.js";
 import { goldenVectors } from "./golden.js";
 import { recencyInterests } from "./served-interests.js";
 import type { ServedInterests } from "./served-interests.js";
 
-export interface TrainedBundle {
-  readonly bundle: Bundle;
+/** A bundle's folder before it is written. */
+export interface TrainedBundle extends BundleFolder {
   readonly encoded: EncodedBundle;
-  /** By number. */
-  readonly itemIds: readonly string[];
-  /** To be published as modality vectors beside those of the encoders. */
-  readonly behaviour: BehaviourModality;
 }
 
 /** How far fused vectors may be from the trained ones, by element. */
@@ -43,30 +39,23 @@ export interface Serving {
   readonly reranker?: RerankerModel | undefined;
   /** Of the training part; carried where the re-ranker weighs them. */
   readonly neighbours?: Csr | undefined;
-  /** No weight unless given. */
-  readonly freshness?: FreshnessSettings | undefined;
   /** How services pool histories; by recency unless given. */
   readonly pooling?: ServedInterests | undefined;
 }
 
 /**
+ * What was learned as services need it; it ranks as the bundle will, which `sealBundle` makes of it.
  * @param vectors one row of length 1 per product
  * @param createdBy the command
- * @throws MarquetryError `internal` where the bundle does not give back the vectors
  */
-export async function trainedBundle(
+export async function draftBundle(
   prepared: Prepared,
   vectors: Matrix,
   ranking: RankingSettings,
   createdBy: string,
   serving: Serving = {},
-): Promise<TrainedBundle> {
-  const {
-    served,
-    reranker,
-    freshness,
-    pooling = recencyInterests(vectors, ranking.decay),
-  } = serving;
+): Promise<BundleFolder> {
+  const { served, reranker, pooling = recencyInterests(vectors, ranking.decay) } = serving;
   const { dataset, features, counts } = prepared;
   const {
     fusion,
@@ -86,7 +75,7 @@ export async function trainedBundle(
   const { interests, ranking: untrained } = await zeroShotBundle(prepared.encoders, {
     weights: Object.fromEntries(Object.keys(features).map((name) => [name, 1])),
   });
-  const draft: Bundle = {
+  const bundle: Bundle = {
     id: `${dataset.name}-draft`,
     createdBy,
     encoders,
@@ -95,28 +84,43 @@ export async function trainedBundle(
     similarity,
     ranking: {
       ...untrained,
-      weights: { ...servedWeights(ranking, counts), freshness: freshness?.weight ?? 0 },
-      ...(freshness && { freshnessHalfLifeMs: freshness.halfLifeMs }),
+      weights: { ...servedWeights(ranking, counts), freshness: 0 },
       popularityFloor: popularityScore(popularityFloor(counts), largestOf(counts)),
     },
     ...(reranker !== undefined && { reranker }),
     ...weighedNeighbours(serving, dataset.itemIds),
+    golden: goldenVectors({
+      fusion,
+      vectors,
+      itemIds: dataset.itemIds,
+      known: (item) => counts[item]! > 0,
+      vectorsOf: modalityVectors(features, behaviour),
+      histories: dataset.splits.train,
+      interestOf: pooling.interestOf,
+    }),
   };
-  const golden = goldenVectors({
-    fusion: draft.fusion,
-    vectors,
-    itemIds: dataset.itemIds,
-    known: (item) => counts[item]! > 0,
-    vectorsOf: modalityVectors(features, behaviour),
-    histories: dataset.splits.train,
-    interestOf: pooling.interestOf,
-  });
-  const { manifest } = await encodeBundle({ ...draft, golden });
-  const whole = await sha256Hex(new TextEncoder().encode(manifest));
-  const bundle = { ...draft, golden, id: `${dataset.name}-${whole.slice(0, 8)}` };
+  return { bundle, behaviour, itemIds: dataset.itemIds };
+}
+
+/**
+ * Names the bundle after the dataset and a digest of the whole manifest, and encodes it.
+ * @param vectors those that the draft was made from
+ * @param training what is told of it
+ * @throws MarquetryError `internal` where the bundle does not give back the vectors
+ */
+export async function sealBundle(
+  draft: BundleFolder,
+  prepared: Prepared,
+  vectors: Matrix,
+  training?: TrainingRecord,
+): Promise<TrainedBundle> {
+  const told = { ...draft.bundle, ...(training && { training }) };
+  const { manifest } = await encodeBundle(told);
+  const digest = await sha256Hex(new TextEncoder().encode(manifest));
+  const bundle = { ...told, id: `${prepared.dataset.name}-${digest.slice(0, 8)}` };
   const encoded = await encodeBundle(bundle);
-  await assertSameVectors(encoded, prepared, vectors, behaviour);
-  return { bundle, encoded, behaviour, itemIds: dataset.itemIds };
+  await assertSameVectors(encoded, prepared, vectors, draft.behaviour);
+  return { ...draft, bundle, encoded };
 }
 
 function weighedNeighbours(

@@ -4,7 +4,7 @@ import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
 import { mulberry32 } from "@marquetry/model/random";
 import type { BundleFolder } from "../bundle/bundle-folder.js";
-import { modalityVectors, trainedBundle } from "../bundle/trained-bundle.js";
+import { modalityVectors, draftBundle } from "../bundle/trained-bundle.js";
 import { countItems } from "../dataset/dataset.js";
 import type { Question, Splits } from "../dataset/dataset.js";
 import { rowOf } from "../linear-algebra/rows.js";
@@ -84,7 +84,7 @@ export async function coldProductFigures(
   ranking: RankingSettings,
   rules: RankingRules,
 ): Promise<ColdFigures[]> {
-  const folder = await trainedBundle(prepared, vectors, ranking, "cold products");
+  const folder = await draftBundle(prepared, vectors, ranking, "cold products");
   const question = coldQuestion(prepared.dataset.splits, cold);
   const targets = question.targets.map((list) => list.filter((item) => cold[item] === 1));
   const { counts } = prepared;

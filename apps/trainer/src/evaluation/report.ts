@@ -1,4 +1,5 @@
 /** Figures by name, and the table that `evaluate` prints. */
+import type { TrainingRecord } from "@marquetry/model/bundle";
 import type { Curve } from "./curves.js";
 import { deviationOf, meanOf } from "./figures.js";
 import type { FiguresAt } from "./figures.js";
@@ -91,6 +92,27 @@ function against(
   const goal = goals.find(({ figure }) => figure === name)?.atLeast;
   const holds = goal === undefined ? null : value >= goal;
   return { name, value, unit, goal: goal ?? null, holds, context };
+}
+
+/**
+ * Recall and NDCG of a bundle beside those of popularity, by rule and figure, where there are both.
+ * @param bundle one run for each rule
+ * @param popularity as many
+ */
+export function metricsOf(
+  bundle: readonly Row[],
+  popularity: readonly Row[],
+): TrainingRecord["metrics"] {
+  const metrics: Record<string, TrainingRecord["metrics"][string]> = {};
+  for (const { rule, runs } of popularity) {
+    const ours = bundle.find((row) => row.rule === rule)?.runs[0] ?? [];
+    for (const [at, { k, recall, ndcg }] of ours.entries()) {
+      const beside = runs[0]![at]!;
+      metrics[`${rule}/recall@${k}`] = { bundle: recall.value, popularity: beside.recall.value };
+      metrics[`${rule}/ndcg@${k}`] = { bundle: ndcg.value, popularity: beside.ndcg.value };
+    }
+  }
+  return metrics;
 }
 
 /** Markdown of one table for each rule. */

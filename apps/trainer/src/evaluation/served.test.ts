@@ -13,8 +13,9 @@ import {
 } from "../bundle/served-interests.js";
 import type { ServedInterests } from "../bundle/served-interests.js";
 import { DATASET_ACTION } from "../dataset/actions.js";
-import { trainedBundle } from "../bundle/trained-bundle.js";
+import { trainedBundle } from "../../test/trained.js";
 import { normaliseRows, rowOf } from "../linear-algebra/rows.js";
+import { withFreshness } from "../recipe/choose-freshness.js";
 import { rankingOf } from "../recipe/learn.js";
 import { identityGain } from "../sequence/identity.js";
 import { sequenceGraph } from "../sequence/onnx.js";
@@ -51,7 +52,7 @@ describe("a bundle scores by the services' functions what the trainer measured, 
     measured: Matrix,
     actions?: readonly Int32Array[],
   ) {
-    const trained = await trainedBundle(prepared, vectors, ranking, "test", { pooling });
+    const trained = await trainedBundle(prepared, vectors, ranking, { pooling });
     const interestOf = await graphInterests(trained, { text }, items, histories);
     const served = servedScorer(trained, { text }, counts, { interestOf })(histories, actions)(
       users,
@@ -102,7 +103,7 @@ describe("a bundle scores by the services' functions what the trainer measured, 
 });
 
 test("a bundle with several interests per user scores products by the nearest", async () => {
-  const trained = await trainedBundle(prepared, vectors, ranking, "test");
+  const trained = await trainedBundle(prepared, vectors, ranking);
   const several = { max: 2, cosine: 0.99, share: 0.9, rounds: 3 };
   const bundle = {
     ...trained.bundle,
@@ -132,7 +133,7 @@ test("a bundle read back re-ranks as the trainer measured, its neighbours too", 
   const features = { own: -0.5, "own-count": 0.2, neighbours: 0.7, ...content };
   const model = { candidates: 8, historyMax: 2, features };
   const neighbours = itemNeighbours(histories, items);
-  const trained = await trainedBundle(prepared, vectors, ranking, "a test", {
+  const trained = await trainedBundle(prepared, vectors, ranking, {
     reranker: model,
     neighbours,
   });
@@ -153,11 +154,11 @@ test("a bundle read back re-ranks as the trainer measured, its neighbours too", 
 test("neighbours are carried where the re-ranker weighs them, and are known by the products' ids", async () => {
   const model = { candidates: items, historyMax: 3, features: { neighbours: 1 } };
   const neighbours = itemNeighbours(histories, items);
-  const trained = await trainedBundle(prepared, vectors, ranking, "a test", {
+  const trained = await trainedBundle(prepared, vectors, ranking, {
     reranker: model,
     neighbours,
   });
-  const unweighed = await trainedBundle(prepared, vectors, ranking, "a test", {
+  const unweighed = await trainedBundle(prepared, vectors, ranking, {
     reranker: { ...model, features: { own: 1 } },
     neighbours,
   });
@@ -184,7 +185,8 @@ test("neighbours are carried where the re-ranker weighs them, and are known by t
 test("freshness is added by the age at which each user is asked", async () => {
   const dayMs = 86_400_000;
   const freshness = { weight: 0.3, halfLifeMs: 10 * dayMs };
-  const trained = await trainedBundle(prepared, vectors, ranking, "test", { freshness });
+  const folder = await trainedBundle(prepared, vectors, ranking);
+  const trained = { ...folder, bundle: withFreshness(folder.bundle, freshness) };
   const availableFromMs = Float64Array.from({ length: items }, (_, i) => i * dayMs);
   const times = { availableFromMs, askedAtMs: Float64Array.of(15 * dayMs, 40 * dayMs) };
   const plain = servedScorer(trained, { text }, counts)(histories)(users);

@@ -2,7 +2,7 @@ import { describe, expect, test } from "@jest/globals";
 import { matrix } from "@marquetry/model/matrix";
 import { mulberry32, randomVector } from "@marquetry/model/random";
 import { preparedWithText } from "../../test/prepared.js";
-import { trainedBundle } from "../bundle/trained-bundle.js";
+import { trainedBundle } from "../../test/trained.js";
 import { countItems } from "../dataset/dataset.js";
 import { normaliseRows } from "../linear-algebra/rows.js";
 import { chooseFreshness } from "./choose-freshness.js";
@@ -36,7 +36,7 @@ function preparedWith(valid: readonly Int32Array[], known = true): Prepared {
 
 async function chosen(prepared: Prepared) {
   const ranking = { decay: 0.7, popularity: 0 };
-  return chooseFreshness(prepared, await trainedBundle(prepared, vectors, ranking, "a test"));
+  return chooseFreshness(prepared, await trainedBundle(prepared, vectors, ranking));
 }
 
 describe("freshness has the weight that the validation part gives it:", () => {

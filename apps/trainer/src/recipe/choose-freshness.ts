@@ -1,6 +1,6 @@
 /** What newness is worth, by the validation part. */
 import type { Bundle } from "@marquetry/model/bundle";
-import type { TrainedBundle } from "../bundle/trained-bundle.js";
+import type { BundleFolder } from "../bundle/bundle-folder.js";
 import { questionOf } from "../dataset/dataset.js";
 import { askedAt } from "../evaluation/asked-at.js";
 import { choose } from "../evaluation/choose.js";
@@ -27,7 +27,7 @@ const HALF_LIVES_MS = [30 * DAY_MS, 7 * DAY_MS, 90 * DAY_MS];
  */
 export async function chooseFreshness(
   prepared: Prepared,
-  folder: TrainedBundle,
+  folder: BundleFolder,
 ): Promise<FreshnessSettings | undefined> {
   const { dataset, features, counts } = prepared;
   if (dataset.dates === undefined) return undefined;
@@ -48,7 +48,7 @@ export async function chooseFreshness(
   return best(HALF_LIVES_MS.map((halfLifeMs) => ({ weight, halfLifeMs })));
 }
 
-function withFreshness(bundle: Bundle, { weight, halfLifeMs }: FreshnessSettings): Bundle {
+export function withFreshness(bundle: Bundle, { weight, halfLifeMs }: FreshnessSettings): Bundle {
   const weights = { ...bundle.ranking.weights, freshness: weight };
   return { ...bundle, ranking: { ...bundle.ranking, weights, freshnessHalfLifeMs: halfLifeMs } };
 }

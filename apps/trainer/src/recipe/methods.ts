@@ -197,18 +197,22 @@ function* interestRows(
  * A bundle as services would use it once it is exported: behaviour of cold products imputed, products
  * fused and histories pooled as user-profile does, scores composed with its own weights; nothing is
  * chosen here.
+ * @param method what the rows are called
  */
-export async function bundleRows(prepared: Prepared, folder: BundleFolder): Promise<Row[]> {
+export async function bundleRows(
+  prepared: Prepared,
+  folder: BundleFolder,
+  method = folder.bundle.id,
+): Promise<Row[]> {
   const { dataset, features, counts } = prepared;
   const exported = withImputedBehaviour(folder, features, counts.length);
   const { histories } = questionOf(dataset, "test");
   const times = dataset.dates && askedAt(dataset.dates, "test");
   const interestOf = await graphInterests(exported, features, counts.length, histories);
   const scorerFor = servedScorer(exported, features, counts, { interestOf, times });
-  const { id, reranker } = folder.bundle;
-  const label = reranker === undefined ? {} : { beyondPublished: RERANKED };
+  const label = folder.bundle.reranker === undefined ? {} : { beyondPublished: RERANKED };
   return rulesOf(prepared).map((rule) =>
-    Object.assign(rowOf(prepared, id, rule, "as in the bundle", scorerFor), label),
+    Object.assign(rowOf(prepared, method, rule, "as in the bundle", scorerFor), label),
   );
 }
 

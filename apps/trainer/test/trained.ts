@@ -1,0 +1,16 @@
+import type { Matrix } from "@marquetry/model/matrix";
+import { draftBundle, sealBundle } from "../src/bundle/trained-bundle.js";
+import type { Serving, TrainedBundle } from "../src/bundle/trained-bundle.js";
+import type { RankingSettings } from "../src/recipe/learn.js";
+import type { Prepared } from "../src/recipe/prepare.js";
+
+/** A bundle as `train` makes it, without a record of its training. */
+export async function trainedBundle(
+  prepared: Prepared,
+  vectors: Matrix,
+  ranking: RankingSettings,
+  serving: Serving = {},
+): Promise<TrainedBundle> {
+  const draft = await draftBundle(prepared, vectors, ranking, "a test", serving);
+  return sealBundle(draft, prepared, vectors);
+}
