@@ -104,9 +104,7 @@ export async function runTrain(args: readonly string[], output: CommandOutput): 
     ...(fitted !== undefined && { reranker: fitted.validation }),
     test: [...ours, ...popularity],
   });
-  const rules = new Set(popularity.map(({ rule }) => rule));
-  const compared = [...popularity, ...ours.filter(({ rule }) => rules.has(rule))];
-  report(rowTables(compared, mainCutoff(prepared.dataset)).join("\n"));
+  report(rowTables([...popularity, ...ours], mainCutoff(prepared.dataset)).join("\n"));
   output.stdout.write(`${trained.bundle.id}\t${out}\n`);
 }
 

@@ -95,21 +95,21 @@ function against(
 }
 
 /**
- * Recall and NDCG of a bundle beside those of popularity, by rule and figure, where there are both.
+ * Recall and NDCG of a bundle beside those of popularity, by rule and figure.
  * @param bundle one run for each rule
- * @param popularity as many
+ * @param popularity one run for each rule of the bundle
  */
 export function metricsOf(
   bundle: readonly Row[],
   popularity: readonly Row[],
 ): TrainingRecord["metrics"] {
   const metrics: Record<string, TrainingRecord["metrics"][string]> = {};
-  for (const { rule, runs } of popularity) {
-    const ours = bundle.find((row) => row.rule === rule)?.runs[0] ?? [];
-    for (const [at, { k, recall, ndcg }] of ours.entries()) {
-      const beside = runs[0]![at]!;
-      metrics[`${rule}/recall@${k}`] = { bundle: recall.value, popularity: beside.recall.value };
-      metrics[`${rule}/ndcg@${k}`] = { bundle: ndcg.value, popularity: beside.ndcg.value };
+  for (const { rule, runs } of bundle) {
+    const [beside] = popularity.find((row) => row.rule === rule)!.runs;
+    for (const [at, { k, recall, ndcg }] of runs[0]!.entries()) {
+      const other = beside![at]!;
+      metrics[`${rule}/recall@${k}`] = { bundle: recall.value, popularity: other.recall.value };
+      metrics[`${rule}/ndcg@${k}`] = { bundle: ndcg.value, popularity: other.ndcg.value };
     }
   }
   return metrics;

@@ -53,7 +53,7 @@ function plainRulesOf(prepared: Prepared): readonly RuleName[] {
 
 /** The order by how many had a product: what every other figure stands beside. */
 export function* popularityRows(prepared: Prepared): Generator<Row> {
-  for (const rule of plainRulesOf(prepared)) {
+  for (const rule of rulesOf(prepared)) {
     yield rowOf(prepared, "popularity", rule, "nothing", () => popularityScorer(prepared.counts));
   }
 }
