@@ -72,15 +72,16 @@ export async function runTrain(args: readonly string[], output: CommandOutput): 
   }
   const data = await fingerprint(prepared.dataset);
   const { checkpoint } = values;
-  const learned = learn(prepared, wanted, {
+  const options: LearnOptions = {
     seed,
     report,
     ...(checkpoint !== undefined && {
       checkpoints: (name, settings) => openCheckpoint(checkpoint, name, { data, settings }),
     }),
-  });
+  };
+  const learned = learn(prepared, wanted, options);
   const { vectors, ranking, pooling, fitted }: Interests = isOnTop(interests)
-    ? learnInterests(prepared, learned.vectors, interests, { seed, report })
+    ? learnInterests(prepared, learned.vectors, interests, options)
     : byPooling(prepared, learned);
   const createdBy = described(values, wanted);
   const serving = {

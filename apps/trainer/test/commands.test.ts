@@ -125,13 +125,22 @@ describe("train and evaluate", () => {
     await using data = await temporaryFolder(orderedFiles());
     const out = join(data.directory, "bundle");
     const output = captured();
-    await runTrain(["--dataset", data.directory, "--out", out, "--interests", "sequence"], output);
+    const asked = ["--dataset", data.directory, "--interests", "sequence"];
+    const checkpoint = ["--checkpoint", join(data.directory, "checkpoint")];
+    await runTrain([...asked, ...checkpoint, "--out", out], output);
     const [id] = output.out().split("\t");
     const manifest = JSON.parse(await readFile(join(out, "manifest.json"), "utf8"));
     const { length } = await readFile(join(out, "interests.onnx"));
     expect(manifest.interests).toMatchObject({ strategy: "sequence", graph: { bytes: length } });
     const { bundle, popularity } = await ranksAsTrained(data.directory, out, id!);
     expect(bundle).toBeGreaterThan(popularity + 0.05);
+
+    const again = captured();
+    await runTrain([...asked, ...checkpoint, "--out", join(data.directory, "again")], again);
+    expect(again.out()).toContain(`${id}\t`);
+    expect(again.err()).toMatch(/, seed 100: goes on after epoch \d/);
+    expect(again.err()).toMatch(/, sequence, seed 1: goes on after epoch 3/);
+    expect(again.err()).not.toMatch(/: epoch \d/);
   }, 60_000);
 
   test("interests weighed by attention are learned, written, and rank as when they were trained", async () => {

@@ -12,8 +12,10 @@ import { nameOf } from "../sequence/parameters.js";
 import type { SequenceShape } from "../sequence/parameters.js";
 import { sequenceScorer } from "../sequence/sequence-scorer.js";
 import type { SequenceModel } from "../sequence/sequence-scorer.js";
-import { trainSequence } from "../sequence/train-sequence.js";
+import { trainSequence, VECTORS } from "../sequence/train-sequence.js";
 import type { SequenceTrainSettings } from "../sequence/train-sequence.js";
+import { bestEpochOf } from "./best-epoch.js";
+import { digestOf } from "./learn.js";
 import type { LearnOptions, RankingSettings } from "./learn.js";
 import type { Prepared } from "./prepare.js";
 
@@ -85,7 +87,7 @@ export function identityRanking(
 export function learnSequence(
   prepared: Prepared,
   { vectors, identity, decay }: IdentityInterests,
-  { seed, report }: LearnOptions,
+  { seed, report, checkpoints }: LearnOptions,
 ): SequenceModel {
   const { dataset, counts } = prepared;
   const shape: SequenceShape = {
@@ -96,30 +98,25 @@ export function learnSequence(
     decay,
     identity,
   };
-  let best: { model: SequenceModel; ndcg: number } | undefined;
   const settings = { ...TRAINING, seed };
-  for (const { epoch, loss, ...trained } of trainSequence(
-    shape,
-    vectors,
-    dataset.splits.train,
-    settings,
-  )) {
-    const model = { shape, ...trained };
-    const { validNdcg } = choose(
-      dataset,
-      counts,
-      [0.02],
-      (popularity) => sequenceRanking(prepared, model, popularity),
-      UNMASKED,
-    );
-    report(
-      `${dataset.name}, sequence, seed ${seed}: epoch ${epoch} of ${settings.epochs}, ` +
-        `loss ${loss.toFixed(4)}, validation NDCG ${validNdcg.toFixed(4)}`,
-    );
-    if (best === undefined || validNdcg > best.ndcg) best = { model, ndcg: validNdcg };
-  }
-  if (best === undefined) throw new RangeError("training: no epoch");
-  const { model } = best;
+  const best = bestEpochOf({
+    name: `${dataset.name}, sequence, seed ${seed}`,
+    epochs: settings.epochs,
+    train: (state) => trainSequence(shape, vectors, dataset.splits.train, settings, state),
+    validNdcg: (epoch) => {
+      const model = { shape, parameters: epoch.state.parameters, vectors: epoch.vectors };
+      const ranked = (popularity: number) => sequenceRanking(prepared, model, popularity);
+      return choose(dataset, counts, [0.02], ranked, UNMASKED).validNdcg;
+    },
+    checkpoint: checkpoints?.(`sequence-${seed}`, {
+      settings,
+      shape,
+      vectors: digestOf(vectors.data),
+    }),
+    report,
+  });
+  const { [VECTORS]: _, ...parameters } = best.parameters;
+  const model = { shape, parameters, vectors: best.vectors };
   const pushed = PUSHES.filter((push) => push >= identity.push).map((push) =>
     withPush(model, push),
   );

@@ -24,6 +24,7 @@ import type { ScorerKind } from "../training/scorer.js";
 import type { BestEpoch, Checkpoint } from "../training/checkpoint.js";
 import { trainEpochs } from "../training/train.js";
 import type { TrainSettings } from "../training/train.js";
+import { bestEpochOf } from "./best-epoch.js";
 import type { Prepared } from "./prepare.js";
 
 /** Weights of the pooled ranking. */
@@ -177,40 +178,34 @@ function bestEpoch(
   { report, checkpoints }: LearnOptions,
 ): BestEpoch {
   const { dataset, counts } = prepared;
-  const { splits } = dataset;
-  const checkpoint = checkpoints?.(`seed-${settings.seed}`, { settings, ...describedShape(shape) });
-  const kept = checkpoint?.read();
-  if (kept !== undefined) {
-    report(`${dataset.name}, seed ${settings.seed}: goes on after epoch ${kept.state.epoch}`);
-  }
-  let best = kept?.best;
   // Nothing else learns from them.
   const actions = shape.interests && questionOf(dataset, "valid").actions;
-  for (const done of trainEpochs(shape, splits.train, settings, { actions, state: kept?.state })) {
-    const { epoch, loss, decay, vectors, state } = done;
-    const ranking = { decay: dataset.ordered ? 0.6 : 1, popularity: 0.02 };
-    const ranked = rankingOf(prepared, vectors, usersOf(shape, state.parameters));
-    const { validNdcg } = choose(dataset, counts, [ranking], ranked, { masked: true });
-    report(
-      `${dataset.name}, seed ${settings.seed}: epoch ${epoch} of ${settings.epochs}, ` +
-        `loss ${loss.toFixed(4)}, decay ${decay.toFixed(3)}, validation NDCG ${validNdcg.toFixed(4)}`,
-    );
-    if (best === undefined || validNdcg > best.ndcg) {
-      best = { vectors, parameters: structuredClone(state.parameters), ndcg: validNdcg };
-    }
-    checkpoint?.write({ state, best });
-  }
-  if (best === undefined) throw new RangeError("training: no epoch");
-  return best;
+  const ranking = { decay: dataset.ordered ? 0.6 : 1, popularity: 0.02 };
+  return bestEpochOf({
+    name: `${dataset.name}, seed ${settings.seed}`,
+    epochs: settings.epochs,
+    train: (state) => trainEpochs(shape, dataset.splits.train, settings, { actions, state }),
+    validNdcg: ({ vectors, state }) => {
+      const ranked = rankingOf(prepared, vectors, usersOf(shape, state.parameters));
+      return choose(dataset, counts, [ranking], ranked, { masked: true }).validNdcg;
+    },
+    detail: ({ decay }) => `decay ${decay.toFixed(3)}`,
+    checkpoint: checkpoints?.(`seed-${settings.seed}`, { settings, ...describedShape(shape) }),
+    report,
+  });
 }
 
 /** What a checkpoint must agree in: another encoder's content may well have the same shape. */
 function describedShape({ items, dims, scorer, towers, interests, graph, content }: TowerShape) {
   const modalities = Object.entries(content).map(([name, { cols, data }]) => {
-    return [name, cols, createHash("sha256").update(data).digest("hex")];
+    return [name, cols, digestOf(data)];
   });
   const neighbours = graph && { share: graph.share, layers: graph.layers };
   return { items, dims, scorer, towers, interests, neighbours, modalities };
+}
+
+export function digestOf(data: Float32Array): string {
+  return createHash("sha256").update(data).digest("hex");
 }
 
 /** What was learned about users, beside the products' vectors. */

@@ -13,6 +13,7 @@ import {
   trainSequence,
   VECTORS,
 } from "./train-sequence.js";
+import type { SequenceEpoch } from "./train-sequence.js";
 import { forwardSequence } from "./transformer.js";
 
 const ITEMS = 7;
@@ -150,7 +151,7 @@ describe("training", () => {
 
   test("an order of behaviours that means something is learned", () => {
     const epochs = [...trainSequence(shape, vectors, train, settings)];
-    const { parameters } = epochs.at(-1)!;
+    const { parameters } = epochs.at(-1)!.state;
     const x = matrix(2, shape.dims);
     rowOf(x, 0).set(rowOf(vectors, 0));
     rowOf(x, 1).set(rowOf(vectors, 1));
@@ -161,13 +162,28 @@ describe("training", () => {
     expect(epochs.at(-1)!.loss).toBeLessThan(epochs[0]!.loss / 2);
   });
 
+  const bitsOf = ({ state }: SequenceEpoch): string => {
+    const parts = Object.values(state.parameters).map((data) => Buffer.from(data.buffer));
+    return Buffer.concat(parts).toString("hex");
+  };
+
   test("the same seed gives the same bits, another seed others", () => {
     const bits = (seed: number): string => {
       const [first] = trainSequence(shape, vectors, train, { ...settings, epochs: 1, seed });
-      const parts = Object.values(first!.parameters).map((data) => Buffer.from(data.buffer));
-      return Buffer.concat(parts).toString("hex");
+      return bitsOf(first!);
     };
     expect(bits(1)).toBe(bits(1));
     expect(bits(1)).not.toBe(bits(2));
+  });
+
+  test("a run that goes on after any epoch ends as one that was not interrupted, to the bit", () => {
+    const short = { ...settings, epochs: 3, vectorRate: 0.01 };
+    const whole = Array.from(trainSequence(shape, vectors, train, short), bitsOf);
+    for (const done of [1, 2]) {
+      const interrupted = trainSequence(shape, vectors, train, { ...short, epochs: done });
+      const { state } = [...interrupted].at(-1)!;
+      const rest = trainSequence(shape, vectors, train, short, structuredClone(state));
+      expect(Array.from(rest, bitsOf)).toEqual(whole.slice(done));
+    }
   });
 });

@@ -3,12 +3,13 @@ import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
 import { mulberry32 } from "@marquetry/model/random";
 import { gatherRows, rowOf } from "../linear-algebra/rows.js";
-import { createAdam } from "../training/adam.js";
+import { createAdam, startAdam } from "../training/adam.js";
 import { shuffle } from "../training/examples.js";
 import { backwardNormalise, normalised } from "../training/item-tower.js";
 import { zerosLike } from "../training/parameters.js";
 import type { Parameters } from "../training/parameters.js";
 import { targetShares } from "../training/train.js";
+import type { TrainingState } from "../training/train.js";
 import type { Starts } from "./attention.js";
 import { nameOf, startSequence } from "./parameters.js";
 import type { SequenceShape } from "./parameters.js";
@@ -34,10 +35,10 @@ export interface SequenceEpoch {
   readonly epoch: number;
   /** Mean over the epoch's steps. */
   readonly loss: number;
-  /** A copy. */
-  readonly parameters: Parameters;
   /** Rows of length 1, one per product. */
   readonly vectors: Matrix;
+  /** Its parameters are those of the block and, as `VECTORS`, the products' before normalising. */
+  readonly state: TrainingState;
 }
 
 /** One step's sequences. */
@@ -50,41 +51,52 @@ export interface SequenceBatch extends LossRows {
 /** Not a parameter of the block, but trained beside it. */
 export const VECTORS = "vectors";
 
-/** Yields after every epoch; the consumer decides what to keep and when to stop. */
+const DROPOUT_SEED = 1_000_000_007;
+
+/**
+ * Yields after every epoch; the consumer decides what to keep and when to stop.
+ * @param state where to go on, of the same shape, data and settings: the epochs that are left are then
+ *   the same to the bit; a new start unless given
+ */
 export function* trainSequence(
   shape: SequenceShape,
   vectors: Matrix,
   train: readonly Int32Array[],
   settings: SequenceTrainSettings,
+  state: TrainingState = startState(shape, vectors, settings),
 ): Generator<SequenceEpoch> {
-  const { seed, rate, vectorRate } = settings;
+  const { parameters } = state;
+  const { rate, vectorRate } = settings;
   const rateOf = (name: string): number =>
     name === VECTORS ? vectorRate : name === nameOf.gain ? 0 : rate;
-  const parameters = { ...startSequence(shape, seed), [VECTORS]: vectors.data.slice() };
-  const step = createAdam(parameters, {
-    rates: Object.fromEntries(Object.keys(parameters).map((name) => [name, rateOf(name)])),
-    beta1: 0.9,
-    beta2: 0.99,
-  });
+  const rates = Object.fromEntries(Object.keys(parameters).map((name) => [name, rateOf(name)]));
+  const step = createAdam(parameters, { rates, beta1: 0.9, beta2: 0.99 }, state.adam);
   const loss = { ...settings, targetShares: targetShares(train, vectors.rows) };
-  const dropout = { chance: settings.dropout, uniform: mulberry32(seed + 1) };
-  for (let epoch = 1; epoch <= settings.epochs; epoch += 1) {
+  while (state.epoch < settings.epochs) {
+    state.epoch += 1;
+    const seed = 1_000 * settings.seed + state.epoch;
+    // Of its own for every epoch, so that a run can go on after any.
+    const dropout = { chance: settings.dropout, uniform: mulberry32(seed + DROPOUT_SEED) };
     let sum = 0;
     let steps = 0;
-    for (const batch of sequenceBatches(train, settings.batchRows, 1_000 * seed + epoch)) {
+    for (const batch of sequenceBatches(train, settings.batchRows, seed)) {
       const result = sequenceStep(shape, parameters, batch, loss, dropout);
       step(result.gradients);
       sum += result.loss;
       steps += 1;
     }
     const trained = matrix(vectors.rows, vectors.cols, parameters[VECTORS]);
-    yield {
-      epoch,
-      loss: sum / steps,
-      parameters: copyOf(parameters),
-      vectors: normalised(trained).rows,
-    };
+    yield { epoch: state.epoch, loss: sum / steps, vectors: normalised(trained).rows, state };
   }
+}
+
+function startState(
+  shape: SequenceShape,
+  vectors: Matrix,
+  { seed }: SequenceTrainSettings,
+): TrainingState {
+  const parameters = { ...startSequence(shape, seed), [VECTORS]: vectors.data.slice() };
+  return { epoch: 0, parameters, adam: startAdam(parameters) };
 }
 
 /** One forward and backward pass. */
@@ -147,13 +159,4 @@ function addRows(to: Matrix, items: Int32Array, from: Matrix): void {
     const [sum, row] = [rowOf(to, item), rowOf(from, i)];
     for (let j = 0; j < row.length; j += 1) sum[j]! += row[j]!;
   }
-}
-
-/** Of the block's parameters, without the products' vectors. */
-function copyOf(parameters: Parameters): Parameters {
-  return Object.fromEntries(
-    Object.entries(parameters)
-      .filter(([name]) => name !== VECTORS)
-      .map(([name, data]) => [name, data.slice()]),
-  );
 }
