@@ -22,7 +22,8 @@ import { trainedBundle } from "@marquetry/trainer/test/trained";
 import type { TrainedBundle } from "@marquetry/trainer/bundle/trained-bundle";
 import { runEvaluate } from "@marquetry/trainer/evaluate";
 import { exportBehaviour } from "@marquetry/trainer/export/export-behaviour";
-import { chooseRanking, learnVectors } from "@marquetry/trainer/recipe/learn";
+import { learnVectors } from "@marquetry/trainer/recipe/learn";
+import { chooseRanking } from "@marquetry/trainer/recipe/ranking";
 import type { Prepared } from "@marquetry/trainer/recipe/prepare";
 import { prepareSystem } from "@marquetry/trainer/system/prepare-system";
 import { runTrain } from "@marquetry/trainer/train";
@@ -156,7 +157,7 @@ describe.each(deployments())("training from the running system on %s", (_, serve
     "gives a bundle whose services recommend what its shoppers like",
     async () => {
       const { bus, index } = platform;
-      const vectors = learnVectors(prepared, { seed: 1, report: () => {} });
+      const vectors = await learnVectors(prepared, { seed: 1, report: () => {} });
       const ranking = chooseRanking(prepared, vectors, { masked: true });
       const made = await trainedBundle(prepared, vectors, ranking);
       // The servers are shared: an id of its own.

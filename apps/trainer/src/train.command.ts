@@ -15,14 +15,15 @@ import type { CommandOutput } from "./evaluate.command.js";
 import { mainCutoff } from "./evaluation/choose.js";
 import { metricsOf, rowTables } from "./evaluation/report.js";
 import { chooseFreshness, withFreshness } from "./recipe/choose-freshness.js";
-import { chooseRanking, learnFusion, learnVectors, usersOf } from "./recipe/learn.js";
-import type { LearnedUsers, LearnOptions } from "./recipe/learn.js";
+import { learnFusion, learnVectors } from "./recipe/learn.js";
+import type { LearnOptions } from "./recipe/learn.js";
+import { chooseRanking, usersOf } from "./recipe/ranking.js";
+import type { LearnedUsers } from "./recipe/ranking.js";
 import { INTEREST_KINDS, learnInterests } from "./recipe/learn-sequence.js";
 import type { InterestKind, LearnedInterests } from "./recipe/learn-sequence.js";
 import { bundleRows, popularityRows, RULES, rulesOf } from "./recipe/methods.js";
 import { fittedTo } from "./recipe/reranked-rows.js";
 import type { FittedRanking } from "./recipe/reranked-rows.js";
-import { openCheckpoint } from "./training/checkpoint.js";
 import type { Prepared } from "./recipe/prepare.js";
 
 const FUSIONS = ["combined", "attention"] as const;
@@ -75,11 +76,9 @@ export async function runTrain(args: readonly string[], output: CommandOutput): 
   const options: LearnOptions = {
     seed,
     report,
-    ...(checkpoint !== undefined && {
-      checkpoints: (name, settings) => openCheckpoint(checkpoint, name, { data, settings }),
-    }),
+    ...(checkpoint !== undefined && { checkpoints: { directory: checkpoint, data } }),
   };
-  const learned = learn(prepared, wanted, options);
+  const learned = await learn(prepared, wanted, options);
   const { vectors, ranking, pooling, fitted }: Interests = isOnTop(interests)
     ? learnInterests(prepared, learned.vectors, interests, options)
     : byPooling(prepared, learned);
@@ -206,10 +205,10 @@ interface Learned {
   readonly users: LearnedUsers;
 }
 
-function learn(prepared: Prepared, wanted: Wanted, options: LearnOptions): Learned {
+async function learn(prepared: Prepared, wanted: Wanted, options: LearnOptions): Promise<Learned> {
   const { scorer, towers, alignment } = wanted;
   if (wanted.fusion === "combined") {
-    return { vectors: learnVectors(prepared, options), users: {} };
+    return { vectors: await learnVectors(prepared, options), users: {} };
   }
   const learned = learnFusion(prepared, {
     ...options,

@@ -180,6 +180,20 @@ describe("train and evaluate", () => {
     expect(bundle).toBeGreaterThan(popularity + 0.1);
   }, 60_000);
 
+  test("a checkpoint of other data ends training with its file's name, and leaves no bundle", async () => {
+    await using data = await temporaryFolder(orderedFiles());
+    await using other = await temporaryFolder(orderedFiles({ again: false }));
+    const checkpoint = ["--checkpoint", join(data.directory, "checkpoint")];
+    const train = (from: string, out: string) =>
+      runTrain(["--dataset", from, "--out", out, ...checkpoint], captured());
+    await train(data.directory, join(data.directory, "bundle"));
+    await expect(train(other.directory, join(other.directory, "bundle"))).rejects.toMatchObject({
+      code: "invalid",
+      message: expect.stringMatching(/seed-10[01]\.json: expected a checkpoint of this data/),
+    });
+    expect(await readdir(other.directory)).not.toContain("bundle");
+  }, 60_000);
+
   test("a sequence model is refused for data without order, before anything is trained", async () => {
     await using data = await temporaryFolder(pairFiles());
     const out = join(data.directory, "bundle");

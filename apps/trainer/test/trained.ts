@@ -1,7 +1,7 @@
 import type { Matrix } from "@marquetry/model/matrix";
 import { draftBundle, sealBundle } from "../src/bundle/trained-bundle.js";
 import type { Serving, TrainedBundle } from "../src/bundle/trained-bundle.js";
-import type { RankingSettings } from "../src/recipe/learn.js";
+import type { RankingSettings } from "../src/recipe/ranking.js";
 import type { Prepared } from "../src/recipe/prepare.js";
 
 /** A bundle as `train` makes it, without a record of its training. */

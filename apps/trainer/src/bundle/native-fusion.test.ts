@@ -6,11 +6,11 @@ import { mulberry32, randomVector } from "@marquetry/model/random";
 import { temporaryFolder } from "../../test/folders.js";
 import { rowOf } from "../linear-algebra/rows.js";
 import { servedScorer } from "../evaluation/served.js";
-import { learnFusion, rankingOf } from "../recipe/learn.js";
+import { learnFusion } from "../recipe/learn.js";
+import { rankingOf } from "../recipe/ranking.js";
 import type { LearnedFusion } from "../recipe/learn.js";
 import type { Prepared } from "../recipe/prepare.js";
 import { prepareContent } from "../representation/content.js";
-import { openCheckpoint } from "../training/checkpoint.js";
 import { towersOf } from "../training/parameters.js";
 import type { ScorerKind } from "../training/scorer.js";
 import { nativeFusion } from "./native-fusion.js";
@@ -111,7 +111,7 @@ describe("a learned attention in a bundle", () => {
       seed: 1,
       report: (): void => undefined,
       weights: "attention",
-      checkpoints: (name: string, run: object) => openCheckpoint(folder.directory, name, run),
+      checkpoints: { directory: folder.directory, data: "the same" },
     } as const;
     const { vectors } = learnFusion(prepared, options);
     expect(learnFusion(prepared, options).vectors).toEqual(vectors);

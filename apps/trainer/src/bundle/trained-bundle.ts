@@ -13,7 +13,7 @@ import { zeroShotBundle } from "@marquetry/model/zero-shot";
 import { MarquetryError } from "@marquetry/runtime/errors";
 import type { Csr } from "../linear-algebra/csr.js";
 import { rowOf } from "../linear-algebra/rows.js";
-import type { RankingSettings } from "../recipe/learn.js";
+import type { RankingSettings } from "../recipe/ranking.js";
 import { popularityFloor } from "../evaluation/pooled.js";
 import type { Prepared } from "../recipe/prepare.js";
 import { carriedNeighbours } from "../representation/item-neighbours.js";

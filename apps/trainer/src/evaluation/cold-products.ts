@@ -8,7 +8,7 @@ import { modalityVectors, draftBundle } from "../bundle/trained-bundle.js";
 import { countItems } from "../dataset/dataset.js";
 import type { Question, Splits } from "../dataset/dataset.js";
 import { rowOf } from "../linear-algebra/rows.js";
-import type { RankingSettings } from "../recipe/learn.js";
+import type { RankingSettings } from "../recipe/ranking.js";
 import type { Prepared } from "../recipe/prepare.js";
 import { CUTOFFS, figuresAt } from "./figures.js";
 import type { FiguresAt } from "./figures.js";

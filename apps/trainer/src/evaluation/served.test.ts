@@ -16,7 +16,7 @@ import { DATASET_ACTION } from "../dataset/actions.js";
 import { trainedBundle } from "../../test/trained.js";
 import { normaliseRows, rowOf } from "../linear-algebra/rows.js";
 import { withFreshness } from "../recipe/choose-freshness.js";
-import { rankingOf } from "../recipe/learn.js";
+import { rankingOf } from "../recipe/ranking.js";
 import { identityGain } from "../sequence/identity.js";
 import { sequenceGraph } from "../sequence/onnx.js";
 import { startSequence } from "../sequence/parameters.js";

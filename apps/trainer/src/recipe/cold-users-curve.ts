@@ -7,7 +7,7 @@ import { orPopularity, withNewest } from "../evaluation/cold-users.js";
 import type { Curve, CurveSeries } from "../evaluation/curves.js";
 import { besideRows, normaliseRows } from "../linear-algebra/rows.js";
 import { CURVE_RULES, figuresFor, pointOf } from "./curve-points.js";
-import { chooseRanking, rankingOf } from "./learn.js";
+import { chooseRanking, rankingOf } from "./ranking.js";
 import type { Prepared } from "./prepare.js";
 
 /** Behaviours that are kept of each test user's history. */

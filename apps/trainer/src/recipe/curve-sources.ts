@@ -13,7 +13,10 @@ export interface CurveSource {
 }
 
 export const CURVE_SOURCES: readonly CurveSource[] = [
-  { name: "cold-users", curves: ({ prepared, learned }) => [coldUsersCurve(prepared, learned())] },
+  {
+    name: "cold-users",
+    curves: async ({ prepared, learned }) => [coldUsersCurve(prepared, await learned())],
+  },
   {
     name: "cold-products",
     curves: async ({ prepared, seeds, report }) =>

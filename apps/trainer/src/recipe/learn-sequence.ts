@@ -15,8 +15,9 @@ import type { SequenceModel } from "../sequence/sequence-scorer.js";
 import { trainSequence, VECTORS } from "../sequence/train-sequence.js";
 import type { SequenceTrainSettings } from "../sequence/train-sequence.js";
 import { bestEpochOf } from "./best-epoch.js";
-import { digestOf } from "./learn.js";
-import type { LearnOptions, RankingSettings } from "./learn.js";
+import { checkpointOf, digestOf } from "./training-run.js";
+import type { LearnOptions } from "./learn.js";
+import type { RankingSettings } from "./ranking.js";
 import type { Prepared } from "./prepare.js";
 
 /** A quarter of the dimensions and of the squared length for the code. */
@@ -108,7 +109,7 @@ export function learnSequence(
       const ranked = (popularity: number) => sequenceRanking(prepared, model, popularity);
       return choose(dataset, counts, [0.02], ranked, UNMASKED).validNdcg;
     },
-    checkpoint: checkpoints?.(`sequence-${seed}`, {
+    checkpoint: checkpointOf(checkpoints, `sequence-${seed}`, {
       settings,
       shape,
       vectors: digestOf(vectors.data),

@@ -1,42 +1,22 @@
 /** The recipe: from prepared data to one vector per product. */
-import { createHash } from "node:crypto";
-import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
 import { ZERO_SHOT_ACTIONS } from "@marquetry/model/zero-shot";
-import { pooledInterests } from "../bundle/served-interests.js";
-import type { InterestAttention } from "../bundle/served-interests.js";
 import { POSITIVE_ACTIONS } from "../dataset/actions.js";
-import { questionOf } from "../dataset/dataset.js";
-import { choose } from "../evaluation/choose.js";
-import type { Chosen, ScorerFor } from "../evaluation/choose.js";
-import { addPrior, pooledScorer, popularityPrior } from "../evaluation/pooled.js";
-import type { RankingRules, Scorer } from "../evaluation/top-lists.js";
 import { product } from "../linear-algebra/gemm.js";
 import { besideRows, normaliseRows } from "../linear-algebra/rows.js";
 import { principalDirections } from "../linear-algebra/whitening.js";
 import { productGraph } from "../representation/product-graph.js";
 import { behaviourRows } from "../representation/behaviour.js";
 import type { AlignmentSettings } from "../training/alignment-loss.js";
-import type { Towers } from "../training/in-batch-loss.js";
-import { BEHAVIOUR, interestWeightsOf, towersOf } from "../training/parameters.js";
+import { BEHAVIOUR } from "../training/parameters.js";
 import type { Parameters, TowerShape } from "../training/parameters.js";
 import type { ScorerKind } from "../training/scorer.js";
-import type { BestEpoch, Checkpoint } from "../training/checkpoint.js";
-import { trainEpochs } from "../training/train.js";
+import type { CheckpointPlace } from "../training/checkpoint.js";
 import type { TrainSettings } from "../training/train.js";
-import { bestEpochOf } from "./best-epoch.js";
+import { learnInThreads } from "./learn-in-threads.js";
 import type { Prepared } from "./prepare.js";
+import { bestEpoch, trainingRun } from "./training-run.js";
 
-/** Weights of the pooled ranking. */
-export interface RankingSettings {
-  /** Per newer behaviour. */
-  readonly decay: number;
-  /** beta: score = u'v + beta log(1 + count). */
-  readonly popularity: number;
-}
-
-const DECAYS = [0.5, 0.6, 0.7];
-const POPULARITY = [0, 0.01, 0.02, 0.04, 0.07, 0.1, 0.15];
 const BEHAVIOUR_RANK = 160;
 const SVD_SEED = 1;
 
@@ -77,28 +57,31 @@ const SERVED_DIMS = 256;
 export interface LearnOptions {
   readonly seed: number;
   readonly report: (line: string) => void;
-  /** Opens the checkpoint of one training run; `settings` are what it must agree in, besides data. */
-  readonly checkpoints?: (name: string, settings: object) => Checkpoint;
+  /** None is kept unless given. */
+  readonly checkpoints?: CheckpointPlace;
 }
 
 /**
  * Fusion learned with a free table, by several seeds, beside one another; ordered data, whose content
  * is strong, also with A = [content; behaviour in closed form]. Then the widest directions of all.
- * Each member's epoch is the one with the best validation NDCG.
+ * Each member is learned in a thread, up to its epoch with the best validation NDCG.
  * @returns one row of length 1 per product
  */
-export function learnVectors(prepared: Prepared, options: LearnOptions): Matrix {
+export async function learnVectors(prepared: Prepared, options: LearnOptions): Promise<Matrix> {
   const { ordered } = prepared.dataset;
   const [settings, dims, members] = ordered
     ? [ORDERED, ORDERED_DIMS, MEMBERS.ordered]
     : [UNORDERED, UNORDERED_DIMS, MEMBERS.unordered];
   const shape = shapeOf(prepared, dims);
-  const learned = Array.from(
-    { length: members },
-    (_, member) =>
-      bestEpoch(prepared, shape, { ...settings, seed: 100 * options.seed + member }, options)
-        .vectors,
+  const runs = Array.from({ length: members }, (_, member) =>
+    trainingRun(
+      prepared,
+      shape,
+      { ...settings, seed: 100 * options.seed + member },
+      options.checkpoints,
+    ),
   );
+  const learned = await learnInThreads(runs, options.report);
   const parts = ordered ? [closedForm(prepared), ...learned] : learned;
   const together = besideRows(...parts);
   const directions = principalDirections(together, SERVED_DIMS);
@@ -148,7 +131,8 @@ export function learnFusion(prepared: Prepared, options: FusionOptions): Learned
     fixedWeights: weights === "fixed",
     ...(alignment && { alignment }),
   };
-  return { shape, ...bestEpoch(prepared, shape, { ...settings, ...own, seed }, options) };
+  const run = trainingRun(prepared, shape, { ...settings, ...own, seed }, options.checkpoints);
+  return { shape, ...bestEpoch(run, options.report) };
 }
 
 /** A: content and behaviour beside one another, no training. */
@@ -169,129 +153,4 @@ function shapeOf({ dataset, content, counts }: Prepared, dims: number): TowerSha
   if (dataset.ordered) return shape;
   const neighbours = productGraph(dataset.splits.train, items, content);
   return { ...shape, graph: { neighbours, ...NEIGHBOURS } };
-}
-
-function bestEpoch(
-  prepared: Prepared,
-  shape: TowerShape,
-  settings: TrainSettings,
-  { report, checkpoints }: LearnOptions,
-): BestEpoch {
-  const { dataset, counts } = prepared;
-  // Nothing else learns from them.
-  const actions = shape.interests && questionOf(dataset, "valid").actions;
-  const ranking = { decay: dataset.ordered ? 0.6 : 1, popularity: 0.02 };
-  return bestEpochOf({
-    name: `${dataset.name}, seed ${settings.seed}`,
-    epochs: settings.epochs,
-    train: (state) => trainEpochs(shape, dataset.splits.train, settings, { actions, state }),
-    validNdcg: ({ vectors, state }) => {
-      const ranked = rankingOf(prepared, vectors, usersOf(shape, state.parameters));
-      return choose(dataset, counts, [ranking], ranked, { masked: true }).validNdcg;
-    },
-    detail: ({ decay }) => `decay ${decay.toFixed(3)}`,
-    checkpoint: checkpoints?.(`seed-${settings.seed}`, { settings, ...describedShape(shape) }),
-    report,
-  });
-}
-
-/** What a checkpoint must agree in: another encoder's content may well have the same shape. */
-function describedShape({ items, dims, scorer, towers, interests, graph, content }: TowerShape) {
-  const modalities = Object.entries(content).map(([name, { cols, data }]) => {
-    return [name, cols, digestOf(data)];
-  });
-  const neighbours = graph && { share: graph.share, layers: graph.layers };
-  return { items, dims, scorer, towers, interests, neighbours, modalities };
-}
-
-export function digestOf(data: Float32Array): string {
-  return createHash("sha256").update(data).digest("hex");
-}
-
-/** What was learned about users, beside the products' vectors. */
-export interface LearnedUsers {
-  readonly towers?: Towers;
-  readonly interests?: InterestAttention;
-}
-
-export function usersOf(shape: TowerShape, parameters: Parameters): LearnedUsers {
-  const towers = towersOf(shape, parameters);
-  const { content, biases } = interestWeightsOf(shape, parameters);
-  return {
-    ...(towers && { towers }),
-    ...(content && biases && { interests: { ...content, biases } }),
-  };
-}
-
-/** A scorer by the pooled vectors for any settings and histories. */
-export function rankingOf(
-  { counts }: Prepared,
-  vectors: Matrix,
-  { towers, interests: attention }: LearnedUsers = {},
-) {
-  const interests = attention && pooledInterests(vectors, attention);
-  return ({ decay, popularity }: RankingSettings): ScorerFor =>
-    (histories, actions) =>
-      pooledScorer({
-        vectors,
-        histories,
-        actions,
-        decay,
-        prior: popularityPrior(counts, popularity),
-        towers,
-        interests,
-      });
-}
-
-/** Decay first unless it is given, then popularity, both by the validation NDCG. */
-export function chooseRanking(
-  prepared: Prepared,
-  vectors: Matrix,
-  rules: RankingRules,
-  given?: number,
-  users?: LearnedUsers,
-): RankingSettings {
-  return chooseRankingBy(prepared, rankingOf(prepared, vectors, users), rules, given).settings;
-}
-
-/** As `chooseRanking`, of whatever ranks by such settings, with what they come to. */
-export function chooseRankingBy(
-  { dataset, counts }: Prepared,
-  ranked: (settings: RankingSettings) => ScorerFor,
-  rules: RankingRules,
-  given?: number,
-): Chosen<RankingSettings> {
-  const fixed = given ?? (dataset.ordered ? undefined : 1);
-  const decay =
-    fixed ??
-    choose(
-      dataset,
-      counts,
-      DECAYS.map((each) => ({ decay: each, popularity: 0.04 })),
-      ranked,
-      rules,
-    ).settings.decay;
-  const { histories, actions: known } = questionOf(dataset, "valid");
-  const similarity = remembered(ranked({ decay, popularity: 0 })(histories, known));
-  return choose(
-    dataset,
-    counts,
-    POPULARITY.map((popularity) => ({ decay, popularity })),
-    ({ popularity }) =>
-      () =>
-      (users) =>
-        addPrior(similarity(users), popularityPrior(counts, popularity)),
-    rules,
-  );
-}
-
-/** The scorer, computed once for each block of users; for few calls over the same blocks. */
-function remembered(scorer: Scorer): Scorer {
-  const blocks = new Map<number, Matrix>();
-  return (users) => {
-    const first = users[0]!;
-    const block = blocks.get(first) ?? scorer(users);
-    blocks.set(first, block);
-    return matrix(block.rows, block.cols, block.data.slice());
-  };
 }

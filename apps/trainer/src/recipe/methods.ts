@@ -14,15 +14,10 @@ import { graphInterests, servedScorer, withImputedBehaviour } from "../evaluatio
 import type { RankingRules } from "../evaluation/top-lists.js";
 import { besideRows, normaliseRows } from "../linear-algebra/rows.js";
 import { coOccurrence } from "../representation/co-occurrence.js";
-import {
-  behaviourOf,
-  chooseRanking,
-  closedForm,
-  learnVectors,
-  rankingOf,
-  usersOf,
-} from "./learn.js";
-import type { LearnedFusion, LearnedUsers, RankingSettings } from "./learn.js";
+import { behaviourOf, closedForm, learnVectors } from "./learn.js";
+import { chooseRanking, rankingOf, usersOf } from "./ranking.js";
+import type { LearnedFusion } from "./learn.js";
+import type { LearnedUsers, RankingSettings } from "./ranking.js";
 import {
   choosePopularity,
   identityRanking,
@@ -230,7 +225,7 @@ export async function coldRows(
   const rows = new Map<string, ColdRow>();
   for (let seed = 1; seed <= seeds; seed += 1) {
     const coldProducts = withColdProducts(prepared, share, seed);
-    const vectors = learnVectors(coldProducts.prepared, { seed, report });
+    const vectors = await learnVectors(coldProducts.prepared, { seed, report });
     for (const rule of plainRulesOf(prepared)) {
       const ranking = chooseRanking(coldProducts.prepared, vectors, RULES[rule]);
       const figures = await coldProductFigures(coldProducts, vectors, ranking, RULES[rule]);

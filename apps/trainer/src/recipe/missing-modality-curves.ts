@@ -20,8 +20,9 @@ import { BEHAVIOUR } from "../training/parameters.js";
 import { CURVE_RULES, figuresFor, pointOf } from "./curve-points.js";
 import { DROPOUT } from "./fusion-runs.js";
 import type { FusionWay } from "./fusion-runs.js";
-import { chooseRanking, rankingOf } from "./learn.js";
-import type { LearnedFusion, RankingSettings } from "./learn.js";
+import { chooseRanking, rankingOf } from "./ranking.js";
+import type { LearnedFusion } from "./learn.js";
+import type { RankingSettings } from "./ranking.js";
 import type { Prepared } from "./prepare.js";
 
 /** Percent of the products that lose one modality. */

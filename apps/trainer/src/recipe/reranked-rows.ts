@@ -13,8 +13,8 @@ import { fitReranker } from "../reranking/fit-reranker.js";
 import type { FittedReranker, RerankerValidation } from "../reranking/fit-reranker.js";
 import { rerankedScorer, vectorsBySpace } from "../reranking/reranked.js";
 import type { BaseRanking } from "../reranking/reranked.js";
-import { chooseRanking, rankingOf } from "./learn.js";
-import type { LearnedUsers, RankingSettings } from "./learn.js";
+import { chooseRanking, rankingOf } from "./ranking.js";
+import type { LearnedUsers, RankingSettings } from "./ranking.js";
 import { RERANKED, RULES, together } from "./methods.js";
 import type { Prepared } from "./prepare.js";
 

@@ -29,7 +29,7 @@ export interface RowContext {
   readonly bundle: BundleFolder | undefined;
   /** The learned vectors, one matrix per seed; trained when first asked for, none where there are
    * to be no seeds. */
-  readonly learned: () => readonly Matrix[];
+  readonly learned: () => Promise<readonly Matrix[]>;
   /** One fusion model alone, at most three seeds of it; trained when first asked for. */
   readonly fusions: (way: FusionWay) => readonly LearnedFusion[];
   readonly seeds: number;
@@ -82,14 +82,27 @@ export const ROW_SOURCES: readonly RowSource[] = [
   },
   {
     name: "full",
-    rows: ({ prepared, learned }) =>
-      learned().length === 0 ? [] : learnedRows(prepared, learned()),
+    rows: async function* ({ prepared, learned, seeds }) {
+      if (seeds > 0) yield* learnedRows(prepared, await learned());
+    },
   },
-  { name: "several", rows: ({ prepared, learned }) => severalRows(prepared, learned()) },
-  { name: "re-ranked", rows: ({ prepared, learned }) => rerankedRows(prepared, learned()) },
+  {
+    name: "several",
+    rows: async function* ({ prepared, learned }) {
+      yield* severalRows(prepared, await learned());
+    },
+  },
+  {
+    name: "re-ranked",
+    rows: async function* ({ prepared, learned }) {
+      yield* rerankedRows(prepared, await learned());
+    },
+  },
   {
     name: "sequence",
-    rows: ({ prepared, learned, report }) => sequenceRows(prepared, learned(), report),
+    rows: async function* ({ prepared, learned, report }) {
+      yield* sequenceRows(prepared, await learned(), report);
+    },
   },
 ];
 
@@ -111,19 +124,19 @@ export function rowContext(
   prepared: Prepared,
   { bundle, seeds, report }: RowContextOptions,
 ): RowContext {
-  let runs: readonly Matrix[] | undefined;
+  let runs: Promise<readonly Matrix[]> | undefined;
   const trainingCpuSeconds: number[] = [];
-  const learn = (seed: number): Matrix => {
-    const before = process.cpuUsage();
-    const vectors = learnVectors(prepared, { seed, report });
-    const { user, system } = process.cpuUsage(before);
-    trainingCpuSeconds.push((user + system) / 1e6);
+  async function learnSeeds(): Promise<readonly Matrix[]> {
+    const vectors: Matrix[] = [];
+    for (let seed = 1; seed <= seeds; seed += 1) {
+      const before = process.cpuUsage();
+      vectors.push(await learnVectors(prepared, { seed, report }));
+      const { user, system } = process.cpuUsage(before);
+      trainingCpuSeconds.push((user + system) / 1e6);
+    }
     return vectors;
-  };
-  const learned = (): readonly Matrix[] => {
-    runs ??= Array.from({ length: seeds }, (_, i) => learn(i + 1));
-    return runs;
-  };
+  }
+  const learned = (): Promise<readonly Matrix[]> => (runs ??= learnSeeds());
   const fusions = fusionRuns(prepared, seeds, report);
   return { prepared, bundle, learned, fusions, seeds, report, trainingCpuSeconds };
 }

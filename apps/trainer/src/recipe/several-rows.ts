@@ -9,8 +9,8 @@ import { figuresOf } from "../evaluation/choose.js";
 import type { ScorerFor } from "../evaluation/choose.js";
 import { addPrior, nearestScores, pooledVector, popularityPrior } from "../evaluation/pooled.js";
 import type { Row } from "../evaluation/report.js";
-import { chooseRankingBy, rankingOf } from "./learn.js";
-import type { RankingSettings } from "./learn.js";
+import { chooseRankingBy, rankingOf } from "./ranking.js";
+import type { RankingSettings } from "./ranking.js";
 import { RULES, rulesOf } from "./methods.js";
 import type { Prepared } from "./prepare.js";
 

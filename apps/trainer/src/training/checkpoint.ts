@@ -40,6 +40,13 @@ export interface Checkpoint {
   write(progress: Progress): void;
 }
 
+/** Where checkpoints are kept of all runs on the same data. */
+export interface CheckpointPlace {
+  readonly directory: string;
+  /** Digest of the interactions. */
+  readonly data: string;
+}
+
 /**
  * A checkpoint is `NAME.json`, which is renamed into place last, and the tensors that it names.
  * @param name of the run within the folder
