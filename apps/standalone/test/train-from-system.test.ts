@@ -19,7 +19,7 @@ import { readRankingGatewayConfig } from "@marquetry/ranking-gateway/config";
 import { startService } from "@marquetry/runtime/lifecycle";
 import type { RunningService } from "@marquetry/runtime/lifecycle";
 import { trainedBundle } from "@marquetry/trainer/test/trained";
-import type { TrainedBundle } from "@marquetry/trainer/bundle/trained-bundle";
+import type { TrainedBundle } from "@marquetry/trainer/bundle/bundle-folder";
 import { runEvaluate } from "@marquetry/trainer/evaluate";
 import { exportBehaviour } from "@marquetry/trainer/export/export-behaviour";
 import { learnVectors } from "@marquetry/trainer/recipe/learn";

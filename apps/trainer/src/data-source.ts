@@ -3,9 +3,29 @@
 import type { parseArgs } from "node:util";
 import { MarquetryError } from "@marquetry/runtime/errors";
 import { readSystemConfig, readTrainerConfig } from "./config.js";
+import type { SystemConfig } from "./config.js";
 import { prepare } from "./recipe/prepare.js";
 import type { Prepared } from "./recipe/prepare.js";
 import { prepareFromSystem } from "./system/open-system.js";
+
+/** Where the running system is. */
+export const SYSTEM_OPTIONS = {
+  "event-bus-url": { type: "string" },
+  "vector-index-url": { type: "string" },
+} as const;
+
+export const SYSTEM_HELP = `  --event-bus-url URL      kafka://host:port; EVENT_BUS_URL unless told
+  --vector-index-url URL   http://host:port; VECTOR_INDEX_URL unless told (VECTOR_INDEX_API_KEY too)
+`;
+
+export function systemConfigOf(values: {
+  readonly [option in keyof typeof SYSTEM_OPTIONS]?: string | undefined;
+}): SystemConfig {
+  return readSystemConfig({
+    EVENT_BUS_URL: values["event-bus-url"],
+    VECTOR_INDEX_URL: values["vector-index-url"],
+  });
+}
 
 export const SOURCE_OPTIONS = {
   dataset: { type: "string" },
@@ -14,8 +34,7 @@ export const SOURCE_OPTIONS = {
   "from-system": { type: "boolean", default: false },
   "running-bundle": { type: "string" },
   name: { type: "string", default: "shop" },
-  "event-bus-url": { type: "string" },
-  "vector-index-url": { type: "string" },
+  ...SYSTEM_OPTIONS,
 } as const;
 
 export const SOURCE_HELP = `From a folder:
@@ -29,9 +48,7 @@ the clickstream topic from its start to its end now; the last product of a user 
 but one the validation.
   --running-bundle DIR     what fusion runs with; the zero-shot bundle unless told
   --name NAME              what the data are called, ${SOURCE_OPTIONS.name.default} unless told
-  --event-bus-url URL      kafka://host:port; EVENT_BUS_URL unless told
-  --vector-index-url URL   http://host:port; VECTOR_INDEX_URL unless told (VECTOR_INDEX_API_KEY too)
-`;
+${SYSTEM_HELP}`;
 
 export type SourceValues = ReturnType<
   typeof parseArgs<{ readonly options: typeof SOURCE_OPTIONS }>
@@ -58,10 +75,6 @@ export function preparedFor(
   if (!NAME.test(name)) {
     throw new MarquetryError("invalid", `--name: expected ${NAME}, got "${name}"`);
   }
-  const config = readSystemConfig({
-    EVENT_BUS_URL: values["event-bus-url"],
-    VECTOR_INDEX_URL: values["vector-index-url"],
-  });
   const bundleDirectory = values["running-bundle"];
-  return prepareFromSystem({ ...config, bundleDirectory, name, report });
+  return prepareFromSystem({ ...systemConfigOf(values), bundleDirectory, name, report });
 }

@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { MarquetryError } from "@marquetry/runtime/errors";
 import { readBehaviourFiles } from "./bundle/bundle-folder.js";
-import { readSystemConfig } from "./config.js";
+import { SYSTEM_HELP, SYSTEM_OPTIONS, systemConfigOf } from "./data-source.js";
 import type { CommandOutput } from "./evaluate.command.js";
 import { exportBehaviour } from "./export/export-behaviour.js";
 import { withSystem } from "./system/open-system.js";
@@ -14,9 +14,7 @@ must have started with the bundle, so that its collection holds the catalogue. M
 any time, also after a crash: what is there already does not change.
 
   --bundle DIR             a bundle that npm run train wrote
-  --event-bus-url URL      kafka://host:port; EVENT_BUS_URL unless told
-  --vector-index-url URL   http://host:port; VECTOR_INDEX_URL unless told (VECTOR_INDEX_API_KEY too)
-  --help                   this text
+${SYSTEM_HELP}  --help                   this text
 
 Prints one line: the bundle, and how many products were published with a trained and an imputed
 vector and left out for want of content and because the catalogue does not have them.
@@ -27,17 +25,13 @@ export async function runExport(args: readonly string[], output: CommandOutput):
     args: [...args],
     options: {
       bundle: { type: "string" },
-      "event-bus-url": { type: "string" },
-      "vector-index-url": { type: "string" },
+      ...SYSTEM_OPTIONS,
       help: { type: "boolean", default: false },
     },
   });
   if (values.help) return void output.stdout.write(HELP);
   if (values.bundle === undefined) throw new MarquetryError("invalid", "--bundle is missing");
-  const config = readSystemConfig({
-    EVENT_BUS_URL: values["event-bus-url"],
-    VECTOR_INDEX_URL: values["vector-index-url"],
-  });
+  const config = systemConfigOf(values);
   const files = await readBehaviourFiles(values.bundle);
   const report = (line: string): void => void output.stderr.write(`${line}\n`);
   const counts = await withSystem(config, (system) =>

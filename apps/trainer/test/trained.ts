@@ -1,6 +1,7 @@
 import type { Matrix } from "@marquetry/model/matrix";
+import type { TrainedBundle } from "../src/bundle/bundle-folder.js";
 import { draftBundle, sealBundle } from "../src/bundle/trained-bundle.js";
-import type { Serving, TrainedBundle } from "../src/bundle/trained-bundle.js";
+import type { Serving } from "../src/bundle/trained-bundle.js";
 import type { RankingSettings } from "../src/recipe/ranking.js";
 import type { Prepared } from "../src/recipe/prepare.js";
 

@@ -17,6 +17,7 @@ import type { Question } from "@marquetry/trainer/dataset/dataset";
 import { figuresAt, meanOf } from "@marquetry/trainer/evaluation/figures";
 import type { Mean } from "@marquetry/trainer/evaluation/figures";
 import {
+  fusedVectors,
   graphInterests,
   servedScorer,
   withImputedBehaviour,
@@ -86,8 +87,9 @@ export async function offlineAnswer(
   const { histories, targets } = askedOf(questionOf(dataset, "test"), usersMax);
   const counts = countItems(histories, dataset.itemIds.length);
   const imputed = withImputedBehaviour(folder, features, dataset.itemIds.length);
-  const interestOf = await graphInterests(imputed, features, counts.length, histories);
-  const scorerFor = servedScorer(imputed, features, counts, { interestOf });
+  const vectors = fusedVectors(imputed, features, counts.length);
+  const interestOf = await graphInterests(imputed.bundle, vectors, histories);
+  const scorerFor = servedScorer(imputed, features, counts, { interestOf, vectors });
   const lists = topLists({ histories, targets }, scorerFor(histories), { masked });
   return { prepared, folder, masked, histories, targets, counts, lists };
 }

@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/p
 import { basename, dirname, join } from "node:path";
 import { loadBundle } from "@marquetry/backends/bundle/load";
 import { BEHAVIOUR_MODALITY, BUNDLE_FILES } from "@marquetry/model/bundle";
-import type { Bundle, EncoderReference } from "@marquetry/model/bundle";
+import type { Bundle, EncodedBundle, EncoderReference } from "@marquetry/model/bundle";
 import { sha256Hex } from "@marquetry/model/digest";
 import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
@@ -12,7 +12,6 @@ import { MarquetryError } from "@marquetry/runtime/errors";
 import { z } from "zod";
 import { badInput } from "../dataset/bad-input.js";
 import type { BehaviourModality } from "./express.js";
-import type { TrainedBundle } from "./trained-bundle.js";
 
 /** Beside the bundle's own files. */
 const FILES = {
@@ -120,6 +119,11 @@ export interface BundleFolder {
   readonly itemIds: readonly string[];
   /** Numbers are those of `itemIds`. */
   readonly behaviour: BehaviourModality;
+}
+
+/** A bundle's folder before it is written. */
+export interface TrainedBundle extends BundleFolder {
+  readonly encoded: EncodedBundle;
 }
 
 /**

@@ -17,17 +17,12 @@ import type { RankingSettings } from "../recipe/ranking.js";
 import { popularityFloor } from "../evaluation/pooled.js";
 import type { Prepared } from "../recipe/prepare.js";
 import { carriedNeighbours } from "../representation/item-neighbours.js";
-import type { BundleFolder } from "./bundle-folder.js";
+import type { BundleFolder, TrainedBundle } from "./bundle-folder.js";
 import { express, weightedSumOf } from "./express.js";
 import type { BehaviourModality, ServedFusion } from "./express.js";
 import { goldenVectors } from "./golden.js";
 import { recencyInterests } from "./served-interests.js";
 import type { ServedInterests } from "./served-interests.js";
-
-/** A bundle's folder before it is written. */
-export interface TrainedBundle extends BundleFolder {
-  readonly encoded: EncodedBundle;
-}
 
 /** How far fused vectors may be from the trained ones, by element. */
 const TOLERANCE = 1e-5;

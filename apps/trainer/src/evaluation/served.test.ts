@@ -25,7 +25,7 @@ import { itemNeighbours } from "../representation/item-neighbours.js";
 import { baseRanking } from "../recipe/reranked-rows.js";
 import { rerankedScorer } from "../reranking/reranked.js";
 import { pooledScorer, popularityPrior } from "./pooled.js";
-import { graphInterests, servedScorer } from "./served.js";
+import { fusedVectors, graphInterests, servedScorer } from "./served.js";
 
 const uniform = mulberry32(31);
 const items = 20;
@@ -53,7 +53,11 @@ describe("a bundle scores by the services' functions what the trainer measured, 
     actions?: readonly Int32Array[],
   ) {
     const trained = await trainedBundle(prepared, vectors, ranking, { pooling });
-    const interestOf = await graphInterests(trained, { text }, items, histories);
+    const interestOf = await graphInterests(
+      trained.bundle,
+      fusedVectors(trained, { text }, items),
+      histories,
+    );
     const served = servedScorer(trained, { text }, counts, { interestOf })(histories, actions)(
       users,
     );

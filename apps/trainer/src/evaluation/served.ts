@@ -34,6 +34,8 @@ export interface ServedOptions {
   readonly interestOf?: InterestOf | undefined;
   /** Where they are known; freshness counts nothing elsewhere. */
   readonly times?: AskedAt | undefined;
+  /** Of `fusedVectors`, for whoever has them already. */
+  readonly vectors?: Matrix;
 }
 
 /**
@@ -48,7 +50,7 @@ export function servedScorer(
   folder: BundleFolder,
   features: Readonly<Record<string, Matrix>>,
   counts: Float64Array,
-  { interestOf, times }: ServedOptions = {},
+  { interestOf, times, vectors: fused }: ServedOptions = {},
 ): ScorerFor {
   const { bundle, behaviour } = folder;
   const { similarity } = bundle;
@@ -56,7 +58,7 @@ export function servedScorer(
     const message = `bundle ${bundle.id}: expected similarity dot or two-tower, got ${similarity.kind}`;
     throw new MarquetryError("invalid", message);
   }
-  const vectors = fusedVectors(folder, features, counts.length);
+  const vectors = fused ?? fusedVectors(folder, features, counts.length);
   const items = towered(similarity, "item", vectors);
   const { weights, popularityFloor = 0 } = bundle.ranking;
   const most = largestOf(counts);
@@ -176,18 +178,16 @@ export type InterestOf = (history: Int32Array) => Float32Array | undefined;
 
 /**
  * The given histories' interests by the bundle's sequence model, as user-profile computes them.
+ * @param vectors of `fusedVectors`
  * @returns undefined for a bundle of another strategy, which needs nothing computed ahead
  * @throws as `openInterests`
  */
 export async function graphInterests(
-  folder: BundleFolder,
-  features: Readonly<Record<string, Matrix>>,
-  itemCount: number,
+  bundle: Bundle,
+  vectors: Matrix,
   histories: readonly Int32Array[],
 ): Promise<InterestOf | undefined> {
-  const { bundle } = folder;
   if (bundle.interests.strategy !== "sequence") return undefined;
-  const vectors = fusedVectors(folder, features, itemCount);
   const interests = await openInterests(bundle);
   const known = new Map<string, Float32Array | undefined>();
   try {
@@ -203,7 +203,7 @@ export async function graphInterests(
 }
 
 /** Of each product; zeros for one that has no modality. */
-function fusedVectors(
+export function fusedVectors(
   { bundle, behaviour }: BundleFolder,
   features: Readonly<Record<string, Matrix>>,
   itemCount: number,

@@ -1,15 +1,6 @@
 /** Training to its best epoch, with progress, from its start or from a checkpoint. */
-import type { Matrix } from "@marquetry/model/matrix";
 import type { BestEpoch, Checkpoint } from "../training/checkpoint.js";
-import type { TrainingState } from "../training/train.js";
-
-export interface TrainedEpoch {
-  readonly epoch: number;
-  /** Mean over the epoch's steps. */
-  readonly loss: number;
-  readonly vectors: Matrix;
-  readonly state: TrainingState;
-}
+import type { TrainedEpoch, TrainingState } from "../training/epochs.js";
 
 export interface Run<Epoch extends TrainedEpoch> {
   /** How lines of progress begin. */

@@ -5,7 +5,12 @@ import { questionOf } from "../dataset/dataset.js";
 import { askedAt } from "../evaluation/asked-at.js";
 import { choose } from "../evaluation/choose.js";
 import type { ScorerFor } from "../evaluation/choose.js";
-import { graphInterests, servedScorer, withImputedBehaviour } from "../evaluation/served.js";
+import {
+  fusedVectors,
+  graphInterests,
+  servedScorer,
+  withImputedBehaviour,
+} from "../evaluation/served.js";
 import { RULES, rulesOf } from "./methods.js";
 import type { Prepared } from "./prepare.js";
 
@@ -34,11 +39,12 @@ export async function chooseFreshness(
   const times = askedAt(dataset.dates, "valid");
   const served = withImputedBehaviour(folder, features, counts.length);
   const { histories } = questionOf(dataset, "valid");
-  const interestOf = await graphInterests(served, features, counts.length, histories);
+  const vectors = fusedVectors(served, features, counts.length);
+  const interestOf = await graphInterests(served.bundle, vectors, histories);
   const best = (candidates: readonly FreshnessSettings[]): FreshnessSettings => {
     const scorerFor = (freshness: FreshnessSettings): ScorerFor => {
       const bundle = withFreshness(folder.bundle, freshness);
-      return servedScorer({ ...served, bundle }, features, counts, { interestOf, times });
+      return servedScorer({ ...served, bundle }, features, counts, { interestOf, times, vectors });
     };
     const rules = RULES[rulesOf(prepared)[0]!];
     return choose(dataset, counts, candidates, scorerFor, rules).settings;

@@ -10,7 +10,12 @@ import type { FiguresAt } from "../evaluation/figures.js";
 import type { ScorerFor } from "../evaluation/choose.js";
 import { addPrior, popularityPrior } from "../evaluation/pooled.js";
 import type { Row, RuleName } from "../evaluation/report.js";
-import { graphInterests, servedScorer, withImputedBehaviour } from "../evaluation/served.js";
+import {
+  fusedVectors,
+  graphInterests,
+  servedScorer,
+  withImputedBehaviour,
+} from "../evaluation/served.js";
 import type { RankingRules } from "../evaluation/top-lists.js";
 import { besideRows, normaliseRows } from "../linear-algebra/rows.js";
 import { coOccurrence } from "../representation/co-occurrence.js";
@@ -203,8 +208,9 @@ export async function bundleRows(
   const exported = withImputedBehaviour(folder, features, counts.length);
   const { histories } = questionOf(dataset, "test");
   const times = dataset.dates && askedAt(dataset.dates, "test");
-  const interestOf = await graphInterests(exported, features, counts.length, histories);
-  const scorerFor = servedScorer(exported, features, counts, { interestOf, times });
+  const vectors = fusedVectors(exported, features, counts.length);
+  const interestOf = await graphInterests(exported.bundle, vectors, histories);
+  const scorerFor = servedScorer(exported, features, counts, { interestOf, times, vectors });
   const label = folder.bundle.reranker === undefined ? {} : { beyondPublished: RERANKED };
   return rulesOf(prepared).map((rule) =>
     Object.assign(rowOf(prepared, method, rule, "as in the bundle", scorerFor), label),

@@ -23,6 +23,7 @@ export interface RankingSettings {
 
 const DECAYS = [0.5, 0.6, 0.7];
 const POPULARITY = [0, 0.01, 0.02, 0.04, 0.07, 0.1, 0.15];
+
 /** What was learned about users, beside the products' vectors. */
 export interface LearnedUsers {
   readonly towers?: Towers;

@@ -3,6 +3,7 @@ import { matrix } from "@marquetry/model/matrix";
 import { mulberry32, randomVector } from "@marquetry/model/random";
 import { normaliseRows, rowOf } from "../linear-algebra/rows.js";
 import { pooledVector } from "../evaluation/pooled.js";
+import type { TrainedEpoch } from "../training/epochs.js";
 import type { Parameters } from "../training/parameters.js";
 import { startSequence } from "./parameters.js";
 import { sequenceLoss } from "./sequence-loss.js";
@@ -13,7 +14,6 @@ import {
   trainSequence,
   VECTORS,
 } from "./train-sequence.js";
-import type { SequenceEpoch } from "./train-sequence.js";
 import { forwardSequence } from "./transformer.js";
 
 const ITEMS = 7;
@@ -162,7 +162,7 @@ describe("training", () => {
     expect(epochs.at(-1)!.loss).toBeLessThan(epochs[0]!.loss / 2);
   });
 
-  const bitsOf = ({ state }: SequenceEpoch): string => {
+  const bitsOf = ({ state }: TrainedEpoch): string => {
     const parts = Object.values(state.parameters).map((data) => Buffer.from(data.buffer));
     return Buffer.concat(parts).toString("hex");
   };

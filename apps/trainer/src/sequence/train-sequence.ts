@@ -3,13 +3,13 @@ import { matrix } from "@marquetry/model/matrix";
 import type { Matrix } from "@marquetry/model/matrix";
 import { mulberry32 } from "@marquetry/model/random";
 import { gatherRows, rowOf } from "../linear-algebra/rows.js";
-import { createAdam, startAdam } from "../training/adam.js";
+import { runEpochs, startState } from "../training/epochs.js";
+import type { TrainedEpoch, TrainingState } from "../training/epochs.js";
 import { shuffle } from "../training/examples.js";
 import { backwardNormalise, normalised } from "../training/item-tower.js";
 import { zerosLike } from "../training/parameters.js";
 import type { Parameters } from "../training/parameters.js";
 import { targetShares } from "../training/train.js";
-import type { TrainingState } from "../training/train.js";
 import type { Starts } from "./attention.js";
 import { nameOf, startSequence } from "./parameters.js";
 import type { SequenceShape } from "./parameters.js";
@@ -31,16 +31,6 @@ export interface SequenceTrainSettings {
   readonly seed: number;
 }
 
-export interface SequenceEpoch {
-  readonly epoch: number;
-  /** Mean over the epoch's steps. */
-  readonly loss: number;
-  /** Rows of length 1, one per product. */
-  readonly vectors: Matrix;
-  /** Its parameters are those of the block and, as `VECTORS`, the products' before normalising. */
-  readonly state: TrainingState;
-}
-
 /** One step's sequences. */
 export interface SequenceBatch extends LossRows {
   /** Products at the places that are seen, sequence by sequence. */
@@ -51,10 +41,8 @@ export interface SequenceBatch extends LossRows {
 /** Not a parameter of the block, but trained beside it. */
 export const VECTORS = "vectors";
 
-const DROPOUT_SEED = 1_000_000_007;
-
 /**
- * Yields after every epoch; the consumer decides what to keep and when to stop.
+ * The reports' parameters are those of the block and, as `VECTORS`, the products' before normalising.
  * @param state where to go on, of the same shape, data and settings: the epochs that are left are then
  *   the same to the bit; a new start unless given
  */
@@ -63,40 +51,34 @@ export function* trainSequence(
   vectors: Matrix,
   train: readonly Int32Array[],
   settings: SequenceTrainSettings,
-  state: TrainingState = startState(shape, vectors, settings),
-): Generator<SequenceEpoch> {
+  state: TrainingState = startOf(shape, vectors, settings),
+): Generator<TrainedEpoch> {
   const { parameters } = state;
   const { rate, vectorRate } = settings;
   const rateOf = (name: string): number =>
     name === VECTORS ? vectorRate : name === nameOf.gain ? 0 : rate;
-  const rates = Object.fromEntries(Object.keys(parameters).map((name) => [name, rateOf(name)]));
-  const step = createAdam(parameters, { rates, beta1: 0.9, beta2: 0.99 }, state.adam);
-  const loss = { ...settings, targetShares: targetShares(train, vectors.rows) };
-  while (state.epoch < settings.epochs) {
-    state.epoch += 1;
-    const seed = 1_000 * settings.seed + state.epoch;
-    // Of its own for every epoch, so that a run can go on after any.
-    const dropout = { chance: settings.dropout, uniform: mulberry32(seed + DROPOUT_SEED) };
-    let sum = 0;
-    let steps = 0;
-    for (const batch of sequenceBatches(train, settings.batchRows, seed)) {
-      const result = sequenceStep(shape, parameters, batch, loss, dropout);
-      step(result.gradients);
-      sum += result.loss;
-      steps += 1;
-    }
+  const lossSettings = { ...settings, targetShares: targetShares(train, vectors.rows) };
+  const epochs = runEpochs(state, {
+    settings,
+    rates: Object.fromEntries(Object.keys(parameters).map((name) => [name, rateOf(name)])),
+    batches: (seed) => sequenceBatches(train, settings.batchRows, seed),
+    pass: (batch, uniform) => {
+      const dropout = { chance: settings.dropout, uniform };
+      return sequenceStep(shape, parameters, batch, lossSettings, dropout);
+    },
+  });
+  for (const loss of epochs) {
     const trained = matrix(vectors.rows, vectors.cols, parameters[VECTORS]);
-    yield { epoch: state.epoch, loss: sum / steps, vectors: normalised(trained).rows, state };
+    yield { epoch: state.epoch, loss, vectors: normalised(trained).rows, state };
   }
 }
 
-function startState(
+function startOf(
   shape: SequenceShape,
   vectors: Matrix,
   { seed }: SequenceTrainSettings,
 ): TrainingState {
-  const parameters = { ...startSequence(shape, seed), [VECTORS]: vectors.data.slice() };
-  return { epoch: 0, parameters, adam: startAdam(parameters) };
+  return startState({ ...startSequence(shape, seed), [VECTORS]: vectors.data.slice() });
 }
 
 /** One forward and backward pass. */

@@ -8,7 +8,8 @@ import { normaliseRows } from "../linear-algebra/rows.js";
 import { openCheckpoint } from "./checkpoint.js";
 import { BEHAVIOUR } from "./parameters.js";
 import { trainEpochs } from "./train.js";
-import type { EpochReport, TrainingState, TrainSettings } from "./train.js";
+import type { TrainingState } from "./epochs.js";
+import type { EpochReport, TrainSettings } from "./train.js";
 
 const ITEMS = 12;
 const text = normaliseRows(matrix(ITEMS, 4, randomVector(mulberry32(2), ITEMS * 4)));

@@ -9,7 +9,7 @@ import type { Tensor } from "@marquetry/model/safetensors";
 import { MarquetryError } from "@marquetry/runtime/errors";
 import { z } from "zod";
 import type { Parameters } from "./parameters.js";
-import type { TrainingState } from "./train.js";
+import type { TrainingState } from "./epochs.js";
 
 /** The best epoch so far. */
 export interface BestEpoch {

@@ -1,12 +1,10 @@
-/** Training: epochs of steps, with a look at the validation figure after each. */
-import { mulberry32 } from "@marquetry/model/random";
+/** Training of a fusion model: what its steps are. */
 import { matrix } from "@marquetry/model/matrix";
-import type { Matrix } from "@marquetry/model/matrix";
 import { countItems } from "../dataset/dataset.js";
-import { createAdam, startAdam } from "./adam.js";
-import type { AdamState } from "./adam.js";
 import { alignmentLoss } from "./alignment-loss.js";
 import type { AlignmentSettings } from "./alignment-loss.js";
+import { runEpochs, startState } from "./epochs.js";
+import type { TrainedEpoch, TrainingState } from "./epochs.js";
 import { epochBatches } from "./examples.js";
 import type { Batch, ExampleRules } from "./examples.js";
 import { inBatchLoss } from "./in-batch-loss.js";
@@ -43,23 +41,9 @@ export interface TrainSettings {
   readonly seed: number;
 }
 
-/** All that the next epoch depends on, besides data and settings. Live: it changes with every step. */
-export interface TrainingState {
-  /** Epochs done. */
-  epoch: number;
-  readonly parameters: Parameters;
-  readonly adam: AdamState;
-}
-
-export interface EpochReport {
-  readonly epoch: number;
-  /** Mean over the epoch's steps. */
-  readonly loss: number;
+export interface EpochReport extends TrainedEpoch {
   /** Weight per newer behaviour. */
   readonly decay: number;
-  /** With every modality present. */
-  readonly vectors: Matrix;
-  readonly state: TrainingState;
 }
 
 export interface TrainingStart {
@@ -70,47 +54,38 @@ export interface TrainingStart {
   readonly state?: TrainingState | undefined;
 }
 
-/** Yields after every epoch; the consumer decides what to keep and when to stop. */
+/** Reports have the vectors with every modality present. */
 export function* trainEpochs(
   shape: TowerShape,
   train: readonly Int32Array[],
   settings: TrainSettings,
-  { actions, state = startState(shape, settings) }: TrainingStart = {},
+  { actions, state = startOf(shape, settings) }: TrainingStart = {},
 ): Generator<EpochReport> {
   const { parameters } = state;
-  const rates = ratesOf(parameters, settings, actions);
-  const step = createAdam(parameters, { rates, beta1: 0.9, beta2: 0.99 }, state.adam);
-  const loss: LossSettings & { alignment?: AlignmentSettings } = {
+  const lossSettings: LossSettings & { alignment?: AlignmentSettings } = {
     temperature: settings.temperature,
     targetShares: targetShares(train, shape.items),
     ...(settings.alignment && { alignment: settings.alignment }),
   };
   const everything = fullPresence(shape);
-  while (state.epoch < settings.epochs) {
-    state.epoch += 1;
-    const seed = 1_000 * settings.seed + state.epoch;
-    // Of its own for every epoch, so that a run can go on after any.
-    const uniform = mulberry32(seed + DROPOUT_SEED);
-    let sum = 0;
-    let steps = 0;
-    for (const batch of epochBatches(train, settings.examples, seed, actions)) {
+  const epochs = runEpochs(state, {
+    settings,
+    rates: ratesOf(parameters, settings, actions),
+    batches: (seed) => epochBatches(train, settings.examples, seed, actions),
+    pass: (batch, uniform) => {
       const presence = dropModalities(everything, settings.dropout, uniform);
-      const result = lossAndGradients(shape, parameters, presence, batch, loss);
-      step(result.gradients);
-      sum += result.loss;
-      steps += 1;
-    }
+      return lossAndGradients(shape, parameters, presence, batch, lossSettings);
+    },
+  });
+  for (const loss of epochs) {
     const { vectors } = forwardItems(shape, parameters, everything);
     const decay = Math.exp(parameters[nameOf.recency]![0]!);
-    yield { epoch: state.epoch, loss: sum / steps, decay, vectors, state };
+    yield { epoch: state.epoch, loss, decay, vectors, state };
   }
 }
 
-const DROPOUT_SEED = 1_000_000_007;
-
-function startState(shape: TowerShape, { seed, tableScale, decay }: TrainSettings): TrainingState {
-  const parameters = startParameters(shape, { seed, tableScale, recency: Math.log(decay) });
-  return { epoch: 0, parameters, adam: startAdam(parameters) };
+function startOf(shape: TowerShape, { seed, tableScale, decay }: TrainSettings): TrainingState {
+  return startState(startParameters(shape, { seed, tableScale, recency: Math.log(decay) }));
 }
 
 /** One forward and backward pass. */
