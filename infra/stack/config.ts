@@ -1,6 +1,6 @@
-import { homedir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { join, resolve } from "node:path";
+import { cacheDirectory } from "@marquetry/runtime/directories";
 import { z } from "zod";
 import { StackError, type StackPorts } from "./options.js";
 
@@ -20,7 +20,6 @@ const variables = z.object({
   MARQUETRY_STACK_KAFKA_CONTROLLER_PORT: port(9093),
   MARQUETRY_STACK_REDIS_PORT: port(6379),
   MARQUETRY_STACK_QDRANT_PORT: port(6333),
-  XDG_CACHE_HOME: z.string().min(1).optional(),
 });
 
 /** @throws StackError with one line for each mistake */
@@ -42,14 +41,15 @@ export function readStackConfig(env: Readonly<Record<string, string | undefined>
   return {
     // Relative paths start at the root of the repository, wherever the command is run.
     directory: resolve(repositoryRoot(), data.MARQUETRY_STACK_DIR ?? ".local/stack"),
-    cacheDirectory: defaultCacheDirectory(data.XDG_CACHE_HOME),
+    cacheDirectory: stackCacheDirectory(env),
     ports,
     engine: data.MARQUETRY_STACK_ENGINE,
   };
 }
 
-export function defaultCacheDirectory(xdgCacheHome: string | undefined): string {
-  return join(xdgCacheHome ?? join(homedir(), ".cache"), "marquetry", "stack");
+/** Where Kafka's jars and the Python environment are, for all stacks of this user. */
+export function stackCacheDirectory(env: Readonly<Record<string, string | undefined>>): string {
+  return join(cacheDirectory(env), "stack");
 }
 
 function repositoryRoot(): string {

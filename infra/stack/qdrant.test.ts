@@ -5,14 +5,14 @@ import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { defaultCacheDirectory } from "./config.js";
+import { stackCacheDirectory } from "./config.js";
 import type { StackOptions } from "./options.js";
 import { prerequisitePlaces } from "./prerequisites.js";
 import { awaitReady, startProcess, stopProcess, type Server } from "./processes.js";
 import { qdrantServer } from "./qdrant.js";
 import { freePorts } from "./stack.js";
 
-const { python } = prerequisitePlaces(defaultCacheDirectory(process.env["XDG_CACHE_HOME"]));
+const { python } = prerequisitePlaces(stackCacheDirectory(process.env));
 // On CI a missing environment fails the suite in beforeAll; elsewhere it is skipped, audibly.
 const available = existsSync(python) || process.env["CI"] !== undefined;
 if (!available)
@@ -51,7 +51,7 @@ const INDEXES = {
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), "marquetry-qdrant-"));
     const ports = await freePorts();
-    const cacheDirectory = defaultCacheDirectory(process.env["XDG_CACHE_HOME"]);
+    const cacheDirectory = stackCacheDirectory(process.env);
     options = { directory, cacheDirectory, ports, engine: "host", report() {} };
     server = qdrantServer(options, python);
     await start();

@@ -1,7 +1,6 @@
-import { homedir } from "node:os";
-import { join } from "node:path";
 import { RETRY_ATTEMPTS_MAX } from "@marquetry/contracts/topics";
 import { integer, readConfig, serviceConfig, url } from "@marquetry/runtime/config";
+import { modelsDirectory } from "@marquetry/runtime/directories";
 import { z } from "zod";
 import { MODALITIES } from "./encode-products.js";
 import type { Modality } from "./encode-products.js";
@@ -101,7 +100,5 @@ export type EncoderConfig = z.output<typeof schema> & { readonly MODELS_DIR: str
 
 export function readEncoderConfig(env: NodeJS.ProcessEnv = process.env): Readonly<EncoderConfig> {
   const config = readConfig(schema, env);
-  const cache = config.XDG_CACHE_HOME ?? join(homedir(), ".cache");
-  const models = config.MODELS_DIR ?? join(cache, "marquetry", "models");
-  return Object.freeze({ ...config, MODELS_DIR: models });
+  return Object.freeze({ ...config, MODELS_DIR: modelsDirectory(env) });
 }

@@ -1,7 +1,7 @@
 /** Product changes in, products with their vectors out. */
 import { create } from "@bufbuild/protobuf";
 import type { EmbeddingCache } from "@marquetry/backends/embedding-cache";
-import type { Encoder } from "@marquetry/backends/inference";
+import type { Encoder } from "@marquetry/inference/encoders";
 import {
   EmbeddedProductSchema,
   EmbeddingSchema,
@@ -15,7 +15,7 @@ import type {
   ProductChange,
   ProductEmbedded,
 } from "@marquetry/contracts/events/product_pb";
-import { vectorToBytes } from "@marquetry/model/vector";
+import { vectorToBytes } from "@marquetry/model/vectors/vector";
 import { textOf } from "./content.js";
 import { createEncodeModality } from "./encode-modality.js";
 import type { EncodeModality, Encoded, Source } from "./encode-modality.js";

@@ -7,7 +7,7 @@ import {
 } from "@marquetry/contracts/encoder/encoder_service_pb";
 import type { GrpcImplementation } from "@marquetry/grpc/server";
 import { createUnary } from "@marquetry/grpc/unary";
-import { vectorToBytes } from "@marquetry/model/vector";
+import { vectorToBytes } from "@marquetry/model/vectors/vector";
 import { MarquetryError } from "@marquetry/runtime/errors";
 import type { EncoderConfig } from "./config.js";
 import type { EncodeContent } from "./encode-content.js";

@@ -6,10 +6,10 @@ import {
   listEncoders,
   openEncoder,
   spaceMistakes,
-} from "@marquetry/backends/inference";
-import type { Encoder } from "@marquetry/backends/inference";
+} from "@marquetry/inference/encoders";
+import type { Encoder } from "@marquetry/inference/encoders";
 import type { EncoderReference } from "@marquetry/model/bundle";
-import { DEFAULT_ENCODERS } from "@marquetry/model/zero-shot";
+import { DEFAULT_ENCODERS } from "@marquetry/model/bundle/zero-shot";
 import { ConfigError } from "@marquetry/runtime/config";
 import { MarquetryError } from "@marquetry/runtime/errors";
 import type { ServiceContext } from "@marquetry/runtime/lifecycle";

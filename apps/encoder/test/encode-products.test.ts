@@ -15,7 +15,7 @@ import type {
   ProductSchema,
 } from "@marquetry/contracts/events/product_pb";
 import { findProblem } from "@marquetry/contracts/validation";
-import { vectorFromBytes } from "@marquetry/model/vector";
+import { vectorFromBytes } from "@marquetry/model/vectors/vector";
 import { createLogger } from "@marquetry/runtime/logger";
 import { createMetrics } from "@marquetry/runtime/telemetry";
 import { describe, expect, test } from "@jest/globals";

@@ -6,7 +6,7 @@ import {
   removeFolders,
   writeImageEncoder,
   writeTextEncoder,
-} from "@marquetry/backends/inference/tiny-encoders";
+} from "@marquetry/testing/tiny-encoders";
 import { afterAll, afterEach, expect, test } from "@jest/globals";
 
 const MAIN = new URL("../src/main.js", import.meta.url).pathname;

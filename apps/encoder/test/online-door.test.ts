@@ -2,17 +2,17 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { status } from "@grpc/grpc-js";
 import { openEventBus } from "@marquetry/backends/event-bus/open";
-import { openEncoder } from "@marquetry/backends/inference";
-import type { Encoder } from "@marquetry/backends/inference";
+import { openEncoder } from "@marquetry/inference/encoders";
+import type { Encoder } from "@marquetry/inference/encoders";
 import {
   removeFolders,
   textGraph,
   writeImageEncoder,
   writeTextEncoder,
-} from "@marquetry/backends/inference/tiny-encoders";
+} from "@marquetry/testing/tiny-encoders";
 import { EncoderService } from "@marquetry/contracts/encoder/encoder_service_pb";
 import { createGrpcClient } from "@marquetry/grpc/client";
-import { vectorFromBytes } from "@marquetry/model/vector";
+import { vectorFromBytes } from "@marquetry/model/vectors/vector";
 import { createLogger } from "@marquetry/runtime/logger";
 import { startService } from "@marquetry/runtime/lifecycle";
 import type { RunningService } from "@marquetry/runtime/lifecycle";

@@ -1,10 +1,10 @@
-import { openEncoder } from "@marquetry/backends/inference";
-import type { Encoder } from "@marquetry/backends/inference";
+import { openEncoder } from "@marquetry/inference/encoders";
+import type { Encoder } from "@marquetry/inference/encoders";
 import {
   removeFolders,
   writeImageEncoder,
   writeTextEncoder,
-} from "@marquetry/backends/inference/tiny-encoders";
+} from "@marquetry/testing/tiny-encoders";
 import { afterAll, beforeAll } from "@jest/globals";
 import type { Modality } from "../src/encode-products.js";
 

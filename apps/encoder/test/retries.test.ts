@@ -30,7 +30,7 @@ import { readEncoderConfig } from "../src/config.js";
 import { startEncoder } from "../src/encoder.module.js";
 import { openEncoders } from "./open-encoders.js";
 import { dataUrl, pixel } from "./pictures.js";
-import { createUntil } from "@marquetry/runtime/test/until";
+import { createUntil } from "@marquetry/testing/until";
 
 const until = createUntil(20_000, 5);
 const DEAD = deadLetterTopic(PRODUCT_CHANGES.name);

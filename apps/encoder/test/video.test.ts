@@ -11,7 +11,7 @@ import {
   writeFramesEncoder,
   writeImageEncoder,
   writeTextEncoder,
-} from "@marquetry/backends/inference/tiny-encoders";
+} from "@marquetry/testing/tiny-encoders";
 import {
   FailureCause,
   ProductChangeSchema,
@@ -20,7 +20,7 @@ import {
 import type { EmbeddedProduct } from "@marquetry/contracts/events/product_pb";
 import { PRODUCT_CHANGES, PRODUCT_EMBEDDINGS } from "@marquetry/contracts/topics";
 import { encodeBundle } from "@marquetry/model/bundle";
-import { zeroShotBundle } from "@marquetry/model/zero-shot";
+import { zeroShotBundle } from "@marquetry/model/bundle/zero-shot";
 import { startService } from "@marquetry/runtime/lifecycle";
 import { afterAll, afterEach, expect, test } from "@jest/globals";
 import { mkdir, writeFile } from "node:fs/promises";

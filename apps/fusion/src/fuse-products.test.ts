@@ -3,17 +3,17 @@ import { describe, expect, test } from "@jest/globals";
 import { create } from "@bufbuild/protobuf";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { FUSED_VECTOR, productCollection } from "@marquetry/backends/vector-index";
-import type { Point, VectorIndex } from "@marquetry/backends/vector-index";
-import { openVectorIndex } from "@marquetry/backends/vector-index/open";
+import { FUSED_VECTOR, productCollection } from "@marquetry/backends/product-index";
+import type { Point, VectorIndex } from "@marquetry/backends/product-index";
+import { openVectorIndex } from "@marquetry/backends/product-index/open";
 import { Availability, ProductEmbeddedSchema } from "@marquetry/contracts/events/product_pb";
 import type {
   EmbeddedProductSchema,
   ProductEmbedded,
 } from "@marquetry/contracts/events/product_pb";
 import { fuse } from "@marquetry/model/fusion";
-import { vectorToBytes } from "@marquetry/model/vector";
-import { zeroShotBundle } from "@marquetry/model/zero-shot";
+import { vectorToBytes } from "@marquetry/model/vectors/vector";
+import { zeroShotBundle } from "@marquetry/model/bundle/zero-shot";
 import { createLogger } from "@marquetry/runtime/logger";
 import { createMetrics } from "@marquetry/runtime/telemetry";
 import { createFusionEvents } from "./events.js";

@@ -1,14 +1,14 @@
 /** Embedded products in, points of the vector index out. */
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { FUSED_VECTOR, productCollection } from "@marquetry/backends/vector-index";
+import { FUSED_VECTOR, productCollection } from "@marquetry/backends/product-index";
 import type {
   CollectionSpec,
   ModalityOutcome,
   Point,
   PointPayload,
   VectorIndex,
-} from "@marquetry/backends/vector-index";
+} from "@marquetry/backends/product-index";
 import { BEHAVIOUR } from "@marquetry/contracts/topics";
 import { Availability } from "@marquetry/contracts/events/product_pb";
 import type {
@@ -18,7 +18,7 @@ import type {
 } from "@marquetry/contracts/events/product_pb";
 import type { Bundle, EncoderReference } from "@marquetry/model/bundle";
 import { fuse, fusedDims, presentModalities } from "@marquetry/model/fusion";
-import { vectorFromBytes } from "@marquetry/model/vector";
+import { vectorFromBytes } from "@marquetry/model/vectors/vector";
 import { MarquetryError } from "@marquetry/runtime/errors";
 import type { FusionEvents } from "./events.js";
 import { hasVector, join, vectorDigest, versionOf } from "./product-state.js";

@@ -8,7 +8,7 @@
  * - a removal takes away everything as of its revision or before.
  */
 import { createHash } from "node:crypto";
-import type { ModalityOutcome, PointPayload } from "@marquetry/backends/vector-index";
+import type { ModalityOutcome, PointPayload } from "@marquetry/backends/product-index";
 
 export type Attributes = Omit<
   PointPayload,

@@ -7,21 +7,22 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { DEAD_LETTER_HEADERS } from "@marquetry/backends/event-bus";
 import type { EventBus } from "@marquetry/backends/event-bus";
 import { openEventBus } from "@marquetry/backends/event-bus/open";
-import { productCollection } from "@marquetry/backends/vector-index";
-import type { VectorIndex } from "@marquetry/backends/vector-index";
-import { openVectorIndex } from "@marquetry/backends/vector-index/open";
+import { productCollection } from "@marquetry/backends/product-index";
+import type { VectorIndex } from "@marquetry/backends/product-index";
+import { openVectorIndex } from "@marquetry/backends/product-index/open";
 import { ProductEmbeddedSchema } from "@marquetry/contracts/events/product_pb";
 import type { ProductEmbedded } from "@marquetry/contracts/events/product_pb";
 import { PRODUCT_EMBEDDINGS } from "@marquetry/contracts/topics";
-import { vectorToBytes } from "@marquetry/model/vector";
-import { zeroShotBundle } from "@marquetry/model/zero-shot";
+import { vectorToBytes } from "@marquetry/model/vectors/vector";
+import { zeroShotBundle } from "@marquetry/model/bundle/zero-shot";
 import { MarquetryError } from "@marquetry/runtime/errors";
 import { startService } from "@marquetry/runtime/lifecycle";
 import { createLogger } from "@marquetry/runtime/logger";
 import { startFusion } from "../src/fusion.module.js";
 import type { FusionPorts } from "../src/fusion.module.js";
-import { deadLetters } from "@marquetry/backends/test/dead-letters";
-import { createUntil } from "@marquetry/runtime/test/until";
+import { deadLetterTopic } from "@marquetry/backends/event-bus";
+import { deadLetters } from "@marquetry/testing/dead-letters";
+import { createUntil } from "@marquetry/testing/until";
 
 const bundle = await zeroShotBundle({ text: { encoder: "words", dims: 4 } }, { dims: 4 });
 const collection = productCollection(bundle.id);
@@ -146,7 +147,7 @@ describe("fusion", () => {
       embedded("c"),
     ]);
     await untilIndexed(index, 3);
-    const letters = await deadLetters(bus, PRODUCT_EMBEDDINGS.name, 4, until);
+    const letters = await deadLetters(bus, deadLetterTopic(PRODUCT_EMBEDDINGS.name), 4, until);
     expect(letters.map(({ headers }) => headers[DEAD_LETTER_HEADERS.cause])).toEqual([
       expect.stringMatching(/^expected marquetry\.events\.v1\.ProductEmbedded in binary/),
       `text is encoded by letters, bundle ${bundle.id} expects words`,
@@ -173,7 +174,7 @@ describe("fusion", () => {
     const { bus, index } = await startBench();
     await publish(bus, [embedded("a"), embedded("dear", { price: Infinity }), embedded("b")]);
     await untilIndexed(index, 2);
-    const [letter] = await deadLetters(bus, PRODUCT_EMBEDDINGS.name, 1, until);
+    const [letter] = await deadLetters(bus, deadLetterTopic(PRODUCT_EMBEDDINGS.name), 1, until);
     expect(letter?.headers[DEAD_LETTER_HEADERS.cause]).toMatch(/price/);
   });
 
@@ -189,7 +190,9 @@ describe("fusion", () => {
     outage.away = false;
     await untilIndexed(index, 2);
     await until("the service is ready again", async () => (await ready()) === 200);
-    expect(await deadLetters(bus, PRODUCT_EMBEDDINGS.name, 1, until)).toHaveLength(1);
+    expect(await deadLetters(bus, deadLetterTopic(PRODUCT_EMBEDDINGS.name), 1, until)).toHaveLength(
+      1,
+    );
   });
 
   test("a new bundle reads the topic from its start into a collection of its own", async () => {

@@ -1,6 +1,6 @@
 /** Retrieval: the products worth scoring, from the catalogue. */
-import { FUSED_VECTOR } from "@marquetry/backends/vector-index";
-import type { FoundPoint, PointFilter, ScoredPoint } from "@marquetry/backends/vector-index";
+import { FUSED_VECTOR } from "@marquetry/backends/product-index";
+import type { FoundPoint, PointFilter, ScoredPoint } from "@marquetry/backends/product-index";
 import type { Catalogue } from "./catalogue.js";
 import type { Popularity } from "./popularity.js";
 

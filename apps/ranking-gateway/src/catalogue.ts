@@ -1,5 +1,5 @@
 /** The products of one bundle, as the gateway reads them from the index. */
-import { productCollection } from "@marquetry/backends/vector-index";
+import { productCollection } from "@marquetry/backends/product-index";
 import type {
   FoundPoint,
   Point,
@@ -8,7 +8,7 @@ import type {
   ScoredPoint,
   VectorIndex,
   VectorQuery,
-} from "@marquetry/backends/vector-index";
+} from "@marquetry/backends/product-index";
 import { MarquetryError, toMarquetryError } from "@marquetry/runtime/errors";
 
 export interface Catalogue {

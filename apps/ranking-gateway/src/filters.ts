@@ -1,6 +1,6 @@
 /** The request's filter as the index takes it, checked against what the catalogue has. */
 import { LRUCache } from "lru-cache";
-import type { PointFilter } from "@marquetry/backends/vector-index";
+import type { PointFilter } from "@marquetry/backends/product-index";
 import { Availability } from "@marquetry/contracts/events/product_pb";
 import type { Filter } from "@marquetry/contracts/ranking/recommendation_service_pb";
 import { MarquetryError } from "@marquetry/runtime/errors";

@@ -1,7 +1,7 @@
 /** Scoring: similarity, popularity and freshness into one order, one product of each group. */
 import type { Behaviour } from "@marquetry/backends/profile-store";
 import type { Bundle } from "@marquetry/model/bundle";
-import { bestOfGroup } from "@marquetry/model/diversity";
+import { bestOfGroup } from "@marquetry/model/ranking/diversity";
 import { composeScore, freshness, popularityScore } from "@marquetry/model/ranking";
 import { similarity, similarityFromDot } from "@marquetry/model/similarity";
 import type { Candidate, CandidateQuery, FindCandidates } from "./candidates.js";

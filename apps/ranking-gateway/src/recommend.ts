@@ -1,6 +1,6 @@
 /** Recommendations for a user. */
 import type { Behaviour, Profile } from "@marquetry/backends/profile-store";
-import type { PointFilter } from "@marquetry/backends/vector-index";
+import type { PointFilter } from "@marquetry/backends/product-index";
 import {
   DegradationReason,
   Strategy,

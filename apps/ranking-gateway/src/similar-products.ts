@@ -1,5 +1,5 @@
 /** Products like a given one. */
-import { FUSED_VECTOR } from "@marquetry/backends/vector-index";
+import { FUSED_VECTOR } from "@marquetry/backends/product-index";
 import { DegradationReason } from "@marquetry/contracts/ranking/recommendation_service_pb";
 import type { SimilarProductsRequest } from "@marquetry/contracts/ranking/recommendation_service_pb";
 import { MarquetryError } from "@marquetry/runtime/errors";

@@ -3,18 +3,18 @@ import { randomUUID } from "node:crypto";
 import { afterEach } from "@jest/globals";
 import { openProfileStore } from "@marquetry/backends/profile-store/open";
 import type { Behaviour, BehaviourAction, ProfileStore } from "@marquetry/backends/profile-store";
-import { FUSED_VECTOR, productCollection } from "@marquetry/backends/vector-index";
-import type { Point, PointPayload, VectorIndex } from "@marquetry/backends/vector-index";
-import { openVectorIndex } from "@marquetry/backends/vector-index/open";
+import { FUSED_VECTOR, productCollection } from "@marquetry/backends/product-index";
+import type { Point, PointPayload, VectorIndex } from "@marquetry/backends/product-index";
+import { openVectorIndex } from "@marquetry/backends/product-index/open";
 import type { Bundle } from "@marquetry/model/bundle";
 import { fusedDims } from "@marquetry/model/fusion";
-import { zeroShotBundle } from "@marquetry/model/zero-shot";
+import { zeroShotBundle } from "@marquetry/model/bundle/zero-shot";
 import { MarquetryError } from "@marquetry/runtime/errors";
 import { startService } from "@marquetry/runtime/lifecycle";
 import { readRankingGatewayConfig } from "../src/config.js";
 import { startRankingGateway } from "../src/ranking-gateway.module.js";
 import { createClient } from "./client.js";
-import { createUntil } from "@marquetry/runtime/test/until";
+import { createUntil } from "@marquetry/testing/until";
 
 /** Vectors are directions in a plane, so that similarities are cosines of angles. */
 export const PLANE: Bundle = await zeroShotBundle(

@@ -9,10 +9,10 @@ import {
 import type { RecommendRequest } from "@marquetry/contracts/ranking/recommendation_service_pb";
 import type { Bundle } from "@marquetry/model/bundle";
 import { fuse } from "@marquetry/model/fusion";
-import { matrix } from "@marquetry/model/matrix";
+import { matrix } from "@marquetry/model/vectors/matrix";
 import { similarity } from "@marquetry/model/similarity";
 import type { SimilarityModel } from "@marquetry/model/similarity";
-import { zeroShotBundle } from "@marquetry/model/zero-shot";
+import { zeroShotBundle } from "@marquetry/model/bundle/zero-shot";
 import { PLANE, TOMORROW, direction, idsOf, product, startBench } from "./bench.js";
 import { refusal } from "./client.js";
 

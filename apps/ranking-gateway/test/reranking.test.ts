@@ -1,14 +1,14 @@
 /** Recommend over gRPC with a bundle that has a re-ranker. */
 import { expect, test } from "@jest/globals";
 import { DegradationReason } from "@marquetry/contracts/ranking/recommendation_service_pb";
-import { FUSED_VECTOR } from "@marquetry/backends/vector-index";
-import type { Point } from "@marquetry/backends/vector-index";
+import { FUSED_VECTOR } from "@marquetry/backends/product-index";
+import type { Point } from "@marquetry/backends/product-index";
 import type { Bundle } from "@marquetry/model/bundle";
-import { mulberry32 } from "@marquetry/model/random";
+import { mulberry32 } from "@marquetry/model/vectors/random";
 import { popularityScore } from "@marquetry/model/ranking";
-import { rerankerParts } from "@marquetry/model/reranker";
-import type { RerankerModel } from "@marquetry/model/reranker";
-import { dot } from "@marquetry/model/vector";
+import { rerankerParts } from "@marquetry/model/ranking/reranker";
+import type { RerankerModel } from "@marquetry/model/ranking/reranker";
+import { dot } from "@marquetry/model/vectors/vector";
 import { PLANE, direction, idsOf, product, startBench } from "./bench.js";
 
 const EAST = direction(0);

@@ -4,8 +4,9 @@ import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { defaultModelsDirectory, fetchEncoders } from "@marquetry/infra/models";
-import { DEFAULT_ENCODERS } from "@marquetry/model/zero-shot";
+import { fetchEncoders } from "@marquetry/infra/models";
+import { modelsDirectory } from "@marquetry/runtime/directories";
+import { DEFAULT_ENCODERS } from "@marquetry/model/bundle/zero-shot";
 import { describeError } from "@marquetry/runtime/errors";
 import type { PlatformEnvironment } from "../src/platform.js";
 import { ENCODER_PARTS } from "./encoder/parts.js";
@@ -86,7 +87,7 @@ async function main(): Promise<number> {
   );
   for (const folder of ["magento-luma", "amazon-scientific"])
     if (!existsSync(join(data, folder))) throw new Error(`there is no ${join(data, folder)}`);
-  const models = defaultModelsDirectory(process.env);
+  const models = modelsDirectory(process.env);
   if (run === undefined) {
     await fetchEncoders({ directory: models, report: progress });
     return runParts(process.argv.slice(1));

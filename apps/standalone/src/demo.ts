@@ -4,8 +4,9 @@ import { parseArgs } from "node:util";
 import { toBinary } from "@bufbuild/protobuf";
 import { Action } from "@marquetry/contracts/events/clickstream_pb";
 import { CLICKSTREAM, PRODUCT_CHANGES } from "@marquetry/contracts/topics";
-import { productCollection } from "@marquetry/backends/vector-index";
-import { defaultModelsDirectory, fetchEncoders } from "@marquetry/infra/models";
+import { productCollection } from "@marquetry/backends/product-index";
+import { fetchEncoders } from "@marquetry/infra/models";
+import { modelsDirectory } from "@marquetry/runtime/directories";
 import { describeError } from "@marquetry/runtime/errors";
 import { readCatalogue, toProductChange } from "./catalogue.js";
 import type { CatalogueProduct } from "./catalogue.js";
@@ -54,8 +55,8 @@ async function main(): Promise<void> {
   const report = (line: string): void => void process.stderr.write(`${line}\n`);
   const stopwatch = startStopwatch();
 
-  const modelsDirectory = defaultModelsDirectory(process.env);
-  await fetchEncoders({ directory: modelsDirectory, report });
+  const models = modelsDirectory(process.env);
+  await fetchEncoders({ directory: models, report });
   stopwatch.lap("encoders");
   const directory =
     options.catalog === undefined
@@ -68,7 +69,7 @@ async function main(): Promise<void> {
   const failed = Promise.withResolvers<never>();
   const environment = {
     LOG_LEVEL: options.json ? "silent" : "error",
-    MODELS_DIR: modelsDirectory,
+    MODELS_DIR: models,
     MEDIA_FILE_ROOT: directory,
     GRPC_PORT: options.port,
   };

@@ -4,9 +4,9 @@ import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
+import { cacheDirectory } from "@marquetry/runtime/directories";
 import { parse } from "csv-parse/sync";
 import { stringify } from "csv-stringify/sync";
 import { extract } from "tar";
@@ -15,8 +15,7 @@ const PACKAGE = "@vendure/create@3.7.3";
 const ARCHIVE_SHA256 = "89f0a9ce225c44b7f9fc07a85bca655f98c48bbb7f3aa06ae0e9c04ce5db0af7";
 
 export function sampleCatalogueDirectory(env: NodeJS.ProcessEnv): string {
-  const cache = env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache");
-  return join(cache, "marquetry", "sample-catalogue-3.7.3");
+  return join(cacheDirectory(env), "sample-catalogue-3.7.3");
 }
 
 /** Puts the catalogue where it is kept, unless it is there; a partial folder is never left. */

@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { status } from "@grpc/grpc-js";
 import { toBinary } from "@bufbuild/protobuf";
-import { productCollection } from "@marquetry/backends/vector-index";
+import { productCollection } from "@marquetry/backends/product-index";
 import { Action } from "@marquetry/contracts/events/clickstream_pb";
 import { CLICKSTREAM, PRODUCT_CHANGES } from "@marquetry/contracts/topics";
 import type { Platform } from "../src/platform.js";

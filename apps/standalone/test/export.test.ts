@@ -1,12 +1,12 @@
 /** A learned bundle into the running system: its behaviour vectors through fusion into the index. */
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type { EventBus } from "@marquetry/backends/event-bus";
-import { FUSED_VECTOR, productCollection } from "@marquetry/backends/vector-index";
-import type { Point } from "@marquetry/backends/vector-index";
-import { matrix } from "@marquetry/model/matrix";
+import { FUSED_VECTOR, productCollection } from "@marquetry/backends/product-index";
+import type { Point } from "@marquetry/backends/product-index";
+import { matrix } from "@marquetry/model/vectors/matrix";
 import { MarquetryError } from "@marquetry/runtime/errors";
-import { exportBehaviour } from "@marquetry/trainer/export/export-behaviour";
-import type { ExportParts } from "@marquetry/trainer/export/export-behaviour";
+import { exportBehaviour } from "@marquetry/learning/system/export-behaviour";
+import type { ExportParts } from "@marquetry/learning/system/export-behaviour";
 import type { Platform } from "../src/platform.js";
 import { deployments, endJourney, startJourney, untilSettled } from "./journey.js";
 import { encodedText, learnedBundle, row, sendEmbedded } from "./learned.js";

@@ -1,27 +1,21 @@
 /** The four services as separate processes on real servers of their own, some of which die. */
+import { modelsDirectory } from "@marquetry/runtime/directories";
 import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { status } from "@grpc/grpc-js";
-import { productCollection } from "@marquetry/backends/vector-index";
+import { productCollection } from "@marquetry/backends/product-index";
 import { freePorts, stackDown, stackUp, startServer, stopServer } from "@marquetry/infra/stack";
-import { defaultCacheDirectory } from "@marquetry/infra/stack/config";
+import { stackCacheDirectory } from "@marquetry/infra/stack/config";
 import type { ServerName, StackOptions } from "@marquetry/infra/stack/options";
 import type { Bundle } from "@marquetry/model/bundle";
-import { defaultBundle } from "@marquetry/model/zero-shot";
+import { defaultBundle } from "@marquetry/model/bundle/zero-shot";
 import { toProductChange } from "../src/catalogue.js";
 import type { ServiceName } from "../src/platform.js";
 import { createRecommendationClient } from "../src/recommendation-client.js";
-import {
-  deployments,
-  interaction,
-  modelsDirectory,
-  sendChanges,
-  sendEvents,
-  until,
-} from "./journey.js";
+import { deployments, interaction, sendChanges, sendEvents, until } from "./journey.js";
 import { openClients, startServiceProcess, writeBundle } from "./service-process.js";
 import type { ServiceProcess } from "./service-process.js";
 
@@ -60,7 +54,7 @@ const real = deployments().length > 1;
     directory = await mkdtemp(join(tmpdir(), "marquetry-faults-"));
     stack = {
       directory: join(directory, "stack"),
-      cacheDirectory: defaultCacheDirectory(process.env["XDG_CACHE_HOME"]),
+      cacheDirectory: stackCacheDirectory(process.env),
       ports: await freePorts(),
       engine: "host",
       report: () => undefined,
@@ -71,7 +65,7 @@ const real = deployments().length > 1;
       EVENT_BUS_URL: `kafka://${urls.kafkaBrokers.join(",")}`,
       PROFILE_STORE_URL: urls.redisUrl,
       VECTOR_INDEX_URL: urls.qdrantUrl,
-      MODELS_DIR: modelsDirectory(),
+      MODELS_DIR: modelsDirectory(process.env),
       BUNDLE_DIR: await writeBundle(join(directory, "bundle"), bundle),
     };
     clients = openClients(environment, bundle);

@@ -1,12 +1,12 @@
 /** What the journeys share: where they run, how they send events and how they wait. */
+import { modelsDirectory } from "@marquetry/runtime/directories";
 import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
-import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ConsumedRecord, EventBus } from "@marquetry/backends/event-bus";
-import { productCollection } from "@marquetry/backends/vector-index";
+import { productCollection } from "@marquetry/backends/product-index";
 import { Action, ClickstreamEventSchema } from "@marquetry/contracts/events/clickstream_pb";
 import type { ClickstreamEvent } from "@marquetry/contracts/events/clickstream_pb";
 import type { ProductChange } from "@marquetry/contracts/events/product_pb";
@@ -14,8 +14,9 @@ import type { Bundle } from "@marquetry/model/bundle";
 import { CLICKSTREAM, PRODUCT_CHANGES } from "@marquetry/contracts/topics";
 import { startPlatform } from "../src/platform.js";
 import type { Platform, PlatformEnvironment, ServiceName } from "../src/platform.js";
-import { deadLetters as lettersOf } from "@marquetry/backends/test/dead-letters";
-import { createUntil } from "@marquetry/runtime/test/until";
+import { deadLetterTopic } from "@marquetry/backends/event-bus";
+import { deadLetters as lettersOf } from "@marquetry/testing/dead-letters";
+import { createUntil } from "@marquetry/testing/until";
 
 export const until = createUntil(120_000, 10);
 
@@ -69,7 +70,7 @@ export async function startJourney(
   const environment = {
     LOG_LEVEL: "silent",
     GRPC_PORT: "0",
-    MODELS_DIR: modelsDirectory(),
+    MODELS_DIR: modelsDirectory(process.env),
     ...servers,
     ...(bus === undefined ? {} : { EVENT_BUS_URL: `${bus}?prefix=${name}.` }),
     ...more,
@@ -80,10 +81,6 @@ export async function startJourney(
     bundleId: name,
     ...(bundle !== undefined && { bundle }),
   });
-}
-
-export function modelsDirectory(env: NodeJS.ProcessEnv = process.env): string {
-  return env["MARQUETRY_MODELS_DIR"] ?? join(homedir(), ".cache", "marquetry", "models");
 }
 
 /** Ends a journey and leaves nothing of it on the servers. */
@@ -196,5 +193,5 @@ export function deadLetters(
   topic: string,
   count: number,
 ): Promise<ConsumedRecord[]> {
-  return lettersOf(bus, topic, count, until);
+  return lettersOf(bus, deadLetterTopic(topic), count, until);
 }

@@ -1,15 +1,16 @@
 /** How soon a shopper gets what a click changes, while the shop goes on. */
+import { modelsDirectory } from "@marquetry/runtime/directories";
 import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type { EventBus } from "@marquetry/backends/event-bus";
-import { productCollection } from "@marquetry/backends/vector-index";
-import type { VectorIndex } from "@marquetry/backends/vector-index";
+import { productCollection } from "@marquetry/backends/product-index";
+import type { VectorIndex } from "@marquetry/backends/product-index";
 import { Strategy } from "@marquetry/contracts/ranking/recommendation_service_pb";
 import type { Bundle } from "@marquetry/model/bundle";
-import { defaultBundle } from "@marquetry/model/zero-shot";
+import { defaultBundle } from "@marquetry/model/bundle/zero-shot";
 import { readCatalogue, toProductChange } from "../src/catalogue.js";
 import type { CatalogueProduct } from "../src/catalogue.js";
 import type { PlatformEnvironment, ServiceName } from "../src/platform.js";
@@ -19,7 +20,6 @@ import {
   deployments,
   endJourney,
   interaction,
-  modelsDirectory,
   sendChanges,
   sendEvents,
   startJourney,
@@ -121,7 +121,7 @@ async function startProcesses(servers: PlatformEnvironment): Promise<Shop> {
     EVENT_BUS_URL: `${servers["EVENT_BUS_URL"]}?prefix=${id}.`,
     PROFILE_STORE_URL: servers["PROFILE_STORE_URL"] as string,
     VECTOR_INDEX_URL: servers["VECTOR_INDEX_URL"] as string,
-    MODELS_DIR: modelsDirectory(),
+    MODELS_DIR: modelsDirectory(process.env),
     BUNDLE_DIR: await writeBundle(join(directory, "bundle"), bundle),
   };
   const processes: ServiceProcess[] = [];

@@ -5,12 +5,12 @@ import type { EventBus } from "@marquetry/backends/event-bus";
 import { ProductEmbeddedSchema } from "@marquetry/contracts/events/product_pb";
 import type { ProductEmbedded } from "@marquetry/contracts/events/product_pb";
 import { PRODUCT_EMBEDDINGS } from "@marquetry/contracts/topics";
-import { matrix } from "@marquetry/model/matrix";
-import type { Matrix } from "@marquetry/model/matrix";
-import { mulberry32, randomVector } from "@marquetry/model/random";
-import { normalise, vectorToBytes } from "@marquetry/model/vector";
-import type { BehaviourFiles } from "@marquetry/trainer/bundle/bundle-folder";
-import { trainedBundle } from "@marquetry/trainer/test/trained";
+import { matrix } from "@marquetry/model/vectors/matrix";
+import type { Matrix } from "@marquetry/model/vectors/matrix";
+import { mulberry32, randomVector } from "@marquetry/model/vectors/random";
+import { normalise, vectorToBytes } from "@marquetry/model/vectors/vector";
+import type { BehaviourFiles } from "@marquetry/learning/bundle/bundle-folder";
+import { trainedBundle } from "./trained.js";
 
 export const KINDS = 6;
 const TEXT_DIMS = 8;

@@ -11,8 +11,8 @@ import {
   removeFolders,
   writeImageEncoder,
   writeTextEncoder,
-} from "@marquetry/backends/inference/tiny-encoders";
-import { productCollection } from "@marquetry/backends/vector-index";
+} from "@marquetry/testing/tiny-encoders";
+import { productCollection } from "@marquetry/backends/product-index";
 import { ProductChangeSchema } from "@marquetry/contracts/events/product_pb";
 import type { ProductChange } from "@marquetry/contracts/events/product_pb";
 import { PRODUCT_CHANGES } from "@marquetry/contracts/topics";

@@ -8,8 +8,8 @@ import {
   removeFolders,
   writeImageEncoder,
   writeTextEncoder,
-} from "@marquetry/backends/inference/tiny-encoders";
-import { FUSED_VECTOR, productCollection } from "@marquetry/backends/vector-index";
+} from "@marquetry/testing/tiny-encoders";
+import { FUSED_VECTOR, productCollection } from "@marquetry/backends/product-index";
 import { ProductChangeSchema } from "@marquetry/contracts/events/product_pb";
 import type { ProductChange } from "@marquetry/contracts/events/product_pb";
 import { startEncoder } from "@marquetry/encoder/app";

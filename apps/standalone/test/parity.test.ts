@@ -1,15 +1,15 @@
 /** What the trainer measures is what the services serve, on 1,000 users of public data. */
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { matrix } from "@marquetry/model/matrix";
-import type { Matrix } from "@marquetry/model/matrix";
-import { trainedBundle } from "@marquetry/trainer/test/trained";
+import { matrix } from "@marquetry/model/vectors/matrix";
+import type { Matrix } from "@marquetry/model/vectors/matrix";
+import { trainedBundle } from "./trained.js";
 import { readTrainerConfig } from "@marquetry/trainer/config";
-import { countItems } from "@marquetry/trainer/dataset/dataset";
-import { besideRows, normaliseRows } from "@marquetry/trainer/linear-algebra/rows";
-import { prepare } from "@marquetry/trainer/recipe/prepare";
-import type { Prepared } from "@marquetry/trainer/recipe/prepare";
-import { behaviourRows } from "@marquetry/trainer/representation/behaviour";
-import { itemNeighbours } from "@marquetry/trainer/representation/item-neighbours";
+import { countItems } from "@marquetry/learning/dataset";
+import { besideRows, normaliseRows } from "@marquetry/learning/linear-algebra/rows";
+import { prepare } from "@marquetry/learning/representation/prepare";
+import type { Prepared } from "@marquetry/learning/representation/prepare";
+import { behaviourRows } from "@marquetry/learning/representation/behaviour";
+import { itemNeighbours } from "@marquetry/learning/representation/item-neighbours";
 import { consumersSettled } from "../bench/parity/consumers.js";
 import { measureParity, offlineAnswer } from "../bench/parity/parity.js";
 import type { Parity } from "../bench/parity/parity.js";

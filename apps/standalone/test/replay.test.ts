@@ -1,10 +1,11 @@
 /** Whatever the order and however often events arrive, index and profiles end the same. */
+import { modelsDirectory } from "@marquetry/runtime/directories";
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { withPrefixes } from "@marquetry/backends/event-bus/prefixes";
-import { FUSED_VECTOR, productCollection } from "@marquetry/backends/vector-index";
+import { FUSED_VECTOR, productCollection } from "@marquetry/backends/product-index";
 import { Action } from "@marquetry/contracts/events/clickstream_pb";
 import type { ClickstreamEvent } from "@marquetry/contracts/events/clickstream_pb";
 import { ProductChangeSchema } from "@marquetry/contracts/events/product_pb";
@@ -20,7 +21,6 @@ import {
   endJourney,
   interaction,
   metric,
-  modelsDirectory,
   sendChanges,
   sendEvents,
   startJourney,
@@ -159,7 +159,7 @@ describe.each(deployments())("events in any order on %s", (_, servers) => {
       HTTP_PORT: "0",
       GRPC_PORT: "0",
       LOG_LEVEL: "silent",
-      MODELS_DIR: modelsDirectory(),
+      MODELS_DIR: modelsDirectory(process.env),
     });
     const fail = (error: unknown): void => console.error("a service failed:", error);
     const ports = { ...disordered, bus };

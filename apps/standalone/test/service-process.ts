@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { openEventBus } from "@marquetry/backends/event-bus/open";
 import { openProfileStore } from "@marquetry/backends/profile-store/open";
-import { openVectorIndex } from "@marquetry/backends/vector-index/open";
+import { openVectorIndex } from "@marquetry/backends/product-index/open";
 import { BUNDLE_FILES, encodeBundle } from "@marquetry/model/bundle";
 import type { Bundle } from "@marquetry/model/bundle";
 import { createLogger } from "@marquetry/runtime/logger";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { productCollection } from "@marquetry/backends/vector-index";
+import { productCollection } from "@marquetry/backends/product-index";
 import { ProductChangeSchema } from "@marquetry/contracts/events/product_pb";
 import { Strategy } from "@marquetry/contracts/ranking/recommendation_service_pb";
 import { PRODUCT_CHANGES } from "@marquetry/contracts/topics";

@@ -1,13 +1,7 @@
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { readConfig, url } from "@marquetry/runtime/config";
+import { cacheDirectory, modelsDirectory } from "@marquetry/runtime/directories";
 import { z } from "zod";
-
-const schema = z.object({
-  /** Pretrained encoders, a folder each; as `npm run models` puts them. */
-  MARQUETRY_MODELS_DIR: z.string().optional(),
-  XDG_CACHE_HOME: z.string().optional(),
-});
 
 const systemSchema = z.object({
   EVENT_BUS_URL: url("kafka"),
@@ -37,16 +31,15 @@ export function readSystemConfig(
 }
 
 export interface TrainerConfig {
+  /** Pretrained encoders, a folder each; as `npm run models` puts them. */
   readonly modelsDirectory: string;
   /** Encoded texts, by digest. */
   readonly featuresDirectory: string;
 }
 
 export function readTrainerConfig(env: NodeJS.ProcessEnv = process.env): TrainerConfig {
-  const config = readConfig(schema, env);
-  const cache = join(config.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "marquetry");
   return {
-    modelsDirectory: config.MARQUETRY_MODELS_DIR ?? join(cache, "models"),
-    featuresDirectory: join(cache, "features"),
+    modelsDirectory: modelsDirectory(env),
+    featuresDirectory: join(cacheDirectory(env), "features"),
   };
 }

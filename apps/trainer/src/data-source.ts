@@ -4,9 +4,9 @@ import type { parseArgs } from "node:util";
 import { MarquetryError } from "@marquetry/runtime/errors";
 import { readSystemConfig, readTrainerConfig } from "./config.js";
 import type { SystemConfig } from "./config.js";
-import { prepare } from "./recipe/prepare.js";
-import type { Prepared } from "./recipe/prepare.js";
-import { prepareFromSystem } from "./system/open-system.js";
+import { prepare } from "@marquetry/learning/representation/prepare";
+import type { Prepared } from "@marquetry/learning/representation/prepare";
+import { prepareFromSystem } from "./open-system.js";
 
 /** Where the running system is. */
 export const SYSTEM_OPTIONS = {

@@ -2,17 +2,17 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { MarquetryError } from "@marquetry/runtime/errors";
-import { assertFits, readBundleFolder } from "./bundle/bundle-folder.js";
+import { assertFits, readBundleFolder } from "@marquetry/learning/bundle/bundle-folder";
 import { assertOneSource, preparedFor, SOURCE_HELP, SOURCE_OPTIONS } from "./data-source.js";
-import { mainCutoff } from "./evaluation/choose.js";
-import type { Curve } from "./evaluation/curves.js";
-import { GOALS } from "./evaluation/goals.js";
-import { qualityReportFiles } from "./evaluation/quality-report.js";
-import { curveFigures, rowFigures, rowTables } from "./evaluation/report.js";
-import type { NamedFigure, Row } from "./evaluation/report.js";
-import { CURVE_SOURCES } from "./recipe/curve-sources.js";
-import { costLines, dataLines, protocolLines } from "./recipe/described.js";
-import { coldSource, ROW_SOURCES, rowContext } from "./recipe/row-sources.js";
+import { mainCutoff } from "@marquetry/learning/scoring/choose";
+import type { Curve } from "@marquetry/learning/experiments/curves";
+import { GOALS } from "@marquetry/learning/report/goals";
+import { qualityReportFiles } from "@marquetry/learning/report/quality-report";
+import { curveFigures, rowFigures, rowTables } from "@marquetry/learning/experiments/report";
+import type { NamedFigure, Row } from "@marquetry/learning/experiments/report";
+import { CURVE_SOURCES } from "@marquetry/learning/experiments/curve-sources";
+import { costLines, dataLines, protocolLines } from "@marquetry/learning/report/described";
+import { coldSource, ROW_SOURCES, rowContext } from "@marquetry/learning/experiments/row-sources";
 
 const HELP = `npm run evaluate -- --dataset DIR [OPTIONS]
 npm run evaluate -- --from-system [OPTIONS]

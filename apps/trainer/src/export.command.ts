@@ -1,10 +1,10 @@
 import { parseArgs } from "node:util";
 import { MarquetryError } from "@marquetry/runtime/errors";
-import { readBehaviourFiles } from "./bundle/bundle-folder.js";
+import { readBehaviourFiles } from "@marquetry/learning/bundle/bundle-folder";
 import { SYSTEM_HELP, SYSTEM_OPTIONS, systemConfigOf } from "./data-source.js";
 import type { CommandOutput } from "./evaluate.command.js";
-import { exportBehaviour } from "./export/export-behaviour.js";
-import { withSystem } from "./system/open-system.js";
+import { exportBehaviour } from "@marquetry/learning/system/export-behaviour";
+import { withSystem } from "./open-system.js";
 
 const HELP = `npm run export -- --bundle DIR [OPTIONS]
 

@@ -1,30 +1,35 @@
 import { basename, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { sha256Hex } from "@marquetry/model/digest";
-import type { Matrix } from "@marquetry/model/matrix";
+import { sha256Hex } from "@marquetry/model/bundle/digest";
+import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { MarquetryError } from "@marquetry/runtime/errors";
-import { assertNothingAt, writeBundleFolder } from "./bundle/bundle-folder.js";
-import type { ServedFusion } from "./bundle/express.js";
-import { nativeFusion } from "./bundle/native-fusion.js";
-import { attentionInterests } from "./bundle/served-interests.js";
-import { draftBundle, sealBundle } from "./bundle/trained-bundle.js";
+import { assertNothingAt, writeBundleFolder } from "@marquetry/learning/bundle/bundle-folder";
+import type { ServedFusion } from "@marquetry/learning/bundle/distil";
+import { nativeFusion } from "@marquetry/learning/bundle/native-fusion";
+import { attentionInterests } from "@marquetry/learning/scoring/served-interests";
+import { draftBundle, sealBundle } from "@marquetry/learning/bundle/trained-bundle";
 import { assertOneSource, preparedFor, SOURCE_HELP, SOURCE_OPTIONS } from "./data-source.js";
-import type { Dataset } from "./dataset/dataset.js";
+import type { Dataset } from "@marquetry/learning/dataset";
 import { countOf } from "./evaluate.command.js";
 import type { CommandOutput } from "./evaluate.command.js";
-import { mainCutoff } from "./evaluation/choose.js";
-import { metricsOf, rowTables } from "./evaluation/report.js";
-import { chooseFreshness, withFreshness } from "./recipe/choose-freshness.js";
-import { learnFusion, learnVectors } from "./recipe/learn.js";
-import type { LearnOptions } from "./recipe/learn.js";
-import { chooseRanking, usersOf } from "./recipe/ranking.js";
-import type { LearnedUsers } from "./recipe/ranking.js";
-import { INTEREST_KINDS, learnInterests } from "./recipe/learn-sequence.js";
-import type { InterestKind, LearnedInterests } from "./recipe/learn-sequence.js";
-import { bundleRows, popularityRows, RULES, rulesOf } from "./recipe/methods.js";
-import { fittedTo } from "./recipe/reranked-rows.js";
-import type { FittedRanking } from "./recipe/reranked-rows.js";
-import type { Prepared } from "./recipe/prepare.js";
+import { mainCutoff } from "@marquetry/learning/scoring/choose";
+import { metricsOf, rowTables } from "@marquetry/learning/experiments/report";
+import { chooseFreshness, withFreshness } from "@marquetry/learning/experiments/choose-freshness";
+import { learnFusion, learnVectors } from "@marquetry/learning/learn";
+import type { LearnOptions } from "@marquetry/learning/learn";
+import { chooseRanking, usersOf } from "@marquetry/learning/scoring/ranking";
+import type { LearnedUsers } from "@marquetry/learning/scoring/ranking";
+import { INTEREST_KINDS, learnInterests } from "@marquetry/learning/learn/learn-sequence";
+import type { InterestKind, LearnedInterests } from "@marquetry/learning/learn/learn-sequence";
+import {
+  bundleRows,
+  popularityRows,
+  RULES,
+  rulesOf,
+} from "@marquetry/learning/experiments/methods";
+import { fittedTo } from "@marquetry/learning/experiments/reranked-rows";
+import type { FittedRanking } from "@marquetry/learning/experiments/reranked-rows";
+import type { Prepared } from "@marquetry/learning/representation/prepare";
 
 const FUSIONS = ["combined", "attention"] as const;
 /** tau of the alignment loss, as of the other one. */

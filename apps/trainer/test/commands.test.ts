@@ -1,11 +1,11 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
-import { matrix } from "@marquetry/model/matrix";
-import { mulberry32, randomVector } from "@marquetry/model/random";
+import { matrix } from "@marquetry/model/vectors/matrix";
+import { mulberry32, randomVector } from "@marquetry/model/vectors/random";
 import { runEvaluate } from "../src/evaluate.command.js";
 import { runTrain } from "../src/train.command.js";
-import { npy, pairFiles, table, temporaryFolder } from "./folders.js";
+import { npy, pairFiles, table, temporaryFolder } from "@marquetry/testing/dataset-folders";
 
 const ITEMS = 16;
 const USERS = 60;

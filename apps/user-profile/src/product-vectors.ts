@@ -1,6 +1,6 @@
-import { FUSED_VECTOR } from "@marquetry/backends/vector-index";
-import type { VectorIndex } from "@marquetry/backends/vector-index";
-import { createCachedVectors } from "@marquetry/backends/vector-index/cached-vectors";
+import { FUSED_VECTOR } from "@marquetry/backends/product-index";
+import type { VectorIndex } from "@marquetry/backends/product-index";
+import { createCachedVectors } from "@marquetry/backends/product-index/cached-vectors";
 
 /** The fused vector of every product asked for; undefined where the index has none. */
 export type ProductVectors = (

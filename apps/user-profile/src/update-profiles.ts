@@ -1,7 +1,7 @@
 /** Clickstream events in, histories, interests and popularity out. */
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import type { Interests } from "@marquetry/backends/inference/interests";
+import type { Interests } from "@marquetry/inference/sequence/interests";
 import { HISTORY_EVENTS_MAX } from "@marquetry/backends/profile-store";
 import type {
   Behaviour,
@@ -13,7 +13,7 @@ import { ACTION_NAMES } from "@marquetry/contracts/actions";
 import { Action } from "@marquetry/contracts/events/clickstream_pb";
 import type { ClickstreamEvent } from "@marquetry/contracts/events/clickstream_pb";
 import type { Bundle } from "@marquetry/model/bundle";
-import { tastesAround } from "@marquetry/model/several-interests";
+import { tastesAround } from "@marquetry/model/interests/multi-interest";
 import type { UserProfileEvents } from "./events.js";
 import type { ProductVectors } from "./product-vectors.js";
 

@@ -13,23 +13,24 @@ import type { EventBus } from "@marquetry/backends/event-bus";
 import { openEventBus } from "@marquetry/backends/event-bus/open";
 import type { ProfileStore } from "@marquetry/backends/profile-store";
 import { openProfileStore } from "@marquetry/backends/profile-store/open";
-import { FUSED_VECTOR, productCollection } from "@marquetry/backends/vector-index";
-import { openVectorIndex } from "@marquetry/backends/vector-index/open";
+import { FUSED_VECTOR, productCollection } from "@marquetry/backends/product-index";
+import { openVectorIndex } from "@marquetry/backends/product-index/open";
 import { Action, ClickstreamEventSchema } from "@marquetry/contracts/events/clickstream_pb";
 import type { ClickstreamEvent } from "@marquetry/contracts/events/clickstream_pb";
 import { CLICKSTREAM } from "@marquetry/contracts/topics";
 import { encodeBundle } from "@marquetry/model/bundle";
 import type { Bundle } from "@marquetry/model/bundle";
 import { pool } from "@marquetry/model/interests";
-import { zeroShotBundle } from "@marquetry/model/zero-shot";
+import { zeroShotBundle } from "@marquetry/model/bundle/zero-shot";
 import { MarquetryError } from "@marquetry/runtime/errors";
 import { startService } from "@marquetry/runtime/lifecycle";
 import { createLogger } from "@marquetry/runtime/logger";
 import { productPayload } from "./product-payload.js";
 import { startUserProfile } from "../src/user-profile.module.js";
-import { deadLetters } from "@marquetry/backends/test/dead-letters";
-import { recencyGraph } from "@marquetry/backends/test/sequence-graph";
-import { createUntil } from "@marquetry/runtime/test/until";
+import { deadLetterTopic } from "@marquetry/backends/event-bus";
+import { deadLetters } from "@marquetry/testing/dead-letters";
+import { recencyGraph } from "@marquetry/testing/sequence-graph";
+import { createUntil } from "@marquetry/testing/until";
 
 const zeroShot = await zeroShotBundle({ text: { encoder: "words", dims: 3 } }, { dims: 3 });
 const NOW = Date.UTC(2026, 0, 1);
@@ -161,7 +162,7 @@ describe("user-profile", () => {
       viewed(userId, "5"),
     ]);
     await untilHistory(profiles, userId, 2);
-    const letters = await deadLetters(bus, CLICKSTREAM.name, 4, until);
+    const letters = await deadLetters(bus, deadLetterTopic(CLICKSTREAM.name), 4, until);
     expect(letters.map(({ headers }) => headers[DEAD_LETTER_HEADERS.cause])).toEqual([
       expect.stringMatching(/^user_id: /),
       expect.stringMatching(/^interaction\.product_id: /),

@@ -12,7 +12,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
 import { describeProfileStore } from "../src/profile-store/profile-store.contract.js";
 import type { ProfileStore, ProfileUpdate } from "../src/profile-store/profile-store.js";
-import { createRedisProfileStore } from "../src/profile-store/redis.js";
+import { createRedisProfileStore } from "../src/profile-store/redis/redis.js";
 
 /*
  * What only a Redis of one's own can show: it goes away and comes back, loses its scripts, is a

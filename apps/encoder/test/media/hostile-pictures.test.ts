@@ -1,8 +1,8 @@
 /** Pictures as hosts send them, through the boundary and the image encoder. */
 import { crc32, deflateSync } from "node:zlib";
-import { openEncoder } from "@marquetry/backends/inference";
-import type { Encoder } from "@marquetry/backends/inference";
-import { removeFolders, writeImageEncoder } from "@marquetry/backends/inference/tiny-encoders";
+import { openEncoder } from "@marquetry/inference/encoders";
+import type { Encoder } from "@marquetry/inference/encoders";
+import { removeFolders, writeImageEncoder } from "@marquetry/testing/tiny-encoders";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import sharp from "sharp";
 import { closeAll, LIMITS, readerOf, serve } from "./media-server.js";

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { EncoderPorts } from "@marquetry/encoder/app";
-import { cosine } from "@marquetry/model/vector";
+import { cosine } from "@marquetry/model/vectors/vector";
 import { openBareLoop } from "./bare.js";
 import { openThroughput, startEncoderService } from "./service.js";
 import { defaultEncoderDirectory, openDefaultEncoder, openMemoryBus } from "./setting.js";

@@ -8,7 +8,7 @@ import { PRODUCT_CHANGES, PRODUCT_EMBEDDINGS, TOPICS } from "@marquetry/contract
 import { startEncoder } from "@marquetry/encoder/app";
 import type { EncoderPorts } from "@marquetry/encoder/app";
 import { readEncoderConfig } from "@marquetry/encoder/config";
-import { vectorFromBytes } from "@marquetry/model/vector";
+import { vectorFromBytes } from "@marquetry/model/vectors/vector";
 import { startService } from "@marquetry/runtime/lifecycle";
 
 export interface EncoderService {

@@ -2,9 +2,9 @@
 import { join } from "node:path";
 import type { EventBus } from "@marquetry/backends/event-bus";
 import { openEventBus } from "@marquetry/backends/event-bus/open";
-import { openEncoder } from "@marquetry/backends/inference";
-import type { Encoder } from "@marquetry/backends/inference";
-import { DEFAULT_ENCODERS } from "@marquetry/model/zero-shot";
+import { openEncoder } from "@marquetry/inference/encoders";
+import type { Encoder } from "@marquetry/inference/encoders";
+import { DEFAULT_ENCODERS } from "@marquetry/model/bundle/zero-shot";
 import { createLogger } from "@marquetry/runtime/logger";
 import type { Report } from "../figures.js";
 

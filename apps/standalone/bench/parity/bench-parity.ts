@@ -1,9 +1,9 @@
 /** `npm run bench -- parity`: is what we measure what we serve? */
 import { randomUUID } from "node:crypto";
-import { productCollection } from "@marquetry/backends/vector-index";
-import { readBundleFolder } from "@marquetry/trainer/bundle/bundle-folder";
+import { productCollection } from "@marquetry/backends/product-index";
+import { readBundleFolder } from "@marquetry/learning/bundle/bundle-folder";
 import { readTrainerConfig } from "@marquetry/trainer/config";
-import { prepare } from "@marquetry/trainer/recipe/prepare";
+import { prepare } from "@marquetry/learning/representation/prepare";
 import { startPlatform } from "../../src/platform.js";
 import type { PlatformEnvironment } from "../../src/platform.js";
 import type { Report } from "../figures.js";

@@ -10,22 +10,22 @@ import { Action, ClickstreamEventSchema } from "@marquetry/contracts/events/clic
 import { ProductEmbeddedSchema } from "@marquetry/contracts/events/product_pb";
 import type { ProductEmbedded } from "@marquetry/contracts/events/product_pb";
 import { CLICKSTREAM, PRODUCT_EMBEDDINGS } from "@marquetry/contracts/topics";
-import { vectorToBytes } from "@marquetry/model/vector";
-import type { BundleFolder } from "@marquetry/trainer/bundle/bundle-folder";
-import { countItems, questionOf } from "@marquetry/trainer/dataset/dataset";
-import type { Question } from "@marquetry/trainer/dataset/dataset";
-import { figuresAt, meanOf } from "@marquetry/trainer/evaluation/figures";
-import type { Mean } from "@marquetry/trainer/evaluation/figures";
+import { vectorToBytes } from "@marquetry/model/vectors/vector";
+import type { BundleFolder } from "@marquetry/learning/bundle/bundle-folder";
+import { countItems, questionOf } from "@marquetry/learning/dataset";
+import type { Question } from "@marquetry/learning/dataset";
+import { figuresAt, meanOf } from "@marquetry/learning/scoring/metrics";
+import type { Mean } from "@marquetry/learning/scoring/metrics";
 import {
   fusedVectors,
   graphInterests,
   servedScorer,
   withImputedBehaviour,
-} from "@marquetry/trainer/evaluation/served";
-import { askedUsers, topLists } from "@marquetry/trainer/evaluation/top-lists";
-import type { TopLists } from "@marquetry/trainer/evaluation/top-lists";
-import { exportBehaviour } from "@marquetry/trainer/export/export-behaviour";
-import type { Prepared } from "@marquetry/trainer/recipe/prepare";
+} from "@marquetry/learning/bundle/served";
+import { askedUsers, topLists } from "@marquetry/learning/scoring/top-lists";
+import type { TopLists } from "@marquetry/learning/scoring/top-lists";
+import { exportBehaviour } from "@marquetry/learning/system/export-behaviour";
+import type { Prepared } from "@marquetry/learning/representation/prepare";
 import type { Platform } from "../../src/platform.js";
 import { createRecommendationClient } from "../../src/recommendation-client.js";
 

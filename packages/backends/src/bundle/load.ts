@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { openBundle } from "@marquetry/model/bundle";
 import type { Bundle } from "@marquetry/model/bundle";
-import { defaultBundle } from "@marquetry/model/zero-shot";
+import { defaultBundle } from "@marquetry/model/bundle/zero-shot";
 
 /**
  * The bundle in a folder, checked as `decodeBundle` says: digests, shapes, golden vectors.

@@ -2,7 +2,7 @@ import { MarquetryError } from "@marquetry/runtime/errors";
 import { createMemoryProfileStore } from "./memory.js";
 import { POPULARITY_PRODUCTS_MAX, PROFILE_TTL_SECONDS } from "./profile-store.js";
 import type { ProfileStore, ProfileStoreOptions } from "./profile-store.js";
-import { createRedisProfileStore } from "./redis.js";
+import { createRedisProfileStore } from "./redis/redis.js";
 
 /**
  * Opens the profile store that the URL names. `memory:` is a new store each time.

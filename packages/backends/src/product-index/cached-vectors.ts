@@ -1,0 +1,42 @@
+/** Products' vectors read in bulk through a small cache: many shoppers look at the same products. */
+import { LRUCache } from "lru-cache";
+import type { Point } from "./product-index.js";
+
+/** By product and name; a product of which the index has none of the vectors is missing. */
+export type CachedVectors = (
+  productIds: Iterable<string>,
+) => Promise<ReadonlyMap<string, Point["vectors"]>>;
+
+export interface CachedVectorsOptions {
+  /** As `VectorIndex.retrieve`, of one collection. */
+  readonly retrieve: (
+    productIds: readonly string[],
+    vectors: readonly string[],
+  ) => Promise<ReadonlyMap<string, Point>>;
+  /** Names of the vectors. */
+  readonly vectors: readonly string[];
+  readonly productsMax: number;
+  /** How long a change of a product may stay unseen. What has no vector yet is always asked for. */
+  readonly keptMs: number;
+}
+
+export function createCachedVectors(options: CachedVectorsOptions): CachedVectors {
+  const { retrieve, vectors: names, productsMax, keptMs } = options;
+  const cache = new LRUCache<string, Point["vectors"]>({ max: productsMax, ttl: keptMs });
+  return async (productIds) => {
+    const found = new Map<string, Point["vectors"]>();
+    const missing = new Set<string>();
+    for (const productId of productIds) {
+      const kept = cache.get(productId);
+      if (kept === undefined) missing.add(productId);
+      else found.set(productId, kept);
+    }
+    if (missing.size === 0 || names.length === 0) return found;
+    for (const [productId, { vectors }] of await retrieve([...missing], names)) {
+      if (Object.keys(vectors).length === 0) continue;
+      cache.set(productId, vectors);
+      found.set(productId, vectors);
+    }
+    return found;
+  };
+}

@@ -1,0 +1,229 @@
+/**
+ * A graph together with what stands before and behind it: contents are prepared one at a time,
+ * run in batches and pooled. Only worker threads may load this file.
+ */
+import { join } from "node:path";
+
+import { MarquetryError } from "@marquetry/runtime/errors";
+
+import { planBatches } from "./batches.js";
+import { graphMistakes } from "./onnx/graph-fit.js";
+import { imageSteps } from "./image/steps.js";
+import type { EncodeResult } from "./encoders.js";
+import type { EncoderFolder } from "./manifest.js";
+import { openGraph, type OnnxGraph } from "./onnx/onnx-graph.js";
+import { deviation, normalise } from "./pooling.js";
+import { textSteps } from "./text/steps.js";
+import { createTurns, type Turns } from "./turns.js";
+import { framesSteps, wholeClipSteps } from "./video/steps.js";
+
+type Content = string | Uint8Array;
+type Failure = Extract<EncodeResult, { failure: string }>;
+
+/** What differs between modalities. */
+export interface Steps<Row extends ArrayLike<number>> {
+  /** A row is what the graph sees of one content: token ids, or pixels. */
+  prepare(content: Content): Promise<Row | Failure>;
+  /** Runs rows as one batch; vectors are pooled, not yet normalised. */
+  run(rows: readonly Row[]): Promise<Float32Array[]>;
+  /** Extent of a row on the axis that is padded. */
+  length(row: Row): number;
+  /** Rows x longest row of one batch. */
+  readonly cellsMax: number;
+  /** Two rows that differ in range of values and, where rows may, in length. */
+  readonly samples: readonly [Row, Row];
+  /** Ends what a preparation still waits for. */
+  close?(): void;
+}
+
+export interface Model {
+  /** Rows of one batch at most; 1 if vectors would depend on what else is in the batch. */
+  readonly rowsMax: number;
+  /**
+   * Results in order; `handed` counts the contents that got as far as ONNX Runtime, once each.
+   * Concurrent calls take turns run by run, urgent ones first; what a call prepares overlaps with
+   * the runs of others.
+   */
+  encode(
+    contents: readonly Content[],
+    urgent: boolean,
+  ): Promise<{ results: EncodeResult[]; handed: number }>;
+  /** After the current run; calls that have not ended by then never do. */
+  release(): Promise<void>;
+}
+
+/** float32 graphs stay below 1e-5; see `stableInBatches`. */
+const DEVIATION_MAX = 1e-4;
+
+/**
+ * Loads the graph, checks it against the manifest and by two runs.
+ * @throws MarquetryError `invalid` with one line per mistake, `corrupt` if a file is not readable
+ */
+export async function openModel(
+  folder: EncoderFolder,
+  { threads, batchMax, ffmpeg }: ModelOptions,
+): Promise<Model> {
+  const path = join(folder.directory, folder.graph.file);
+  const graph = await openGraph(path, threads).catch((cause: unknown) => {
+    throw new MarquetryError("corrupt", `${path} cannot be loaded as an ONNX graph`, { cause });
+  });
+  const mistakes = graphMistakes(folder.graph, graph);
+  if (mistakes.length > 0) {
+    const lines = mistakes.map((mistake) => `  ${mistake}`);
+    throw new MarquetryError(
+      "invalid",
+      [`${path} is not what its manifest says:`, ...lines].join("\n"),
+    );
+  }
+  const alone = batchMax === 1 || graph.inputs[0]?.shape[0] === 1;
+  const { normalise } = folder.manifest;
+  const ready = async <Row extends ArrayLike<number>>(steps: Steps<Row>): Promise<Model> =>
+    assemble(steps, normalise, graph, (await trial(path, steps, alone)) ? batchMax : 1);
+  if (folder.graph.modality === "text") {
+    return ready(await textSteps(folder.directory, folder.graph, graph));
+  }
+  if (folder.graph.modality === "video") return ready(wholeClipSteps(folder.graph, graph, ffmpeg));
+  const { manifest } = folder;
+  return manifest.modality === "video" && manifest.kind === "frames"
+    ? ready(framesSteps(manifest, folder.graph, graph, ffmpeg))
+    : ready(imageSteps(folder.graph, graph));
+}
+
+export interface ModelOptions {
+  /** ONNX Runtime threads. */
+  readonly threads: number;
+  readonly batchMax: number;
+  /** Name or path of the program that decodes videos. */
+  readonly ffmpeg: string;
+}
+
+function assemble<Row extends ArrayLike<number>>(
+  steps: Steps<Row>,
+  normalised: boolean,
+  graph: OnnxGraph,
+  rowsMax: number,
+): Model {
+  const turns = createTurns();
+  return {
+    rowsMax,
+    encode: (contents, urgent) =>
+      encodeAll(contents, steps, { rowsMax, normalised, urgent, turns }),
+    release: async () => {
+      steps.close?.();
+      await turns.close();
+      await graph.release();
+    },
+  };
+}
+
+/** Runs the samples, which finds what the graph's declarations leave open. Answers whether
+ * batches are possible. */
+async function trial<Row extends ArrayLike<number>>(
+  path: string,
+  steps: Steps<Row>,
+  alone: boolean,
+): Promise<boolean> {
+  const [first, second] = steps.samples;
+  try {
+    const singly = [...(await steps.run([first])), ...(await steps.run([second]))];
+    return !alone && (await stableInBatches(steps, singly));
+  } catch (cause) {
+    const message = `${path} does not run as its manifest says: ${reasonOf(cause)}`;
+    throw new MarquetryError("invalid", message, { cause });
+  }
+}
+
+/**
+ * Whether a content's vector is the same alone and in a batch. It must be, since an unchanged
+ * content is not encoded again and vectors of one product get compared over months.
+ *
+ * Dynamic int8 quantisation breaks that: `DynamicQuantizeLinear` takes the scale of activations
+ * over the whole tensor, padding and neighbours included. Measured with ONNX Runtime 1.30 on the
+ * int8 MiniLM that LangChain4j publishes: up to 2.7e-2 per component and a cosine down to .990
+ * for the same text, by one token of padding or by batching equal lengths alike. So batches of
+ * equal length do not help, and such graphs run row by row, unpadded, which costs 1.5x the time
+ * at 16 tokens, 1.3x at 32 and 64, nothing at 128. Other int8 files of the same model (weights
+ * only) gave bit-equal vectors in any batch, but took three times as long; hence a trial, not a
+ * guess by name.
+ */
+async function stableInBatches<Row extends ArrayLike<number>>(
+  steps: Steps<Row>,
+  singly: readonly Float32Array[],
+): Promise<boolean> {
+  const together = await steps.run(steps.samples).catch(() => undefined);
+  if (together === undefined) return false;
+  return singly.every((vector, i) => deviation(vector, together[i]!) <= DEVIATION_MAX);
+}
+
+interface Encoding {
+  readonly rowsMax: number;
+  readonly normalised: boolean;
+  readonly urgent: boolean;
+  readonly turns: Turns;
+}
+
+async function encodeAll<Row extends ArrayLike<number>>(
+  contents: readonly Content[],
+  steps: Steps<Row>,
+  { rowsMax, normalised, urgent, turns }: Encoding,
+): Promise<{ results: EncodeResult[]; handed: number }> {
+  const results: EncodeResult[] = [];
+  const rows: { readonly at: number; readonly row: Row }[] = [];
+  // Together: pictures are decoded beside the runs of other calls.
+  const preparedRows = await Promise.all(contents.map((content) => prepared(content, steps)));
+  for (const [at, row] of preparedRows.entries()) {
+    if ("failure" in row) results[at] = row;
+    else rows.push({ at, row });
+  }
+  const lengths = rows.map(({ row }) => steps.length(row));
+  for (const batch of planBatches(lengths, rowsMax, steps.cellsMax)) {
+    const members = batch.map((i) => rows[i]!);
+    const batchRows = members.map(({ row }) => row);
+    const vectors = await turns.take(urgent, () => runOrRetry(batchRows, steps));
+    for (const [i, { at }] of members.entries()) results[at] = finish(vectors[i]!, normalised);
+  }
+  return { results, handed: rows.length };
+}
+
+async function prepared<Row extends ArrayLike<number>>(
+  content: Content,
+  steps: Steps<Row>,
+): Promise<Row | Failure> {
+  try {
+    return await steps.prepare(content);
+  } catch (thrown) {
+    return failed(thrown);
+  }
+}
+
+/** A batch that throws is run row by row, so that only the guilty row fails. */
+async function runOrRetry<Row extends ArrayLike<number>>(
+  rows: readonly Row[],
+  steps: Steps<Row>,
+): Promise<(Float32Array | Failure)[]> {
+  try {
+    return await steps.run(rows);
+  } catch (thrown) {
+    if (rows.length === 1) return [failed(thrown)];
+  }
+  const results: (Float32Array | Failure)[] = [];
+  for (const row of rows) {
+    results.push(await steps.run([row]).then((vectors) => vectors[0]!, failed));
+  }
+  return results;
+}
+
+function finish(vector: Float32Array | Failure, normalised: boolean): EncodeResult {
+  if ("failure" in vector) return vector;
+  const usable = normalised ? normalise(vector) : vector.every(Number.isFinite);
+  if (usable) return { vector };
+  return { failure: "encoder", detail: "the graph gave a vector of zeros or of values not finite" };
+}
+
+function failed(thrown: unknown): Failure {
+  return { failure: "encoder", detail: reasonOf(thrown) };
+}
+
+function reasonOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}

@@ -1,0 +1,68 @@
+/** Entry point of a worker thread: one model, a few tasks at a time. */
+import { parentPort, workerData } from "node:worker_threads";
+
+import { describeError, type ErrorCode, toMarquetryError } from "@marquetry/runtime/errors";
+
+import type { EncodeResult } from "./encoders.js";
+import type { EncoderFolder } from "./manifest.js";
+import { type Model, type ModelOptions, openModel } from "./model.js";
+
+export interface WorkerStart {
+  readonly folder: EncoderFolder;
+  readonly options: ModelOptions;
+}
+
+export type ToWorker =
+  | {
+      readonly kind: "encode";
+      /** Names the task in its answer; several may be at work. */
+      readonly task: number;
+      readonly contents: readonly (string | Uint8Array)[];
+      readonly urgent: boolean;
+    }
+  | { readonly kind: "close" };
+
+export type FromWorker =
+  | { readonly kind: "ready"; readonly rowsMax: number }
+  | { readonly kind: "refused"; readonly code: ErrorCode; readonly message: string }
+  | {
+      readonly kind: "encoded";
+      readonly task: number;
+      readonly results: readonly EncodeResult[];
+      /** Contents that got as far as ONNX Runtime. */
+      readonly handed: number;
+    };
+
+const port = parentPort!;
+const { folder, options } = workerData as WorkerStart;
+
+function send(message: FromWorker, transfer: ArrayBuffer[] = []): void {
+  port.postMessage(message, transfer);
+}
+
+function serve(model: Model): void {
+  port.on("message", (message: ToWorker) => {
+    if (message.kind === "close") {
+      // With its port closed nothing keeps the thread alive.
+      void model.release().finally(() => port.close());
+      return;
+    }
+    // `encode` turns whatever goes wrong with a content into its result; if it throws all the
+    // same, the thread ends by the unhandled rejection and is replaced.
+    const { task, contents, urgent } = message;
+    void model.encode(contents, urgent).then(({ results, handed }) => {
+      const vectors = results.flatMap((result) => ("vector" in result ? [result.vector] : []));
+      send(
+        { kind: "encoded", task, results, handed },
+        vectors.map((v) => v.buffer as ArrayBuffer),
+      );
+    });
+  });
+  send({ kind: "ready", rowsMax: model.rowsMax });
+}
+
+openModel(folder, options).then(serve, (thrown: unknown) => {
+  const { code, message } = toMarquetryError(thrown);
+  send({ kind: "refused", code, message: code === "internal" ? describeError(thrown) : message });
+  port.close();
+});

@@ -1,0 +1,218 @@
+/** Ranking by a bundle with the very functions that services call. */
+import { openInterests } from "@marquetry/inference/sequence/interests";
+import { BEHAVIOUR_MODALITY } from "@marquetry/model/bundle";
+import type { Bundle } from "@marquetry/model/bundle";
+import { fuse, fusedDims } from "@marquetry/model/fusion";
+import { pool } from "@marquetry/model/interests";
+import { matrix } from "@marquetry/model/vectors/matrix";
+import type { Matrix } from "@marquetry/model/vectors/matrix";
+import { neighboursById } from "@marquetry/model/ranking/neighbours";
+import type { NeighboursOf } from "@marquetry/model/ranking/neighbours";
+import { popularityScore } from "@marquetry/model/ranking";
+import { FUSED_SPACE } from "@marquetry/model/ranking/reranker";
+import { tastesAround } from "@marquetry/model/interests/multi-interest";
+import { applyTower } from "@marquetry/model/similarity";
+import type { SimilarityModel } from "@marquetry/model/similarity";
+import { MarquetryError } from "@marquetry/runtime/errors";
+import type { BundleFolder } from "./bundle-folder.js";
+import { behavioursOf } from "../dataset/dataset-behaviours.js";
+import type { BehaviourModality } from "./distil.js";
+import { largestOf, modalityVectors } from "./trained-bundle.js";
+import { rowOf } from "../linear-algebra/rows.js";
+import { rerankedScorer, vectorsBySpace } from "../reranking/reranked.js";
+import { contentRows, createImpute, imputedRows } from "../representation/imputation.js";
+import { freshnessAt } from "../scoring/asked-at.js";
+import type { AskedAt } from "../scoring/asked-at.js";
+import type { ScorerFor } from "../scoring/choose.js";
+import { addPrior, nearestScores } from "../scoring/pooled.js";
+
+/** Within what may wait for a sequence model. */
+const HISTORIES_AT_ONCE = 1_024;
+
+export interface ServedOptions {
+  /** For a bundle with a sequence model, see `graphInterests`. */
+  readonly interestOf?: InterestOf | undefined;
+  /** Where they are known; freshness counts nothing elsewhere. */
+  readonly times?: AskedAt | undefined;
+  /** Of `fusedVectors`, for whoever has them already. */
+  readonly vectors?: Matrix;
+}
+
+/**
+ * score = w_s max_k u_k'v + w_p popularity + w_f freshness, with products fused and histories pooled by
+ * packages/model; then re-ranked where the bundle has a re-ranker.
+ * @param features vectors of the bundle's encoders, one row per product
+ * @param counts by product
+ * @throws MarquetryError `invalid` where the bundle wants an encoder or dimensions that the features
+ *   do not have, or another similarity than the dot product
+ */
+export function servedScorer(
+  folder: BundleFolder,
+  features: Readonly<Record<string, Matrix>>,
+  counts: Float64Array,
+  { interestOf, times, vectors: fused }: ServedOptions = {},
+): ScorerFor {
+  const { bundle, behaviour } = folder;
+  const { similarity } = bundle;
+  if (similarity.kind !== "dot" && similarity.kind !== "two-tower") {
+    const message = `bundle ${bundle.id}: expected similarity dot or two-tower, got ${similarity.kind}`;
+    throw new MarquetryError("invalid", message);
+  }
+  const vectors = fused ?? fusedVectors(folder, features, counts.length);
+  const items = towered(similarity, "item", vectors);
+  const { weights, popularityFloor = 0 } = bundle.ranking;
+  const most = largestOf(counts);
+  const popularity = counts.map((count) => Math.max(popularityScore(count, most), popularityFloor));
+  const prior = popularity.map((score) => weights.popularity * score);
+  const scorerFor: ScorerFor = (histories, actions) => (users) => {
+    const interests = Array.from(users, (user) => {
+      const behaviours = behavioursOf(vectors, histories[user]!, actions?.[user]);
+      const interest =
+        interestOf === undefined
+          ? pool(bundle.interests, behaviours)
+          : interestOf(histories[user]!);
+      return interest === undefined ? [] : tastesAround(bundle.interests, interest, behaviours);
+    });
+    const scores = nearestScores(interests, items, (rows) => towered(similarity, "user", rows));
+    for (let i = 0; i < scores.data.length; i += 1) scores.data[i]! *= weights.similarity;
+    addPrior(scores, prior);
+    if (times !== undefined && weights.freshness > 0) addFreshness(scores, users, times, bundle);
+    return scores;
+  };
+  if (bundle.reranker === undefined) return scorerFor;
+  const vectorOf = vectorsBySpace({
+    ...features,
+    [BEHAVIOUR_MODALITY]: rowPerProduct(behaviour, counts.length),
+    [FUSED_SPACE]: vectors,
+  });
+  const neighboursOf = neighboursByNumber(folder);
+  return rerankedScorer(
+    { scorerFor, weights, popularity, vectorOf, neighboursOf },
+    bundle.reranker,
+  );
+}
+
+function addFreshness(
+  scores: Matrix,
+  users: Int32Array,
+  times: AskedAt,
+  { ranking: { weights, freshnessHalfLifeMs } }: Bundle,
+): void {
+  for (const [i, user] of users.entries()) {
+    const row = rowOf(scores, i);
+    for (let item = 0; item < row.length; item += 1) {
+      row[item]! += weights.freshness * freshnessAt(times, user, item, freshnessHalfLifeMs);
+    }
+  }
+}
+
+/** The bundle's neighbours as services read them, those that the dataset has. */
+function neighboursByNumber({ bundle, itemIds }: BundleFolder): NeighboursOf<number> | undefined {
+  if (bundle.neighbours === undefined) return undefined;
+  const byId = neighboursById(bundle.neighbours);
+  const numberOf = new Map(itemIds.map((id, item) => [id, item]));
+  return (item) =>
+    Array.from(byId(itemIds[item]!) ?? []).flatMap(([id, weight]) => {
+      const other = numberOf.get(id);
+      return other === undefined ? [] : [[other, weight] as const];
+    });
+}
+
+/** Zeros for a product without behaviour. */
+function rowPerProduct({ items, vectors }: BehaviourModality, itemCount: number): Matrix {
+  const rows = matrix(itemCount, vectors.cols);
+  for (const [place, item] of items.entries()) rowOf(rows, item).set(rowOf(vectors, place));
+  return rows;
+}
+
+/** The rows through one side's tower; zero rows, which have no direction, stay zero. */
+function towered(similarity: SimilarityModel, side: "user" | "item", rows: Matrix): Matrix {
+  if (similarity.kind !== "two-tower") return rows;
+  const { [side]: layer, normaliseOutput } = similarity;
+  const climbed = matrix(rows.rows, layer?.weight.rows ?? rows.cols);
+  for (let i = 0; i < rows.rows; i += 1) {
+    const row = rowOf(rows, i);
+    if (row.every((x) => x === 0)) continue;
+    rowOf(climbed, i).set(applyTower(layer, normaliseOutput, row));
+  }
+  return climbed;
+}
+
+/**
+ * The bundle as an export leaves it in the running system: products without behaviour have an
+ * imputed one.
+ */
+export function withImputedBehaviour(
+  folder: BundleFolder,
+  features: Readonly<Record<string, Matrix>>,
+  itemCount: number,
+): BundleFolder {
+  const { bundle, behaviour } = folder;
+  const { items, vectors } = behaviour;
+  const vectorsOf = modalityVectors(features, behaviour);
+  const known = new Set(items);
+  const cold = Array.from({ length: itemCount }, (_, i) => i).filter((item) => !known.has(item));
+  if (cold.length === 0 || items.length === 0) return folder;
+  const content = contentRows(bundle.fusion, Array.from(items, vectorsOf));
+  const impute = createImpute({ content, behaviour: vectors });
+  const guesses = imputedRows(impute, bundle.fusion, cold.map(vectorsOf));
+  const found = cold.flatMap((item, i) => {
+    const row = guesses[i];
+    return row === undefined ? [] : [{ item, row }];
+  });
+  const all = matrix(vectors.rows + found.length, vectors.cols);
+  all.data.set(vectors.data);
+  for (const [i, { row }] of found.entries()) rowOf(all, vectors.rows + i).set(row);
+  return {
+    ...folder,
+    behaviour: {
+      ...behaviour,
+      items: Int32Array.of(...items, ...found.map(({ item }) => item)),
+      vectors: all,
+    },
+  };
+}
+
+/** Interests by history. */
+export type InterestOf = (history: Int32Array) => Float32Array | undefined;
+
+/**
+ * The given histories' interests by the bundle's sequence model, as user-profile computes them.
+ * @param vectors of `fusedVectors`
+ * @returns undefined for a bundle of another strategy, which needs nothing computed ahead
+ * @throws as `openInterests`
+ */
+export async function graphInterests(
+  bundle: Bundle,
+  vectors: Matrix,
+  histories: readonly Int32Array[],
+): Promise<InterestOf | undefined> {
+  if (bundle.interests.strategy !== "sequence") return undefined;
+  const interests = await openInterests(bundle);
+  const known = new Map<string, Float32Array | undefined>();
+  try {
+    for (let from = 0; from < histories.length; from += HISTORIES_AT_ONCE) {
+      const asked = histories.slice(from, from + HISTORIES_AT_ONCE);
+      const answers = await interests.of(asked.map((each) => behavioursOf(vectors, each)));
+      for (const [i, history] of asked.entries()) known.set(history.join(), answers[i]);
+    }
+  } finally {
+    await interests.close();
+  }
+  return (history) => known.get(history.join());
+}
+
+/** Of each product; zeros for one that has no modality. */
+export function fusedVectors(
+  { bundle, behaviour }: BundleFolder,
+  features: Readonly<Record<string, Matrix>>,
+  itemCount: number,
+): Matrix {
+  const vectorsOf = modalityVectors(features, behaviour);
+  const vectors = matrix(itemCount, fusedDims(bundle.fusion));
+  for (let item = 0; item < itemCount; item += 1) {
+    const vector = fuse(bundle.fusion, vectorsOf(item));
+    if (vector) rowOf(vectors, item).set(vector);
+  }
+  return vectors;
+}

@@ -1,0 +1,21 @@
+import type { PooledBehaviour } from "@marquetry/model/interests";
+import type { Matrix } from "@marquetry/model/vectors/matrix";
+import { DATASET_ACTION, POSITIVE_ACTIONS } from "./actions.js";
+import { rowOf } from "../linear-algebra/rows.js";
+
+/**
+ * A history as services have it, a millisecond apart.
+ * @param history oldest first
+ * @param actions by place, where they are known
+ */
+export function behavioursOf(
+  vectors: Matrix,
+  history: Int32Array,
+  actions?: Int32Array,
+): PooledBehaviour[] {
+  return Array.from(history, (item, t) => ({
+    vector: rowOf(vectors, item),
+    action: actions === undefined ? DATASET_ACTION : POSITIVE_ACTIONS[actions[t]!]!,
+    occurredAtMs: t,
+  }));
+}

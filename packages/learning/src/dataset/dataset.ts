@@ -1,0 +1,95 @@
+/** A dataset in memory: products and users are numbers from 0, in every list and matrix. */
+import type { Matrix } from "@marquetry/model/vectors/matrix";
+import { actionNumbers } from "./actions.js";
+
+export interface Dataset {
+  readonly name: string;
+  /** Product ids by number. */
+  readonly itemIds: readonly string[];
+  /** Whether histories are in order of time, oldest first. */
+  readonly ordered: boolean;
+  readonly splits: Splits;
+  /** Where the data tell what kind of behaviour each was. */
+  readonly behaviours?: Behaviours;
+  /** Where the data tell when products came. */
+  readonly dates?: Dates;
+  /** By modality, one row per product. */
+  readonly features: Readonly<Record<string, Matrix>>;
+  /** By modality that is still to be encoded, one text per product. */
+  readonly texts: Readonly<Record<string, readonly string[]>>;
+  /** By modality that is still to be encoded, one file per product; undefined where it has none. */
+  readonly images?: Readonly<Record<string, ImageFiles>>;
+}
+
+export interface ImageFiles {
+  /** The table that names the files, for messages. */
+  readonly table: string;
+  /** By product: the picture's path, and the row that named it. */
+  readonly files: readonly ({ readonly path: string; readonly row: number } | undefined)[];
+}
+
+export interface Behaviours {
+  /** Names by number, such as `view`. */
+  readonly types: readonly string[];
+  /** By user, one number per place of `splits.train` and `splits.valid`. */
+  readonly train: readonly Int32Array[];
+  readonly valid: readonly Int32Array[];
+}
+
+/** Milliseconds since the epoch. */
+export interface Dates {
+  /** By product, when it became available. */
+  readonly availableFromMs: Float64Array;
+  /** By user, when what is to be found in each part was done; NaN for those who are not asked. */
+  readonly askedAtMs: Readonly<Record<"valid" | "test", Float64Array>>;
+}
+
+export interface Splits {
+  /** By user: the products of the training part; may be empty. */
+  readonly train: readonly Int32Array[];
+  /** By user: what is to be found, given `train`; may be empty. */
+  readonly valid: readonly Int32Array[];
+  /** By user: what is to be found, given the history that `testHistory` says; may be empty. */
+  readonly test: readonly Int32Array[];
+  /** Leave-one-out gives the validation product as history to the test; sets do not. */
+  readonly testHistory: "train" | "train-and-valid";
+}
+
+/** What of a dataset is asked: given these histories, find these targets. */
+export interface Question {
+  /** By user. */
+  readonly histories: readonly Int32Array[];
+  /** By user, the action of each place of the history (see actions.ts); none are known where absent. */
+  readonly actions?: readonly Int32Array[];
+  /** By user; users without targets are not asked. */
+  readonly targets: readonly Int32Array[];
+  /** By user, what counts as the user's own; `histories` where absent. Users without it are not
+   * asked. */
+  readonly own?: readonly Int32Array[];
+}
+
+export function questionOf(
+  { splits, behaviours }: Pick<Dataset, "splits" | "behaviours">,
+  part: "valid" | "test",
+): Question {
+  const { train, valid, test, testHistory } = splits;
+  const withValid = part === "test" && testHistory === "train-and-valid";
+  const types =
+    behaviours && (withValid ? joined(behaviours.train, behaviours.valid) : behaviours.train);
+  return {
+    histories: withValid ? joined(train, valid) : train,
+    ...(types && { actions: actionNumbers(behaviours.types, types) }),
+    targets: part === "valid" ? valid : test,
+  };
+}
+
+function joined(first: readonly Int32Array[], second: readonly Int32Array[]): Int32Array[] {
+  return first.map((list, user) => Int32Array.of(...list, ...second[user]!));
+}
+
+/** How often each product stands in the given lists. */
+export function countItems(lists: readonly Int32Array[], items: number): Float64Array {
+  const counts = new Float64Array(items);
+  for (const list of lists) for (const item of list) counts[item]! += 1;
+  return counts;
+}

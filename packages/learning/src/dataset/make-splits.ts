@@ -1,0 +1,110 @@
+/** Splits made by the reader, of events in order of time. */
+import { mulberry32 } from "@marquetry/model/vectors/random";
+import { shuffle } from "../training/examples.js";
+import type { Behaviours, Splits } from "./dataset.js";
+import type { Event } from "./events.js";
+
+/** Shares of train, valid and test; they sum to 1. */
+export type Ratios = readonly [number, number, number];
+
+export type SplitRule =
+  /**
+   * A user's products as a set (one that was had several times counts once), shuffled and cut by the
+   * ratios. The test's history is the training part alone.
+   */
+  | { readonly kind: "random"; readonly ratios: Ratios; readonly seed: number }
+  /** The last behaviour of each user is the test, the last but one the validation; users with fewer
+   * than three only train. */
+  | { readonly kind: "leave-one-out" }
+  /** Each user's behaviours in order of time, cut by the ratios. */
+  | { readonly kind: "per-user-time"; readonly ratios: Ratios }
+  /** All behaviours cut at two times: before the first they train, from the second on they are the
+   * test. By ratios, the times are those before which that share of all behaviours lies. */
+  | { readonly kind: "global-time"; readonly ratios: Ratios }
+  | { readonly kind: "global-time"; readonly validFrom: number; readonly testFrom: number };
+
+export interface MadeSplits {
+  readonly splits: Splits;
+  readonly behaviours: Pick<Behaviours, "train" | "valid">;
+  /** By user, the time of the first product of each part; NaN where there is none. */
+  readonly askedAt: Readonly<Record<"valid" | "test", Float64Array>>;
+}
+
+type Part = "train" | "valid" | "test";
+type Cut = Readonly<Record<Part, readonly Event[]>>;
+
+/** @param byUser oldest first */
+export function makeSplits(byUser: readonly (readonly Event[])[], rule: SplitRule): MadeSplits {
+  const cut = cutterOf(byUser, rule);
+  const cuts = byUser.map((events) => cut(events));
+  const part = (name: Part): Int32Array[] =>
+    cuts.map((each) => Int32Array.from(each[name], ({ item }) => item));
+  const types = (name: Part): Int32Array[] =>
+    cuts.map((each) => Int32Array.from(each[name], ({ behaviour }) => behaviour));
+  const firstTimes = (name: Part): Float64Array =>
+    Float64Array.from(cuts, (each) => each[name][0]?.at ?? Number.NaN);
+  return {
+    splits: {
+      train: part("train"),
+      valid: part("valid"),
+      test: part("test"),
+      testHistory: rule.kind === "random" ? "train" : "train-and-valid",
+    },
+    behaviours: { train: types("train"), valid: types("valid") },
+    askedAt: { valid: firstTimes("valid"), test: firstTimes("test") },
+  };
+}
+
+function cutterOf(
+  byUser: readonly (readonly Event[])[],
+  rule: SplitRule,
+): (events: readonly Event[]) => Cut {
+  if (rule.kind === "leave-one-out") return lastTwo;
+  if (rule.kind === "per-user-time") return (events) => cutAt(events, rule.ratios);
+  if (rule.kind === "random") {
+    const uniform = mulberry32(rule.seed);
+    return (events) => cutAt(shuffled(firstOfEach(events), uniform), rule.ratios);
+  }
+  const { validFrom, testFrom } = "ratios" in rule ? cutTimes(byUser.flat(), rule.ratios) : rule;
+  return (events) => ({
+    train: events.filter(({ at }) => at < validFrom),
+    valid: events.filter(({ at }) => at >= validFrom && at < testFrom),
+    test: events.filter(({ at }) => at >= testFrom),
+  });
+}
+
+/** Valid and test are rounded; the rest trains. */
+function cutAt(events: readonly Event[], [, valid, test]: Ratios): Cut {
+  const n = events.length;
+  const tests = Math.min(n - 1, Math.round(test * n));
+  const valids = Math.min(n - 1 - tests, Math.round(valid * n));
+  return {
+    train: events.slice(0, n - tests - valids),
+    valid: events.slice(n - tests - valids, n - tests),
+    test: events.slice(n - tests),
+  };
+}
+
+function lastTwo(events: readonly Event[]): Cut {
+  if (events.length < 3) return { train: events, valid: [], test: [] };
+  return { train: events.slice(0, -2), valid: events.slice(-2, -1), test: events.slice(-1) };
+}
+
+function firstOfEach(events: readonly Event[]): Event[] {
+  const first = new Map<number, Event>();
+  for (const event of events) if (!first.has(event.item)) first.set(event.item, event);
+  return [...first.values()];
+}
+
+function shuffled(events: readonly Event[], uniform: () => number): Event[] {
+  const order = Array.from(events.keys());
+  shuffle(order, uniform);
+  return order.map((i) => events[i]!);
+}
+
+function cutTimes(events: readonly Event[], [train, valid]: Ratios) {
+  const times = Float64Array.from(events, ({ at }) => at).toSorted();
+  const timeAt = (share: number): number =>
+    times[Math.min(times.length - 1, Math.round(share * times.length))]!;
+  return { validFrom: timeAt(train), testFrom: timeAt(train + valid) };
+}

@@ -1,0 +1,75 @@
+import { mainCutoff } from "../scoring/choose.js";
+import type { Curve, CurvePoint } from "./curves.js";
+import { meanOf } from "../scoring/metrics.js";
+import type { Row } from "./report.js";
+import { pointOf } from "./curve-points.js";
+import { coldRows } from "./methods.js";
+import type { Prepared } from "../representation/prepare.js";
+
+/** Percent of the products that are taken out. */
+const PERCENT = [5, 10, 20, 40];
+/** Where the goal is; the others are trained once, for the shape of the curve. */
+const GOAL_PERCENT = 10;
+const SEEDS_MAX = 3;
+
+const METHODS = ["content", "imputed"] as const;
+
+/** Trains anew for every share and seed: a product that training saw is not cold. */
+export async function coldProductsCurve(
+  prepared: Prepared,
+  seeds: number,
+  report: (line: string) => void,
+): Promise<Curve> {
+  const k = mainCutoff(prepared.dataset);
+  const rows: Row[] = [];
+  for (const percent of PERCENT) {
+    const runs = percent === GOAL_PERCENT ? Math.min(seeds, SEEDS_MAX) : 1;
+    const all = await coldRows(prepared, percent / 100, runs, report);
+    rows.push(...all.filter(({ rule }) => rule === "masked"));
+  }
+  const point = (percent: number, method: string, part: string): CurvePoint | undefined => {
+    const row = rows.find((each) => each.method === `${percent}% cold, ${method}, ${part} targets`);
+    return row && pointOf(row.runs.map((run) => run.find((at) => at.k === k)!));
+  };
+  const series = [
+    ...METHODS.map((method) => ({ name: `cold targets, ${method}`, method, part: "cold" })),
+    { name: "all targets, cold ones never shown", method: "nothing", part: "all" },
+    { name: "all targets, imputed", method: "imputed", part: "all" },
+  ];
+  return {
+    name: "cold-products",
+    title: "Cold products",
+    protocol:
+      "That share of the products, drawn anew with each seed, is taken out of training and of all " +
+      "histories, and the model is trained anew; targets are whole. Cold targets: users whose " +
+      "target is such a product, every other product being a candidate as well. Content: what " +
+      "fusion makes of content alone. Imputed: with a behaviour guessed from the nearest products " +
+      "by content. A model of behaviour only never finds them: 0. Decay and weight of popularity " +
+      "were chosen on the validation part, with own history left out.",
+    xLabel: "% of products cold",
+    xs: PERCENT,
+    k,
+    series: series.map(({ name, method, part }) => ({
+      name,
+      points: PERCENT.map((percent) => point(percent, method, part)),
+    })),
+    rows,
+    verdict: verdictOf(rows, k),
+  };
+}
+
+/** Whether showing cold products costs the others anything, at a tenth. */
+function verdictOf(rows: readonly Row[], k: number): string {
+  const recall = (method: string): number => {
+    const row = rows.find(
+      (each) => each.method === `${GOAL_PERCENT}% cold, ${method}, all targets`,
+    )!;
+    return meanOf(row.runs.map((run) => run.find((at) => at.k === k)!.recall.value)).value;
+  };
+  const [without, imputed] = [recall("nothing"), recall("imputed")];
+  const word = imputed >= without ? "not lower" : "lower";
+  return (
+    `At ${GOAL_PERCENT}% recall over all targets is ${imputed.toFixed(4)} with imputed behaviour and ` +
+    `${without.toFixed(4)} without the cold products: ${word}.`
+  );
+}

@@ -1,0 +1,139 @@
+/** Cold products: how well products are found that nobody had when the model was trained. */
+import { fuse } from "@marquetry/model/fusion";
+import { matrix } from "@marquetry/model/vectors/matrix";
+import type { Matrix } from "@marquetry/model/vectors/matrix";
+import { mulberry32 } from "@marquetry/model/vectors/random";
+import type { BundleFolder } from "../bundle/bundle-folder.js";
+import { modalityVectors, draftBundle } from "../bundle/trained-bundle.js";
+import { countItems } from "../dataset/dataset.js";
+import type { Question, Splits } from "../dataset/dataset.js";
+import { rowOf } from "../linear-algebra/rows.js";
+import type { RankingSettings } from "../scoring/ranking.js";
+import type { Prepared } from "../representation/prepare.js";
+import { CUTOFFS, figuresAt } from "../scoring/metrics.js";
+import type { FiguresAt } from "../scoring/metrics.js";
+import { pooledScorer, popularityPrior } from "../scoring/pooled.js";
+import { withImputedBehaviour } from "../bundle/served.js";
+import { topLists } from "../scoring/top-lists.js";
+import type { RankingRules } from "../scoring/top-lists.js";
+
+/** The data as if some products were new. */
+export interface ColdProducts {
+  /** The training part without the cold products; targets are whole. */
+  readonly prepared: Prepared;
+  /** By product, 1 where it is cold. */
+  readonly cold: Uint8Array;
+}
+
+/**
+ * Takes products out of all that is known before a question is asked: out of training and, where
+ * cold products are measured, out of histories; not out of the targets.
+ * @param share of all products, in (0, 1)
+ */
+export function withColdProducts(prepared: Prepared, share: number, seed: number): ColdProducts {
+  const { dataset } = prepared;
+  const items = dataset.itemIds.length;
+  const uniform = mulberry32(seed);
+  const draws = Float64Array.from({ length: items }, () => uniform());
+  const order = Array.from(draws.keys()).toSorted((a, b) => draws[a]! - draws[b]!);
+  const cold = new Uint8Array(items);
+  for (const item of order.slice(0, Math.round(share * items))) cold[item] = 1;
+  const train = dataset.splits.train.map((list) => list.filter((item) => cold[item] === 0));
+  const counts = countItems(train, items);
+  const behaviours = dataset.behaviours && {
+    ...dataset.behaviours,
+    train: dataset.behaviours.train.map((types, user) =>
+      types.filter((_, place) => cold[dataset.splits.train[user]![place]!] === 0),
+    ),
+  };
+  return {
+    prepared: {
+      ...prepared,
+      dataset: {
+        ...dataset,
+        splits: { ...dataset.splits, train },
+        ...(behaviours && { behaviours }),
+      },
+      counts,
+    },
+    cold,
+  };
+}
+
+/** How products without behaviour get their vector: not at all (they are never shown), as fusion
+ * guesses it from content alone, or with an imputed behaviour. */
+export type ColdMethod = "nothing" | "content" | "imputed";
+export const COLD_METHODS: readonly ColdMethod[] = ["nothing", "content", "imputed"];
+
+export interface ColdFigures {
+  readonly method: ColdMethod;
+  /** Over the users whose target is a cold product. */
+  readonly cold: readonly FiguresAt[];
+  /** Over all users. */
+  readonly overall: readonly FiguresAt[];
+}
+
+/**
+ * Figures on the test part, as the bundle would serve it.
+ * @param vectors trained on `coldProducts.prepared`, one row of length 1 per product
+ * @param ranking chosen on its validation part
+ */
+export async function coldProductFigures(
+  { prepared, cold }: ColdProducts,
+  vectors: Matrix,
+  ranking: RankingSettings,
+  rules: RankingRules,
+): Promise<ColdFigures[]> {
+  const folder = await draftBundle(prepared, vectors, ranking, "cold products");
+  const question = coldQuestion(prepared.dataset.splits, cold);
+  const targets = question.targets.map((list) => list.filter((item) => cold[item] === 1));
+  const { counts } = prepared;
+  const users = prepared.dataset.splits.train.length;
+  return COLD_METHODS.map((method) => {
+    const shown = withColdVectors(prepared, vectors, folder, method);
+    const prior = popularityPrior(counts, ranking.popularity);
+    if (method === "nothing") counts.forEach((count, i) => count === 0 && (prior[i] = -Infinity));
+    const scorer = pooledScorer({
+      vectors: shown,
+      histories: question.histories,
+      decay: ranking.decay,
+      prior,
+    });
+    const at = (asked: Question): FiguresAt[] => {
+      const lists = topLists(asked, scorer, rules);
+      return CUTOFFS.map((k) => figuresAt(k, lists, asked.targets, counts, users));
+    };
+    return { method, cold: at({ ...question, targets }), overall: at(question) };
+  });
+}
+
+/** The test part without cold products in what is known of a user. */
+function coldQuestion({ train, valid, test, testHistory }: Splits, cold: Uint8Array): Question {
+  const warm = (list: Int32Array): Int32Array => list.filter((item) => cold[item] === 0);
+  const histories =
+    testHistory === "train"
+      ? train
+      : train.map((list, user) => Int32Array.of(...list, ...warm(valid[user]!)));
+  return { histories, targets: test };
+}
+
+/** The trained vectors; of products without behaviour those of the method, zero where it has none. */
+function withColdVectors(
+  { features, counts }: Prepared,
+  vectors: Matrix,
+  folder: BundleFolder,
+  method: ColdMethod,
+): Matrix {
+  const shown = matrix(vectors.rows, vectors.cols, vectors.data.slice());
+  const { bundle, behaviour } =
+    method === "imputed" ? withImputedBehaviour(folder, features, counts.length) : folder;
+  const vectorsOf = modalityVectors(features, behaviour);
+  for (const [item, count] of counts.entries()) {
+    if (count > 0) continue;
+    const fused = method === "nothing" ? undefined : fuse(bundle.fusion, vectorsOf(item));
+    const row = rowOf(shown, item);
+    if (fused === undefined) row.fill(0);
+    else row.set(fused);
+  }
+  return shown;
+}

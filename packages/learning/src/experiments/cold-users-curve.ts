@@ -1,0 +1,59 @@
+import type { Matrix } from "@marquetry/model/vectors/matrix";
+import { questionOf } from "../dataset/dataset.js";
+import { popularityScorer } from "../scoring/baselines.js";
+import { mainCutoff } from "../scoring/choose.js";
+import type { ScorerFor } from "../scoring/choose.js";
+import { orPopularity, withNewest } from "../scoring/cold-users.js";
+import type { Curve, CurveSeries } from "./curves.js";
+import { besideRows, normaliseRows } from "../linear-algebra/rows.js";
+import { CURVE_RULES, figuresFor, pointOf } from "./curve-points.js";
+import { chooseRanking, rankingOf } from "../scoring/ranking.js";
+import type { Prepared } from "../representation/prepare.js";
+
+/** Behaviours that are kept of each test user's history. */
+const KEPT = [0, 1, 2, 5, 10];
+
+/** @param learned one matrix of vectors per seed; may be none */
+export function coldUsersCurve(prepared: Prepared, learned: readonly Matrix[]): Curve {
+  const { dataset, content, counts } = prepared;
+  const together = normaliseRows(besideRows(...Object.values(content)));
+  const methods: [string, readonly ScorerFor[]][] = [
+    ["popularity", [() => popularityScorer(counts)]],
+    ["content only", [byVectors(prepared, together)]],
+  ];
+  if (learned.length > 0) {
+    if (dataset.ordered) {
+      methods.push(["full, mean pooling", learned.map((v) => byVectors(prepared, v, 1))]);
+    }
+    methods.push(["full", learned.map((vectors) => byVectors(prepared, vectors))]);
+  }
+  return {
+    name: "cold-users",
+    title: "Cold users",
+    protocol:
+      `Of each test user's history only the ${dataset.ordered ? "newest" : "last listed"} 0, 1, 2, ` +
+      "5 or 10 behaviours are told to the recommender, never more than there are; without any it " +
+      "answers by popularity. The same users, targets and candidates at every point: whatever the " +
+      "user had is left out of the answers, told or not. Products are as trained, with all of " +
+      "the training part, so this is about what is known when the question comes. Decay and weight " +
+      "of popularity were chosen on the validation part with whole histories.",
+    xLabel: "behaviours told",
+    xs: KEPT,
+    k: mainCutoff(dataset),
+    series: methods.map(([name, runs]) => seriesOf(prepared, name, runs)),
+  };
+}
+
+function byVectors(prepared: Prepared, vectors: Matrix, decay?: number): ScorerFor {
+  const settings = chooseRanking(prepared, vectors, CURVE_RULES, decay);
+  const scorerFor = rankingOf(prepared, vectors)(settings);
+  return (histories) => orPopularity(scorerFor(histories), histories, prepared.counts);
+}
+
+function seriesOf(prepared: Prepared, name: string, runs: readonly ScorerFor[]): CurveSeries {
+  const question = questionOf(prepared.dataset, "test");
+  const points = KEPT.map((kept) =>
+    pointOf(runs.map((scorerFor) => figuresFor(prepared, scorerFor, withNewest(question, kept)))),
+  );
+  return { name, points };
+}

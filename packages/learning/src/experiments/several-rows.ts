@@ -1,0 +1,68 @@
+/** Rows of the quality table with several interests per user. */
+import type { InterestModel, SeveralInterests } from "@marquetry/model/interests";
+import type { Matrix } from "@marquetry/model/vectors/matrix";
+import { tastesAround } from "@marquetry/model/interests/multi-interest";
+import { behavioursOf } from "../dataset/dataset-behaviours.js";
+import { DATASET_ACTION } from "../dataset/actions.js";
+import { questionOf } from "../dataset/dataset.js";
+import { figuresOf } from "../scoring/choose.js";
+import type { ScorerFor } from "../scoring/choose.js";
+import { addPrior, nearestScores, pooledVector, popularityPrior } from "../scoring/pooled.js";
+import type { Row } from "./report.js";
+import { chooseRankingBy, rankingOf } from "../scoring/ranking.js";
+import type { RankingSettings } from "../scoring/ranking.js";
+import { RULES, rulesOf } from "./methods.js";
+import type { Prepared } from "../representation/prepare.js";
+
+/** Two tastes, each half as strong as what is common to both; not searched for here. */
+const SEVERAL: SeveralInterests = { max: 2, cosine: 0.6, share: 0.5, rounds: 3 };
+
+/**
+ * The learned vectors with up to two interests per user, decay and popularity chosen as for one; what
+ * both come to on the validation part is said beside.
+ */
+export function* severalRows(prepared: Prepared, runs: readonly Matrix[]): Generator<Row> {
+  const { dataset, counts } = prepared;
+  if (!dataset.ordered || runs.length === 0) return;
+  const question = questionOf(dataset, "test");
+  for (const rule of rulesOf(prepared)) {
+    const rows = runs.map((vectors) => {
+      const ranked = severalOf(prepared, vectors);
+      const rules = RULES[rule];
+      const one = chooseRankingBy(prepared, rankingOf(prepared, vectors), rules);
+      const { settings, validNdcg } = chooseRankingBy(prepared, ranked, rules);
+      return {
+        figures: figuresOf(dataset, counts, question, ranked(settings), rules),
+        chosen:
+          `decay ${settings.decay}, popularity ${settings.popularity}, ` +
+          `validation N ${validNdcg.toFixed(4)}, of one ${one.validNdcg.toFixed(4)}`,
+      };
+    });
+    yield {
+      method: `full, ${SEVERAL.max} interests`,
+      rule,
+      runs: rows.map(({ figures }) => figures),
+      chosen: rows.map(({ chosen }) => chosen),
+    };
+  }
+}
+
+function severalOf({ counts }: Prepared, vectors: Matrix) {
+  const model: InterestModel = {
+    strategy: "mean",
+    actions: { [DATASET_ACTION]: { bias: 0, sign: 1 } },
+    negativeShare: 0,
+    normaliseOutput: true,
+    several: SEVERAL,
+  };
+  return ({ decay, popularity }: RankingSettings): ScorerFor =>
+    (histories) =>
+    (users) => {
+      const interests = Array.from(users, (user) => {
+        const history = histories[user]!;
+        const pooled = Float32Array.from(pooledVector(vectors, history, decay));
+        return tastesAround(model, pooled, behavioursOf(vectors, history));
+      });
+      return addPrior(nearestScores(interests, vectors), popularityPrior(counts, popularity));
+    };
+}

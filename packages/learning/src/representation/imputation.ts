@@ -1,0 +1,86 @@
+/** Behaviour of products that nobody had yet, guessed from products that are alike in content. */
+import { BEHAVIOUR_MODALITY } from "@marquetry/model/bundle";
+import { fuse, fusedDims } from "@marquetry/model/fusion";
+import type { FusionModel, ModalityVectors } from "@marquetry/model/fusion";
+import { matrix } from "@marquetry/model/vectors/matrix";
+import type { Matrix } from "@marquetry/model/vectors/matrix";
+import { product } from "../linear-algebra/gemm.js";
+import { normaliseRows, rowOf } from "../linear-algebra/rows.js";
+
+/** Products with behaviour, in one order. */
+export interface KnownProducts {
+  /** c_n, the products fused from their content alone, rows of length 1; zero for one without. */
+  readonly content: Matrix;
+  /** b_n, rows of length 1. */
+  readonly behaviour: Matrix;
+}
+
+/**
+ * Of a block of cold products, each given by its c as a row of length 1: the behaviour
+ *
+ *   b = norm(sum_n w_n b_n),   w_n = max(0, c'c_n)^6 over the 10 nearest n.
+ *
+ * @returns one row of length 1 per product; a zero row where no known product has a like content
+ */
+export type Impute = (content: Matrix) => Matrix;
+
+/** Chosen on Scientific's validation part among 10 and 20, powers 2 and 6. */
+const NEIGHBOURS = 10;
+const POWER = 6;
+
+export function createImpute({ content: known, behaviour }: KnownProducts): Impute {
+  return (content) => {
+    const cosines = product(content, known, { transposeB: true });
+    const imputed = matrix(content.rows, behaviour.cols);
+    for (let i = 0; i < content.rows; i += 1) {
+      const row = rowOf(cosines, i);
+      const to = rowOf(imputed, i);
+      for (const n of largest(row, NEIGHBOURS)) {
+        const weight = Math.max(0, row[n]!) ** POWER;
+        const from = rowOf(behaviour, n);
+        for (let j = 0; j < to.length; j += 1) to[j]! += weight * from[j]!;
+      }
+    }
+    return normaliseRows(imputed);
+  };
+}
+
+/**
+ * c = fuse(the product's modalities without behaviour): what the model itself takes for alike.
+ * @returns one row of length 1 per product; zeros for one without content
+ */
+export function contentRows(fusion: FusionModel, products: readonly ModalityVectors[]): Matrix {
+  const rows = matrix(products.length, fusedDims(fusion));
+  for (const [i, { [BEHAVIOUR_MODALITY]: _, ...content }] of products.entries()) {
+    rowOf(rows, i).set(fuse(fusion, content) ?? []);
+  }
+  return normaliseRows(rows);
+}
+
+/** The behaviour of each product; undefined for one that is like no other. */
+export function imputedRows(
+  impute: Impute,
+  fusion: FusionModel,
+  products: readonly ModalityVectors[],
+): (Float32Array | undefined)[] {
+  if (products.length === 0) return [];
+  const imputed = impute(contentRows(fusion, products));
+  return products.map((_, i) => {
+    const row = rowOf(imputed, i);
+    return row.some((x) => x !== 0) ? row : undefined;
+  });
+}
+
+/** Places of the largest values; the lower of equals. */
+function largest(values: Float32Array, count: number): number[] {
+  const places: number[] = [];
+  for (let at = 0; at < values.length; at += 1) {
+    const value = values[at]!;
+    if (places.length === count && value <= values[places.at(-1)!]!) continue;
+    let before = places.length;
+    while (before > 0 && values[places[before - 1]!]! < value) before -= 1;
+    places.splice(before, 0, at);
+    if (places.length > count) places.pop();
+  }
+  return places;
+}

@@ -1,0 +1,34 @@
+/** Cold users: how well is recommended to those of whom little is known. */
+import type { Question } from "../dataset/dataset.js";
+import { matrix } from "@marquetry/model/vectors/matrix";
+import { rowOf } from "../linear-algebra/rows.js";
+import type { Scorer } from "./top-lists.js";
+
+/** The question as if each user had only the newest `kept` behaviours. What was taken away stays the
+ * user's own: a right answer that is no target would count as a mistake. */
+export function withNewest({ histories, targets }: Question, kept: number): Question {
+  return {
+    histories: histories.map((history) => history.slice(Math.max(0, history.length - kept))),
+    targets,
+    own: histories,
+  };
+}
+
+/** Users without history get the order by popularity, as from services. */
+export function orPopularity(
+  scorer: Scorer,
+  histories: readonly Int32Array[],
+  counts: Float64Array,
+): Scorer {
+  return (users) => {
+    const known = users.filter((user) => histories[user]!.length > 0);
+    const scores = matrix(users.length, counts.length);
+    const scored = known.length === 0 ? undefined : scorer(known);
+    let next = 0;
+    for (const [i, user] of users.entries()) {
+      if (histories[user]!.length === 0) rowOf(scores, i).set(counts);
+      else rowOf(scores, i).set(rowOf(scored!, next++));
+    }
+    return scores;
+  };
+}

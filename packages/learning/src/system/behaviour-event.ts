@@ -1,0 +1,58 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { PointPayload } from "@marquetry/backends/product-index";
+import { Availability, ProductEmbeddedSchema } from "@marquetry/contracts/events/product_pb";
+import type { ProductEmbedded } from "@marquetry/contracts/events/product_pb";
+import { BEHAVIOUR } from "@marquetry/contracts/topics";
+import { vectorToBytes } from "@marquetry/model/vectors/vector";
+import { sha256Hex } from "@marquetry/model/bundle/digest";
+
+const AVAILABILITY = {
+  "in-stock": Availability.IN_STOCK,
+  "out-of-stock": Availability.OUT_OF_STOCK,
+  preorder: Availability.PREORDER,
+} as const;
+
+export interface BehaviourOfProduct {
+  /** As the index has the product: the event repeats its revision and attributes. */
+  readonly product: PointPayload;
+  readonly encoder: string;
+  readonly vector: Float32Array;
+  readonly imputed: boolean;
+}
+
+/** An event that speaks for the product's behaviour alone. Equal input gives an equal event. */
+export async function behaviourEvent({
+  product,
+  encoder,
+  vector,
+  imputed,
+}: BehaviourOfProduct): Promise<ProductEmbedded> {
+  const { productId, revision, title, categories, brand, price, currency, groupId } = product;
+  const bytes = vectorToBytes(vector);
+  const available = timestampFromMs(product.availableFromMs);
+  return create(ProductEmbeddedSchema, {
+    productId,
+    revision: BigInt(revision),
+    occurredAt: available,
+    state: {
+      case: "embedded",
+      value: {
+        attributes: {
+          title,
+          categories: [...categories],
+          brand,
+          ...(price !== undefined && { price }),
+          currency,
+          availability: AVAILABILITY[product.availability],
+          availableFrom: available,
+          groupId,
+        },
+        modalities: [BEHAVIOUR],
+        embeddings: [
+          { modality: BEHAVIOUR, encoder, digest: await sha256Hex(bytes), vector: bytes, imputed },
+        ],
+      },
+    },
+  });
+}

@@ -1,0 +1,110 @@
+/** What the loss is taken over: a history and the product that followed or belongs to it. */
+import { mulberry32 } from "@marquetry/model/vectors/random";
+
+/** Rows of one step. */
+export interface Batch {
+  /** By row, oldest first. */
+  readonly histories: readonly Int32Array[];
+  /** By row, the action of each place of the history; all are the first where absent. */
+  readonly actions?: readonly Int32Array[];
+  /** By row. */
+  readonly targets: Int32Array;
+  /** Candidates of every row besides the targets; none unless given. */
+  readonly drawn?: {
+    readonly products: Int32Array;
+    /** Of each product of the training part, to be drawn. */
+    readonly chance: number;
+  };
+}
+
+export interface ExampleRules {
+  /** Ordered: every product after the first, given those before. Unordered: every product, given
+   * all others of the user. */
+  readonly ordered: boolean;
+  /** Of one user in one epoch, drawn anew each time; no bound where absent. */
+  readonly perUserMax?: number;
+  /** Rows per step. */
+  readonly batchRows: number;
+  /** Products drawn for each step, evenly from those of the training part; 0 unless given. */
+  readonly drawn?: number;
+}
+
+/** Number of examples of one user in one epoch. */
+export function exampleCount(history: Int32Array, { ordered, perUserMax }: ExampleRules): number {
+  const possible = history.length < 2 ? 0 : ordered ? history.length - 1 : history.length;
+  return Math.min(possible, perUserMax ?? possible);
+}
+
+/**
+ * All examples of one epoch in a random order that the seed fixes.
+ * @param actions by user, place by place as `train`, where they are known
+ */
+export function* epochBatches(
+  train: readonly Int32Array[],
+  rules: ExampleRules,
+  seed: number,
+  actions?: readonly Int32Array[],
+): Generator<Batch> {
+  const uniform = mulberry32(seed);
+  const users: number[] = [];
+  const places: number[] = [];
+  for (const [user, history] of train.entries()) {
+    const first = rules.ordered ? 1 : 0;
+    const possible = Array.from(
+      { length: Math.max(0, history.length - first) },
+      (_, i) => first + i,
+    );
+    const count = exampleCount(history, rules);
+    if (count < possible.length) shuffle(possible, uniform);
+    for (const place of possible.slice(0, count)) {
+      users.push(user);
+      places.push(place);
+    }
+  }
+  const order = Array.from(users.keys());
+  shuffle(order, uniform);
+  const drawn = rules.drawn ?? 0;
+  const products = drawn > 0 ? productsOf(train) : new Int32Array();
+  const count = Math.min(drawn, products.length);
+  for (let from = 0; from < order.length; from += rules.batchRows) {
+    const rows = order.slice(from, from + rules.batchRows);
+    const known = (lists: readonly Int32Array[]): Int32Array[] =>
+      rows.map((row) => {
+        const list = lists[users[row]!]!;
+        const place = places[row]!;
+        return rules.ordered ? list.subarray(0, place) : list.filter((_, i) => i !== place);
+      });
+    yield {
+      histories: known(train),
+      ...(actions && { actions: known(actions) }),
+      targets: Int32Array.from(rows, (row) => train[users[row]!]![places[row]!]!),
+      ...(count > 0 && {
+        drawn: { products: drawFirst(products, count, uniform), chance: count / products.length },
+      }),
+    };
+  }
+}
+
+/** In rising order. */
+function productsOf(train: readonly Int32Array[]): Int32Array {
+  const products = new Set<number>();
+  for (const history of train) for (const item of history) products.add(item);
+  return Int32Array.from(products).sort();
+}
+
+/** As many without repetition, each as likely; `values` change their order. */
+function drawFirst(values: Int32Array, count: number, uniform: () => number): Int32Array {
+  for (let i = 0; i < count; i += 1) {
+    const j = i + Math.floor(uniform() * (values.length - i));
+    [values[i], values[j]] = [values[j]!, values[i]!];
+  }
+  return values.slice(0, count);
+}
+
+/** Fisher and Yates, in place. */
+export function shuffle(values: number[], uniform: () => number): void {
+  for (let i = values.length - 1; i > 0; i -= 1) {
+    const j = Math.floor(uniform() * (i + 1));
+    [values[i], values[j]] = [values[j]!, values[i]!];
+  }
+}

@@ -1,0 +1,112 @@
+import { describe, expect, test } from "@jest/globals";
+import { pool } from "./interests.js";
+import type { InterestModel, PooledBehaviour } from "./interests.js";
+import { matrix } from "../vectors/matrix.js";
+import { poolSeveral, tastesAround } from "./multi-interest.js";
+import { norm, normalise } from "../vectors/vector.js";
+
+const several = { max: 2, cosine: 0.6, share: 0.5, rounds: 3 };
+const model = {
+  strategy: "mean",
+  actions: { view: { bias: 0, sign: 1 }, dismiss: { bias: 0, sign: -1 } },
+  negativeShare: 0.5,
+  normaliseOutput: true,
+  several,
+} as const satisfies InterestModel;
+
+const at = (degrees: number, length = 1): Float32Array => {
+  const angle = (degrees * Math.PI) / 180;
+  return Float32Array.of(length * Math.cos(angle), length * Math.sin(angle));
+};
+const did = (vector: Float32Array, occurredAtMs: number, action = "view"): PooledBehaviour => ({
+  vector,
+  occurredAtMs,
+  action,
+});
+/** norm(norm(g) + .5 c), g and c by their angles. */
+const between = (g: number, c: number): Float32Array =>
+  normalise(at(g).map((x, j) => x + 0.5 * at(c)[j]!));
+function expectClose(got: readonly Float32Array[], expected: readonly Float32Array[]): void {
+  expect(got.length).toBe(expected.length);
+  for (const [k, vector] of expected.entries()) {
+    for (const [j, x] of vector.entries()) expect(got[k]![j]).toBeCloseTo(x, 5);
+  }
+}
+
+describe("the interests of a history", () => {
+  test("of two tastes are the pooled one drawn to each, the newest first", () => {
+    const history = [did(at(0), 1), did(at(0), 2), did(at(90), 3)];
+    // g = (2, 1) / sqrt 5; u_1 = norm(g + (0, .5)), u_2 = norm(g + (.5, 0)).
+    expectClose(poolSeveral(model, history), [
+      Float32Array.of(0.686557, 0.727076),
+      Float32Array.of(0.952226, 0.305394),
+    ]);
+  });
+
+  test("of one taste are exactly the pooled one, and so without the bundle's section", () => {
+    const near = [did(at(0), 1), did(at(53), 2)];
+    expect(poolSeveral(model, near)).toEqual([pool(model, near)]);
+    const { several: _, ...single } = model;
+    const far = [did(at(0), 1), did(at(120), 2)];
+    expect(poolSeveral(single, far)).toEqual([pool(single, far)]);
+  });
+
+  test("are as many as the history has tastes, and no more than allowed", () => {
+    const history = [did(at(0), 1), did(at(60), 2), did(at(120), 3), did(at(180), 4)];
+    const upTo = (max: number) => poolSeveral({ ...model, several: { ...several, max } }, history);
+    expect([2, 3, 8].map((max) => upTo(max).length)).toEqual([2, 3, 4]);
+  });
+
+  test("move to the middle of their clusters", () => {
+    const history = [did(at(0), 3), did(at(50), 2), did(at(90), 1)];
+    const pooled = at(30);
+    // 50 degrees is nearer to 90 than to 0, so the second centre is at 70 after one round.
+    expectClose(tastesAround(model, pooled, history), [between(30, 0), between(30, 70)]);
+    const still = { ...model, several: { ...several, rounds: 0 } };
+    expectClose(tastesAround(still, pooled, history), [between(30, 0), between(30, 90)]);
+  });
+
+  test("take no direction from what was disliked", () => {
+    const history = [did(at(0), 1), did(at(10), 2), did(at(200), 3, "dismiss")];
+    expect(poolSeveral(model, history)).toEqual([pool(model, history)]);
+    expect(poolSeveral(model, [did(at(0), 1, "dismiss")])).toEqual([]);
+    expect(poolSeveral(model, [])).toEqual([]);
+  });
+
+  test("do not depend on the order of the list, equal times included", () => {
+    const history = [0, 70, 100, 160, 250, 300].map((degrees) => did(at(degrees), 5));
+    const pooled = at(20);
+    const expected = tastesAround(model, pooled, history);
+    expect(expected.length).toBe(2);
+    for (let turn = 1; turn < history.length; turn += 1) {
+      const turned = [...history.slice(turn), ...history.slice(0, turn)];
+      expect(tastesAround(model, pooled, turned)).toEqual(expected);
+      expect(tastesAround(model, pooled, turned.toReversed())).toEqual(expected);
+    }
+  });
+
+  test("are as long as the pooled one, whatever the lengths of the products", () => {
+    const history = [did(at(0, 3), 1), did(at(90, 4), 2), did(at(0, 0), 3)];
+    const raw = { ...model, normaliseOutput: false };
+    const lengths = poolSeveral(raw, history).map(norm);
+    // g = (3, 4) / 3
+    expect(lengths).toEqual([expect.closeTo(5 / 3, 5), expect.closeTo(5 / 3, 5)]);
+    const uneven = [did(at(0), 3), did(at(0), 2), did(at(90, 9), 1)];
+    expectClose(tastesAround(raw, at(30, 2), uneven), [
+      between(30, 0).map((x) => 2 * x),
+      between(30, 90).map((x) => 2 * x),
+    ]);
+  });
+
+  test("are drawn to what attention makes of the centres", () => {
+    const turned = matrix(2, 2, Float32Array.of(0, -1, 1, 0));
+    const attention = {
+      ...model,
+      strategy: "attention",
+      contentScoring: false,
+      value: turned,
+    } as const;
+    const history = [did(at(0), 2), did(at(90), 1)];
+    expectClose(poolSeveral(attention, history), [between(135, 90), between(135, 180)]);
+  });
+});
