@@ -6,7 +6,7 @@ import { claimedDigest, digestOf, embeddingDigest, encoderDigest } from "./conte
 import type { EncoderEvents } from "./events.js";
 import type { MediaFailure, MediaKind } from "./media/limits.js";
 import type { MediaReader } from "./media/media-reader.js";
-import type { Slots } from "./slots.js";
+import type { Semaphore } from "./semaphore.js";
 
 export type Source =
   | { readonly kind: "text"; readonly text: string }
@@ -31,7 +31,7 @@ export interface EncodeModalityParts {
   readonly cache: EmbeddingCache;
   readonly events: EncoderEvents;
   /** Shared by all calls: so many groups of sources are in memory at a time. */
-  readonly slots: Slots;
+  readonly slots: Semaphore;
   /** Sources of one group. */
   readonly groupMax: number;
   /** For one group in the encoder, its queue included. */

@@ -21,7 +21,7 @@ import { createEncodeModality } from "./encode-modality.js";
 import type { EncodeModality, Encoded, Source } from "./encode-modality.js";
 import type { EncoderEvents } from "./events.js";
 import type { MediaReader } from "./media/media-reader.js";
-import { createSlots } from "./slots.js";
+import { createSemaphore } from "./semaphore.js";
 
 export type EncodeProducts = (changes: readonly ProductChange[]) => Promise<ProductEmbedded[]>;
 
@@ -67,7 +67,7 @@ export function createEncodeProducts(parts: EncodeProductsParts): EncodeProducts
     const encode = createEncodeModality({
       ...parts,
       encoder,
-      slots: createSlots(GROUPS_MAX, (waiting) => onWaiting(modality, waiting)),
+      slots: createSemaphore(GROUPS_MAX, (waiting) => onWaiting(modality, waiting)),
       groupMax: groupMax[modality] ?? GROUP_MAX[modality],
       encodeTimeoutMs: parts.encodeTimeoutMs ?? ENCODE_TIMEOUT_MS,
     });

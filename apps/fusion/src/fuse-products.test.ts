@@ -4,8 +4,8 @@ import { create } from "@bufbuild/protobuf";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { FUSED_VECTOR, productCollection } from "@marquetry/backends/product-index";
-import type { Point, VectorIndex } from "@marquetry/backends/product-index";
-import { openVectorIndex } from "@marquetry/backends/product-index/open";
+import type { Point, ProductIndex } from "@marquetry/backends/product-index";
+import { openProductIndex } from "@marquetry/backends/product-index/open";
 import { Availability, ProductEmbeddedSchema } from "@marquetry/contracts/events/product_pb";
 import type {
   EmbeddedProductSchema,
@@ -28,12 +28,12 @@ const bundle = await zeroShotBundle(
 const collection = productCollection(bundle.id);
 
 interface Bench {
-  readonly index: VectorIndex;
+  readonly index: ProductIndex;
   readonly fuseProducts: FuseProducts;
   readonly counted: (outcome: string) => Promise<number>;
 }
 
-async function bench(index = openVectorIndex("memory:")): Promise<Bench> {
+async function bench(index = openProductIndex("memory:")): Promise<Bench> {
   await index.ensureCollection(collectionOf(bundle));
   const metrics = createMetrics("fusion");
   const events = createFusionEvents({ logger: createLogger("fusion", "silent"), metrics });
@@ -89,13 +89,13 @@ function removed(productId: string, revision: number): ProductEmbedded {
   });
 }
 
-async function stored(index: VectorIndex, productId: string): Promise<Point | undefined> {
+async function stored(index: ProductIndex, productId: string): Promise<Point | undefined> {
   const points = await index.retrieve(collection, [productId], ["text", "image", FUSED_VECTOR]);
   return points.get(productId);
 }
 
 /** Everything that is stored of the product, as text that is equal where every bit is. */
-async function bytesOf(index: VectorIndex, productId: string): Promise<string> {
+async function bytesOf(index: ProductIndex, productId: string): Promise<string> {
   const { payload, vectors = {} } = (await stored(index, productId)) ?? {};
   const hex = Object.entries(vectors).map(([name, vector]) => [
     name,
@@ -173,8 +173,8 @@ describe("what becomes of events that come late, twice or again", () => {
 
   test("what became of each event is counted once it is written", async () => {
     let away = true;
-    const index = openVectorIndex("memory:");
-    const upsert: VectorIndex["upsert"] = (...given) =>
+    const index = openProductIndex("memory:");
+    const upsert: ProductIndex["upsert"] = (...given) =>
       away ? Promise.reject(new Error("away")) : index.upsert(...given);
     const { fuseProducts, counted } = await bench({ ...index, upsert });
     const batch = [

@@ -7,9 +7,9 @@ import type {
   ModalityOutcome,
   Point,
   PointPayload,
-  VectorIndex,
+  ProductIndex,
 } from "@marquetry/backends/product-index";
-import { BEHAVIOUR } from "@marquetry/contracts/topics";
+import { COLLABORATIVE } from "@marquetry/contracts/modalities";
 import { Availability } from "@marquetry/contracts/events/product_pb";
 import type {
   EmbeddedProduct,
@@ -60,7 +60,7 @@ export function collectionOf(bundle: Bundle): CollectionSpec {
  */
 export function createFuseProducts(parts: {
   readonly bundle: Bundle;
-  readonly index: VectorIndex;
+  readonly index: ProductIndex;
   readonly events: FusionEvents;
 }): FuseProducts {
   const { bundle, index, events } = parts;
@@ -97,7 +97,7 @@ const WRITE_ROUNDS_MAX = 8;
 async function writeAll(
   told: ReadonlyMap<string, ProductState>,
   bundle: Bundle,
-  index: VectorIndex,
+  index: ProductIndex,
 ): Promise<Map<string, Point>> {
   const collection = productCollection(bundle.id);
   const written = new Map<string, Point>();
@@ -127,7 +127,7 @@ interface Stored {
   /** Without vectors: most of what is stored is replaced as a whole. */
   readonly stored: ReadonlyMap<string, Point>;
   readonly bundle: Bundle;
-  readonly index: VectorIndex;
+  readonly index: ProductIndex;
 }
 
 /** The points that tell more than the stored ones. */
@@ -174,15 +174,15 @@ function toState(
   const outcomes = new Map<string, Outcome>();
   const failed = new Set(product.failed.map(({ modality }) => modality));
   for (const modality of Object.keys(bundle.encoders)) {
-    if (spoken === undefined ? modality === BEHAVIOUR : !spoken.has(modality)) continue;
+    if (spoken === undefined ? modality === COLLABORATIVE : !spoken.has(modality)) continue;
     outcomes.set(modality, { revision, outcome: failed.has(modality) ? "failed" : "absent" });
   }
   for (const { modality, encoder, digest, vector, imputed } of product.embeddings) {
-    // A modality that the bundle does not use is no mistake; another encoder's vector is. Behaviour
+    // A modality that the bundle does not use is no mistake; another encoder's vector is. Interaction
     // is made anew with each bundle, and the topic keeps that of them all.
     if (!Object.hasOwn(bundle.encoders, modality)) continue;
     const expected = bundle.encoders[modality] as EncoderReference;
-    if (modality === BEHAVIOUR && encoder !== expected.encoder) {
+    if (modality === COLLABORATIVE && encoder !== expected.encoder) {
       outcomes.delete(modality);
       continue;
     }

@@ -5,8 +5,8 @@ import { NestFactory } from "@nestjs/core";
 import { bundleAt } from "@marquetry/backends/bundle/load";
 import type { EventBus } from "@marquetry/backends/event-bus";
 import { openEventBus } from "@marquetry/backends/event-bus/open";
-import type { VectorIndex } from "@marquetry/backends/product-index";
-import { openVectorIndex } from "@marquetry/backends/product-index/open";
+import type { ProductIndex } from "@marquetry/backends/product-index";
+import { openProductIndex } from "@marquetry/backends/product-index/open";
 import { TOPICS } from "@marquetry/contracts/topics";
 import type { Bundle } from "@marquetry/model/bundle";
 import type { ServiceContext } from "@marquetry/runtime/lifecycle";
@@ -19,7 +19,7 @@ import { CONTEXT, FUSE_PRODUCTS, PORTS } from "./tokens.js";
 export interface FusionPorts {
   readonly bundle: Bundle;
   readonly bus: EventBus;
-  readonly index: VectorIndex;
+  readonly index: ProductIndex;
 }
 
 @Module({})
@@ -47,7 +47,7 @@ export async function openFusionPorts(
   const bundle = await bundleAt(config.BUNDLE_DIR);
   const bus = openEventBus(config.EVENT_BUS_URL, { clientId: "marquetry-fusion", logger });
   closers.add("event bus", () => bus.close());
-  const index = openVectorIndex(config.VECTOR_INDEX_URL, { apiKey: config.VECTOR_INDEX_API_KEY });
+  const index = openProductIndex(config.VECTOR_INDEX_URL, { apiKey: config.VECTOR_INDEX_API_KEY });
   closers.add("vector index", () => index.close());
   return { bundle, bus, index };
 }

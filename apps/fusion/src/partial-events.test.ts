@@ -4,8 +4,8 @@ import { describe, expect, test } from "@jest/globals";
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { FUSED_VECTOR, productCollection } from "@marquetry/backends/product-index";
-import type { VectorIndex } from "@marquetry/backends/product-index";
-import { openVectorIndex } from "@marquetry/backends/product-index/open";
+import type { ProductIndex } from "@marquetry/backends/product-index";
+import { openProductIndex } from "@marquetry/backends/product-index/open";
 import { FailureCause, ProductEmbeddedSchema } from "@marquetry/contracts/events/product_pb";
 import type { ProductEmbedded } from "@marquetry/contracts/events/product_pb";
 import { vectorToBytes } from "@marquetry/model/vectors/vector";
@@ -83,23 +83,23 @@ const events = createFusionEvents({
   metrics: createMetrics("fusion"),
 });
 
-function fuserOf(index: VectorIndex): FuseProducts {
+function fuserOf(index: ProductIndex): FuseProducts {
   return createFuseProducts({ bundle, index, events });
 }
 
-async function newIndex(): Promise<VectorIndex> {
-  const index = openVectorIndex("memory:");
+async function newIndex(): Promise<ProductIndex> {
+  const index = openProductIndex("memory:");
   await index.ensureCollection(collectionOf(bundle));
   return index;
 }
 
-async function stored(index: VectorIndex) {
+async function stored(index: ProductIndex) {
   const points = await index.retrieve(collection, [ID], [...MODALITIES, FUSED_VECTOR]);
   return points.get(ID);
 }
 
 /** Everything that is stored, as text that is equal where every bit is. */
-async function bytesOf(index: VectorIndex): Promise<string> {
+async function bytesOf(index: ProductIndex): Promise<string> {
   const { payload, vectors = {} } = (await stored(index)) ?? {};
   const hex = Object.entries(vectors).map(([name, vector]) => [
     name,
@@ -224,7 +224,7 @@ describe("events of modalities apart", () => {
       const events = history(random).map(toEvent);
       const index = await newIndex();
       // Every call to the index takes a while, so that readings and writings interleave.
-      const slow: VectorIndex = {
+      const slow: ProductIndex = {
         ...index,
         async retrieve(...given) {
           for (let turns = random() * 3; turns > 0; turns -= 1) await nextTurn();

@@ -8,8 +8,8 @@ import { DEAD_LETTER_HEADERS } from "@marquetry/backends/event-bus";
 import type { EventBus } from "@marquetry/backends/event-bus";
 import { openEventBus } from "@marquetry/backends/event-bus/open";
 import { productCollection } from "@marquetry/backends/product-index";
-import type { VectorIndex } from "@marquetry/backends/product-index";
-import { openVectorIndex } from "@marquetry/backends/product-index/open";
+import type { ProductIndex } from "@marquetry/backends/product-index";
+import { openProductIndex } from "@marquetry/backends/product-index/open";
 import { ProductEmbeddedSchema } from "@marquetry/contracts/events/product_pb";
 import type { ProductEmbedded } from "@marquetry/contracts/events/product_pb";
 import { PRODUCT_EMBEDDINGS } from "@marquetry/contracts/topics";
@@ -30,7 +30,7 @@ const until = createUntil(10_000, 5);
 
 interface Bench {
   readonly bus: EventBus;
-  readonly index: VectorIndex;
+  readonly index: ProductIndex;
   readonly health: string;
   readonly outage: Outage;
 }
@@ -47,7 +47,7 @@ interface Outage {
   refused: number;
 }
 
-function withOutage(index: VectorIndex, outage: Outage): VectorIndex {
+function withOutage(index: ProductIndex, outage: Outage): ProductIndex {
   function assertThere(): void {
     if (!outage.away) return;
     outage.refused += 1;
@@ -75,7 +75,7 @@ async function startBench(): Promise<Bench> {
     logger: createLogger("test", "silent"),
   });
   closers.push(() => bus.close());
-  const index = openVectorIndex("memory:");
+  const index = openProductIndex("memory:");
   const outage = { away: false, refused: 0 };
   const health = await start({ bundle, bus, index: withOutage(index, outage) });
   return { bus, index, outage, health };
@@ -128,7 +128,7 @@ async function publish(bus: EventBus, values: readonly (ProductEmbedded | Uint8A
   );
 }
 
-const untilIndexed = (index: VectorIndex, products: number): Promise<void> =>
+const untilIndexed = (index: ProductIndex, products: number): Promise<void> =>
   until(`${products} products are indexed`, async () => {
     return (await index.count(collection)) === products;
   });

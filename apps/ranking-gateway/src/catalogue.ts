@@ -6,7 +6,7 @@ import type {
   PointFilter,
   Scan,
   ScoredPoint,
-  VectorIndex,
+  ProductIndex,
   VectorQuery,
 } from "@marquetry/backends/product-index";
 import { MarquetryError, toMarquetryError } from "@marquetry/runtime/errors";
@@ -18,7 +18,7 @@ export interface Catalogue {
   count(filter?: PointFilter): Promise<number>;
 }
 
-export function createCatalogue(index: VectorIndex, bundleId: string): Catalogue {
+export function createCatalogue(index: ProductIndex, bundleId: string): Catalogue {
   const collection = productCollection(bundleId);
   return {
     retrieve: (productIds, vectors) => read(index.retrieve(collection, productIds, vectors)),

@@ -1,5 +1,5 @@
 /** Scoring: similarity, popularity and freshness into one order, one product of each group. */
-import type { Behaviour } from "@marquetry/backends/profile-store";
+import type { Interaction } from "@marquetry/backends/profile-store";
 import type { Bundle } from "@marquetry/model/bundle";
 import { bestOfGroup } from "@marquetry/model/ranking/diversity";
 import { composeScore, freshness, popularityScore } from "@marquetry/model/ranking";
@@ -38,7 +38,7 @@ export interface RankRequest extends Pick<CandidateQuery, "near" | "filter"> {
   readonly limit: number;
   readonly includeVariants: boolean;
   /** What the re-ranker goes by, oldest first; without it nothing is re-ranked. */
-  readonly history?: readonly Behaviour[];
+  readonly history?: readonly Interaction[];
 }
 
 export type Rank = (request: RankRequest, popularity: Popularity) => Promise<Ranking>;

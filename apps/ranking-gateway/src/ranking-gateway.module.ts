@@ -5,8 +5,8 @@ import { NestFactory } from "@nestjs/core";
 import { bundleAt } from "@marquetry/backends/bundle/load";
 import type { ProfileStore } from "@marquetry/backends/profile-store";
 import { openProfileStore } from "@marquetry/backends/profile-store/open";
-import type { VectorIndex } from "@marquetry/backends/product-index";
-import { openVectorIndex } from "@marquetry/backends/product-index/open";
+import type { ProductIndex } from "@marquetry/backends/product-index";
+import { openProductIndex } from "@marquetry/backends/product-index/open";
 import type { Bundle } from "@marquetry/model/bundle";
 import type { ServiceContext } from "@marquetry/runtime/lifecycle";
 import { createFindCandidates } from "./candidates.js";
@@ -26,7 +26,7 @@ import { CONFIG, EVENTS, PORTS, RECOMMEND, SIMILAR_PRODUCTS } from "./tokens.js"
 
 export interface RankingGatewayPorts {
   readonly bundle: Bundle;
-  readonly index: VectorIndex;
+  readonly index: ProductIndex;
   readonly profiles: ProfileStore;
 }
 
@@ -76,7 +76,7 @@ export async function openRankingGatewayPorts(
   { closers }: ServiceContext,
 ): Promise<RankingGatewayPorts> {
   const bundle = await bundleAt(config.BUNDLE_DIR);
-  const index = openVectorIndex(config.VECTOR_INDEX_URL, { apiKey: config.VECTOR_INDEX_API_KEY });
+  const index = openProductIndex(config.VECTOR_INDEX_URL, { apiKey: config.VECTOR_INDEX_API_KEY });
   closers.add("vector index", () => index.close());
   const profiles = openProfileStore(config.PROFILE_STORE_URL, {
     bundleId: bundle.id,

@@ -1,5 +1,5 @@
 /** Recommendations for a user. */
-import type { Behaviour, Profile } from "@marquetry/backends/profile-store";
+import type { Interaction, Profile } from "@marquetry/backends/profile-store";
 import type { PointFilter } from "@marquetry/backends/product-index";
 import {
   DegradationReason,
@@ -62,7 +62,7 @@ export function createRecommend(parts: {
 
   /** Leaves out the history's products, and their variants unless variants are wanted. */
   async function seenFilter(
-    history: readonly Behaviour[],
+    history: readonly Interaction[],
     includeVariants: boolean,
   ): Promise<PointFilter> {
     const productIdsNone = [...new Set(history.map(({ productId }) => productId))];

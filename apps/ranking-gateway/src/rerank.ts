@@ -1,5 +1,5 @@
 /** Re-ranking: the best candidates of a known user are put in order once more. */
-import type { Behaviour } from "@marquetry/backends/profile-store";
+import type { Interaction } from "@marquetry/backends/profile-store";
 import { createCachedVectors } from "@marquetry/backends/product-index/cached-vectors";
 import type { Bundle } from "@marquetry/model/bundle";
 import { neighboursById } from "@marquetry/model/ranking/neighbours";
@@ -20,7 +20,7 @@ export interface Rerank {
    * @returns undefined where the vectors cannot be read
    */
   readonly order: (
-    history: readonly Behaviour[],
+    history: readonly Interaction[],
     scored: readonly ScoredProduct[],
   ) => Promise<ScoredProduct[] | undefined>;
 }

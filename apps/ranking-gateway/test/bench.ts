@@ -2,10 +2,10 @@
 import { randomUUID } from "node:crypto";
 import { afterEach } from "@jest/globals";
 import { openProfileStore } from "@marquetry/backends/profile-store/open";
-import type { Behaviour, BehaviourAction, ProfileStore } from "@marquetry/backends/profile-store";
+import type { Interaction, ActionName, ProfileStore } from "@marquetry/backends/profile-store";
 import { FUSED_VECTOR, productCollection } from "@marquetry/backends/product-index";
-import type { Point, PointPayload, VectorIndex } from "@marquetry/backends/product-index";
-import { openVectorIndex } from "@marquetry/backends/product-index/open";
+import type { Point, PointPayload, ProductIndex } from "@marquetry/backends/product-index";
+import { openProductIndex } from "@marquetry/backends/product-index/open";
 import type { Bundle } from "@marquetry/model/bundle";
 import { fusedDims } from "@marquetry/model/fusion";
 import { zeroShotBundle } from "@marquetry/model/bundle/zero-shot";
@@ -59,7 +59,7 @@ export class Gate {
   }
 }
 
-function gatedIndex(index: VectorIndex, gate: Gate, scans: Gate, retrieves: Gate): VectorIndex {
+function gatedIndex(index: ProductIndex, gate: Gate, scans: Gate, retrieves: Gate): ProductIndex {
   return {
     ...index,
     retrieve: (...given) =>
@@ -98,7 +98,7 @@ interface BenchOptions {
 export async function startBench(options: BenchOptions = {}) {
   const { bundle = PLANE, callsMax = 256, collection = true } = options;
   const name = productCollection(bundle.id);
-  const index = openVectorIndex("memory:");
+  const index = openProductIndex("memory:");
   const modalities = Object.entries(bundle.encoders).map(
     ([modality, { dims }]) => [modality, { size: dims, searchable: false }] as const,
   );
@@ -166,10 +166,10 @@ function writers(profiles: ProfileStore) {
     putUser: async (
       interest: Float32Array | readonly Float32Array[] | undefined,
       seen: readonly string[] = [],
-      action: BehaviourAction = "view",
+      action: ActionName = "view",
     ) => {
       const userId = randomUUID();
-      const history = seen.map((productId, at): Behaviour => ({
+      const history = seen.map((productId, at): Interaction => ({
         eventId: String(at).padStart(3, "0"),
         productId,
         action,

@@ -5,8 +5,8 @@ import type { EventBus } from "@marquetry/backends/event-bus";
 import { openEventBus } from "@marquetry/backends/event-bus/open";
 import type { ProfileStore } from "@marquetry/backends/profile-store";
 import { openProfileStore } from "@marquetry/backends/profile-store/open";
-import type { VectorIndex } from "@marquetry/backends/product-index";
-import { openVectorIndex } from "@marquetry/backends/product-index/open";
+import type { ProductIndex } from "@marquetry/backends/product-index";
+import { openProductIndex } from "@marquetry/backends/product-index/open";
 import { openEncoders, startEncoder } from "@marquetry/encoder/app";
 import type { EncoderPorts } from "@marquetry/encoder/app";
 import { readEncoderConfig } from "@marquetry/encoder/config";
@@ -24,7 +24,7 @@ import { readUserProfileConfig } from "@marquetry/user-profile/config";
 export interface Platform {
   readonly bundle: Bundle;
   readonly bus: EventBus;
-  readonly index: VectorIndex;
+  readonly index: ProductIndex;
   readonly profiles: ProfileStore;
   readonly encoders: EncoderPorts["encoders"];
   /** Port of each service's health server. */
@@ -113,7 +113,7 @@ export async function startPlatform({
           logger,
         });
         closers.add("event bus", () => bus.close());
-        const index = openVectorIndex(config.VECTOR_INDEX_URL, {
+        const index = openProductIndex(config.VECTOR_INDEX_URL, {
           apiKey: config.VECTOR_INDEX_API_KEY,
         });
         closers.add("vector index", () => index.close());

@@ -5,8 +5,8 @@ import { FUSED_VECTOR, productCollection } from "@marquetry/backends/product-ind
 import type { Point } from "@marquetry/backends/product-index";
 import { matrix } from "@marquetry/model/vectors/matrix";
 import { MarquetryError } from "@marquetry/runtime/errors";
-import { exportBehaviour } from "@marquetry/learning/system/export-behaviour";
-import type { ExportParts } from "@marquetry/learning/system/export-behaviour";
+import { exportCollaborative } from "@marquetry/learning/system/export-collaborative";
+import type { ExportParts } from "@marquetry/learning/system/export-collaborative";
 import type { Platform } from "../src/platform.js";
 import { deployments, endJourney, startJourney, untilSettled } from "./journey.js";
 import { encodedText, learnedBundle, row, sendEmbedded } from "./learned.js";
@@ -17,7 +17,7 @@ const COLD = 8;
 const START_MS_MAX = 120_000;
 const GONE = "product-3";
 const BARE = "product-89";
-const BEHAVIOUR = "behaviour";
+const COLLABORATIVE = "behaviour";
 
 describe.each(deployments())("an export on %s", (_, servers) => {
   let platform: Platform;
@@ -50,7 +50,7 @@ describe.each(deployments())("an export on %s", (_, servers) => {
   async function stored(): Promise<Map<string, Point>> {
     const { itemIds } = learned;
     const collection = productCollection(platform.bundle.id);
-    return platform.index.retrieve(collection, itemIds, ["text", BEHAVIOUR, FUSED_VECTOR]);
+    return platform.index.retrieve(collection, itemIds, ["text", COLLABORATIVE, FUSED_VECTOR]);
   }
 
   async function snapshot(): Promise<unknown> {
@@ -75,12 +75,12 @@ describe.each(deployments())("an export on %s", (_, servers) => {
         await platform.bus.publish(...given);
       },
     };
-    await expect(exportBehaviour(parts({ bus }))).rejects.toThrow("the bus went away");
+    await expect(exportCollaborative(parts({ bus }))).rejects.toThrow("the bus went away");
     await untilSettled(platform);
-    const half = [...(await stored()).values()].filter(({ vectors }) => vectors[BEHAVIOUR]);
+    const half = [...(await stored()).values()].filter(({ vectors }) => vectors[COLLABORATIVE]);
     expect(half.length).toBeGreaterThan(0);
     expect(half.length).toBeLessThan(ITEMS - COLD - 1);
-    const counts = await exportBehaviour(parts());
+    const counts = await exportCollaborative(parts());
     expect(counts).toEqual({ trained: ITEMS - COLD - 1, imputed: COLD - 1, bare: 1, unknown: 1 });
   });
 
@@ -102,14 +102,14 @@ describe.each(deployments())("an export on %s", (_, servers) => {
       categories: ["Kinds", "Kinds/Kind"],
       price: 3,
       groupId: "product-0",
-      modalities: [BEHAVIOUR, "text"],
+      modalities: [COLLABORATIVE, "text"],
     });
   });
 
   test("gives cold products a guess, and those that are like nothing none", async () => {
     const points = await stored();
     const cold = points.get("product-84")!;
-    expect(cold.payload.outcomes?.[BEHAVIOUR]?.outcome).toBe("imputed");
+    expect(cold.payload.outcomes?.[COLLABORATIVE]?.outcome).toBe("imputed");
     const likeness = (id: string): number => {
       const other = points.get(id)!.vectors[FUSED_VECTOR]!;
       return cold.vectors[FUSED_VECTOR]!.reduce((sum, x, j) => sum + x * other[j]!, 0);
@@ -122,7 +122,7 @@ describe.each(deployments())("an export on %s", (_, servers) => {
 
   test("that is run again changes nothing, bit for bit", async () => {
     const before = await snapshot();
-    await exportBehaviour(parts());
+    await exportCollaborative(parts());
     expect(await snapshot()).toEqual(before);
   });
 
@@ -131,12 +131,12 @@ describe.each(deployments())("an export on %s", (_, servers) => {
     const more = matrix(vectors.rows + 1, vectors.cols);
     more.data.set(vectors.data);
     more.data.set(row(vectors, 0), vectors.data.length);
-    await exportBehaviour(parts({ products: [...products, "product-84"], vectors: more }));
+    await exportCollaborative(parts({ products: [...products, "product-84"], vectors: more }));
     await untilSettled(platform);
     const outcome = async () =>
-      (await stored()).get("product-84")!.payload.outcomes?.[BEHAVIOUR]?.outcome;
+      (await stored()).get("product-84")!.payload.outcomes?.[COLLABORATIVE]?.outcome;
     expect(await outcome()).toBe("encoded");
-    await exportBehaviour(parts());
+    await exportCollaborative(parts());
     await untilSettled(platform);
     expect(await outcome()).toBe("encoded");
   });
@@ -146,13 +146,13 @@ describe.each(deployments())("an export on %s", (_, servers) => {
     await sendEmbedded(platform.bus, [encodedText("product-0", fresh, { revision: 2 })]);
     await untilSettled(platform);
     const point = (await stored()).get("product-0")!;
-    expect(point.payload).toMatchObject({ revision: 2, modalities: [BEHAVIOUR, "text"] });
+    expect(point.payload).toMatchObject({ revision: 2, modalities: [COLLABORATIVE, "text"] });
     expect(Array.from(point.vectors["text"]!)).toEqual(Array.from(fresh));
   });
 
   test("of a bundle that fusion has not started with is refused", async () => {
     const bundle = { ...platform.bundle, id: `${platform.bundle.id}-never-started` };
-    await expect(exportBehaviour(parts({ bundle }))).rejects.toThrow(
+    await expect(exportCollaborative(parts({ bundle }))).rejects.toThrow(
       "expected fusion to have started",
     );
   });

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type { EventBus } from "@marquetry/backends/event-bus";
 import { productCollection } from "@marquetry/backends/product-index";
-import type { VectorIndex } from "@marquetry/backends/product-index";
+import type { ProductIndex } from "@marquetry/backends/product-index";
 import { Strategy } from "@marquetry/contracts/ranking/recommendation_service_pb";
 import type { Bundle } from "@marquetry/model/bundle";
 import { defaultBundle } from "@marquetry/model/bundle/zero-shot";
@@ -36,7 +36,7 @@ const PROBE_EVERY_MS = 100;
 
 interface Shop {
   readonly bus: EventBus;
-  readonly index: VectorIndex;
+  readonly index: ProductIndex;
   readonly bundle: Bundle;
   readonly grpcPort: number;
   close(): Promise<void>;

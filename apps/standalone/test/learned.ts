@@ -9,7 +9,7 @@ import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { mulberry32, randomVector } from "@marquetry/model/vectors/random";
 import { normalise, vectorToBytes } from "@marquetry/model/vectors/vector";
-import type { BehaviourFiles } from "@marquetry/learning/bundle/bundle-folder";
+import type { CollaborativeFiles } from "@marquetry/learning/bundle/bundle-folder";
 import { trainedBundle } from "./trained.js";
 
 export const KINDS = 6;
@@ -18,7 +18,7 @@ const DIMS = 12;
 export const TEXT_ENCODER = { encoder: "words", dims: TEXT_DIMS };
 const RANKING = { decay: 0.7, popularity: 0.02 };
 
-export interface Learned extends BehaviourFiles {
+export interface Learned extends CollaborativeFiles {
   readonly itemIds: readonly string[];
   /** As the encoder would give them, one row per product. */
   readonly text: Matrix;

@@ -8,7 +8,7 @@ import { countItems } from "@marquetry/learning/dataset";
 import { besideRows, normaliseRows } from "@marquetry/learning/linear-algebra/rows";
 import { prepare } from "@marquetry/learning/representation/prepare";
 import type { Prepared } from "@marquetry/learning/representation/prepare";
-import { behaviourRows } from "@marquetry/learning/representation/behaviour";
+import { behaviourRows } from "@marquetry/learning/representation/collaborative";
 import { itemNeighbours } from "@marquetry/learning/representation/item-neighbours";
 import { consumersSettled } from "../bench/parity/consumers.js";
 import { measureParity, offlineAnswer } from "../bench/parity/parity.js";

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { openEventBus } from "@marquetry/backends/event-bus/open";
 import { openProfileStore } from "@marquetry/backends/profile-store/open";
-import { openVectorIndex } from "@marquetry/backends/product-index/open";
+import { openProductIndex } from "@marquetry/backends/product-index/open";
 import { BUNDLE_FILES, encodeBundle } from "@marquetry/model/bundle";
 import type { Bundle } from "@marquetry/model/bundle";
 import { createLogger } from "@marquetry/runtime/logger";
@@ -64,7 +64,7 @@ export function openClients(environment: Readonly<Record<string, string>>, bundl
       clientId: "journey",
       logger: createLogger("journey", "silent"),
     }),
-    index: openVectorIndex(VECTOR_INDEX_URL),
+    index: openProductIndex(VECTOR_INDEX_URL),
     profiles: openProfileStore(PROFILE_STORE_URL, { bundleId: bundle.id, popularityHalfLifeMs }),
   };
 }

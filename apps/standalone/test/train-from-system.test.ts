@@ -21,7 +21,7 @@ import type { RunningService } from "@marquetry/runtime/lifecycle";
 import { trainedBundle } from "./trained.js";
 import type { TrainedBundle } from "@marquetry/learning/bundle/bundle-folder";
 import { runEvaluate } from "@marquetry/trainer/evaluate";
-import { exportBehaviour } from "@marquetry/learning/system/export-behaviour";
+import { exportCollaborative } from "@marquetry/learning/system/export-collaborative";
 import { learnVectors } from "@marquetry/learning/learn";
 import { chooseRanking } from "@marquetry/learning/scoring/ranking";
 import type { Prepared } from "@marquetry/learning/representation/prepare";
@@ -189,7 +189,14 @@ describe.each(deployments())("training from the running system on %s", (_, serve
       });
       const products = Array.from(made.behaviour.items, (item) => prepared.dataset.itemIds[item]!);
       const { vectors: behaviour } = made.behaviour;
-      await exportBehaviour({ bundle, products, vectors: behaviour, bus, index, report: () => {} });
+      await exportCollaborative({
+        bundle,
+        products,
+        vectors: behaviour,
+        bus,
+        index,
+        report: () => {},
+      });
       await until("every product has its behaviour", async () => {
         const points = await index.retrieve(collection, products, ["behaviour"]);
         return [...points.values()].every(({ vectors: own }) => own["behaviour"] !== undefined);

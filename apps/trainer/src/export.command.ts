@@ -1,9 +1,9 @@
 import { parseArgs } from "node:util";
 import { MarquetryError } from "@marquetry/runtime/errors";
-import { readBehaviourFiles } from "@marquetry/learning/bundle/bundle-folder";
+import { readCollaborativeFiles } from "@marquetry/learning/bundle/bundle-folder";
 import { SYSTEM_HELP, SYSTEM_OPTIONS, systemConfigOf } from "./data-source.js";
 import type { CommandOutput } from "./evaluate.command.js";
-import { exportBehaviour } from "@marquetry/learning/system/export-behaviour";
+import { exportCollaborative } from "@marquetry/learning/system/export-collaborative";
 import { withSystem } from "./open-system.js";
 
 const HELP = `npm run export -- --bundle DIR [OPTIONS]
@@ -32,10 +32,10 @@ export async function runExport(args: readonly string[], output: CommandOutput):
   if (values.help) return void output.stdout.write(HELP);
   if (values.bundle === undefined) throw new MarquetryError("invalid", "--bundle is missing");
   const config = systemConfigOf(values);
-  const files = await readBehaviourFiles(values.bundle);
+  const files = await readCollaborativeFiles(values.bundle);
   const report = (line: string): void => void output.stderr.write(`${line}\n`);
   const counts = await withSystem(config, (system) =>
-    exportBehaviour({ ...files, ...system, report }),
+    exportCollaborative({ ...files, ...system, report }),
   );
   const told = Object.entries(counts).map(([what, count]) => `${what} ${count}`);
   output.stdout.write(`${[files.bundle.id, ...told].join("\t")}\n`);

@@ -1,8 +1,8 @@
 import { bundleAt } from "@marquetry/backends/bundle/load";
 import type { EventBus } from "@marquetry/backends/event-bus";
 import { openEventBus } from "@marquetry/backends/event-bus/open";
-import type { VectorIndex } from "@marquetry/backends/product-index";
-import { openVectorIndex } from "@marquetry/backends/product-index/open";
+import type { ProductIndex } from "@marquetry/backends/product-index";
+import { openProductIndex } from "@marquetry/backends/product-index/open";
 import { TOPICS } from "@marquetry/contracts/topics";
 import { createLogger } from "@marquetry/runtime/logger";
 import type { SystemConfig } from "./config.js";
@@ -24,7 +24,7 @@ export async function prepareFromSystem(options: SystemOptions): Promise<Prepare
 
 export interface System {
   readonly bus: EventBus;
-  readonly index: VectorIndex;
+  readonly index: ProductIndex;
 }
 
 /** Opens the running system for as long as it is used. */
@@ -34,7 +34,7 @@ export async function withSystem<Result>(
 ): Promise<Result> {
   const logger = createLogger("trainer", "silent");
   const bus = openEventBus(config.eventBusUrl, { clientId: "marquetry-trainer", logger });
-  const index = openVectorIndex(config.vectorIndexUrl, { apiKey: config.vectorIndexApiKey });
+  const index = openProductIndex(config.vectorIndexUrl, { apiKey: config.vectorIndexApiKey });
   try {
     await bus.ensureTopics(TOPICS);
     return await use({ bus, index });

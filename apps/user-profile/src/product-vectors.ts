@@ -1,5 +1,5 @@
 import { FUSED_VECTOR } from "@marquetry/backends/product-index";
-import type { VectorIndex } from "@marquetry/backends/product-index";
+import type { ProductIndex } from "@marquetry/backends/product-index";
 import { createCachedVectors } from "@marquetry/backends/product-index/cached-vectors";
 
 /** The fused vector of every product asked for; undefined where the index has none. */
@@ -11,7 +11,7 @@ const PRODUCTS_MAX = 20_000;
 /** How long a change of a product may stay unseen by profiles. */
 const KEPT_MS = 10_000;
 
-export function createProductVectors(index: VectorIndex, collection: string): ProductVectors {
+export function createProductVectors(index: ProductIndex, collection: string): ProductVectors {
   const read = createCachedVectors({
     retrieve: (productIds, vectors) => index.retrieve(collection, productIds, vectors),
     vectors: [FUSED_VECTOR],

@@ -5,8 +5,8 @@ import { openInterests } from "@marquetry/inference/sequence/interests";
 import type { ProfileStore } from "@marquetry/backends/profile-store";
 import { openProfileStore } from "@marquetry/backends/profile-store/open";
 import { FUSED_VECTOR, productCollection } from "@marquetry/backends/product-index";
-import type { VectorIndex } from "@marquetry/backends/product-index";
-import { openVectorIndex } from "@marquetry/backends/product-index/open";
+import type { ProductIndex } from "@marquetry/backends/product-index";
+import { openProductIndex } from "@marquetry/backends/product-index/open";
 import { Action, ClickstreamEventSchema } from "@marquetry/contracts/events/clickstream_pb";
 import type { ClickstreamEvent } from "@marquetry/contracts/events/clickstream_pb";
 import { pool } from "@marquetry/model/interests";
@@ -35,7 +35,7 @@ const VECTORS: Readonly<Record<string, readonly number[]>> = {
 interface Bench {
   readonly updateProfiles: UpdateProfiles;
   readonly profiles: ProfileStore;
-  readonly index: VectorIndex;
+  readonly index: ProductIndex;
   /** Product ids of each bulk read of the index. */
   readonly reads: string[][];
 }
@@ -44,14 +44,14 @@ async function bench(
   around: (profiles: ProfileStore) => ProfileStore = (same) => same,
   served = bundle,
 ): Promise<Bench> {
-  const index = openVectorIndex("memory:");
+  const index = openProductIndex("memory:");
   await index.ensureCollection({
     name: collection,
     vectors: { [FUSED_VECTOR]: { size: 3, searchable: true } },
   });
   for (const productId of Object.keys(VECTORS)) await addProduct(index, productId);
   const reads: string[][] = [];
-  const counted: VectorIndex = {
+  const counted: ProductIndex = {
     ...index,
     async retrieve(name, productIds, vectors) {
       reads.push([...productIds]);
@@ -72,7 +72,7 @@ async function bench(
   return { updateProfiles, profiles, index, reads };
 }
 
-async function addProduct(index: VectorIndex, productId: string): Promise<void> {
+async function addProduct(index: ProductIndex, productId: string): Promise<void> {
   const payload = productPayload(productId);
   const vector = new Float32Array(VECTORS[productId] ?? [0.6, 0, 0.8]);
   await index.upsert(collection, [{ payload, vectors: { [FUSED_VECTOR]: vector } }]);

@@ -4,7 +4,7 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { Interests } from "@marquetry/inference/sequence/interests";
 import { HISTORY_EVENTS_MAX } from "@marquetry/backends/profile-store";
 import type {
-  Behaviour,
+  Interaction,
   PopularityEvent,
   Profile,
   ProfileStore,
@@ -74,7 +74,7 @@ export function createUpdateProfiles(parts: {
   };
 
   async function interestsOf(
-    history: readonly Behaviour[],
+    history: readonly Interaction[],
     read: Awaited<ReturnType<ProductVectors>>,
   ): Promise<Profile["interests"]> {
     // Another writer may have brought in products that were not read with the batch.
@@ -93,9 +93,9 @@ export function createUpdateProfiles(parts: {
 
 /** The history with the events taken in; undefined where the last word is an erasure. */
 function historyAfter(
-  stored: readonly Behaviour[],
+  stored: readonly Interaction[],
   events: readonly PlacedEvent[],
-): Behaviour[] | undefined {
+): Interaction[] | undefined {
   const history = new Map(stored.map((behaviour) => [behaviour.eventId, behaviour]));
   let erased = false;
   for (const { event } of events) {
@@ -112,7 +112,7 @@ function historyAfter(
 /** An event that the user's history already holds is not counted again. */
 function popularityOf(
   events: readonly PlacedEvent[],
-  stored: readonly Behaviour[],
+  stored: readonly Interaction[],
   { ranking }: Bundle,
 ): PopularityEvent[] {
   const seen = new Set(stored.map(({ eventId }) => eventId));
@@ -128,7 +128,7 @@ function popularityOf(
 }
 
 /** Undefined for what is no behaviour. */
-function toBehaviour({ eventId, event, occurredAt }: ClickstreamEvent): Behaviour | undefined {
+function toBehaviour({ eventId, event, occurredAt }: ClickstreamEvent): Interaction | undefined {
   if (event.case !== "interaction" || event.value.action === Action.UNSPECIFIED) return undefined;
   const { productId, action } = event.value;
   const occurredAtMs = timestampMs(occurredAt as Timestamp);
@@ -136,6 +136,6 @@ function toBehaviour({ eventId, event, occurredAt }: ClickstreamEvent): Behaviou
 }
 
 /** Of one history, where every event id stands once. */
-function byTimeThenId(a: Behaviour, b: Behaviour): number {
+function byTimeThenId(a: Interaction, b: Interaction): number {
   return a.occurredAtMs - b.occurredAtMs || (a.eventId < b.eventId ? -1 : 1);
 }

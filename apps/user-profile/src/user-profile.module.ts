@@ -10,8 +10,8 @@ import type { Interests } from "@marquetry/inference/sequence/interests";
 import type { ProfileStore } from "@marquetry/backends/profile-store";
 import { openProfileStore } from "@marquetry/backends/profile-store/open";
 import { productCollection } from "@marquetry/backends/product-index";
-import type { VectorIndex } from "@marquetry/backends/product-index";
-import { openVectorIndex } from "@marquetry/backends/product-index/open";
+import type { ProductIndex } from "@marquetry/backends/product-index";
+import { openProductIndex } from "@marquetry/backends/product-index/open";
 import { TOPICS } from "@marquetry/contracts/topics";
 import type { Bundle } from "@marquetry/model/bundle";
 import type { ServiceContext } from "@marquetry/runtime/lifecycle";
@@ -25,7 +25,7 @@ import { createUpdateProfiles } from "./update-profiles.js";
 export interface UserProfilePorts {
   readonly bundle: Bundle;
   readonly bus: EventBus;
-  readonly index: VectorIndex;
+  readonly index: ProductIndex;
   readonly profiles: ProfileStore;
 }
 
@@ -64,7 +64,7 @@ export async function openUserProfilePorts(
   const bundle = await bundleAt(config.BUNDLE_DIR);
   const bus = openEventBus(config.EVENT_BUS_URL, { clientId: "marquetry-user-profile", logger });
   closers.add("event bus", () => bus.close());
-  const index = openVectorIndex(config.VECTOR_INDEX_URL, { apiKey: config.VECTOR_INDEX_API_KEY });
+  const index = openProductIndex(config.VECTOR_INDEX_URL, { apiKey: config.VECTOR_INDEX_API_KEY });
   closers.add("vector index", () => index.close());
   const profiles = openProfileStore(config.PROFILE_STORE_URL, {
     bundleId: bundle.id,

@@ -14,7 +14,7 @@ import { openEventBus } from "@marquetry/backends/event-bus/open";
 import type { ProfileStore } from "@marquetry/backends/profile-store";
 import { openProfileStore } from "@marquetry/backends/profile-store/open";
 import { FUSED_VECTOR, productCollection } from "@marquetry/backends/product-index";
-import { openVectorIndex } from "@marquetry/backends/product-index/open";
+import { openProductIndex } from "@marquetry/backends/product-index/open";
 import { Action, ClickstreamEventSchema } from "@marquetry/contracts/events/clickstream_pb";
 import type { ClickstreamEvent } from "@marquetry/contracts/events/clickstream_pb";
 import { CLICKSTREAM } from "@marquetry/contracts/topics";
@@ -58,7 +58,7 @@ async function startBench(bundle: Bundle = zeroShot) {
   const logger = createLogger("test", "silent");
   const bus = openEventBus("memory:", { clientId: "test", logger });
   closers.push(() => bus.close());
-  const index = openVectorIndex("memory:");
+  const index = openProductIndex("memory:");
   await index.ensureCollection({
     name: productCollection(bundle.id),
     vectors: { [FUSED_VECTOR]: { size: 3, searchable: true } },

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "@jest/globals";
-import { openVectorIndex } from "../src/product-index/open.js";
-import { describeVectorIndex } from "../src/product-index/product-index.contract.js";
+import { openProductIndex } from "../src/product-index/open.js";
+import { describeProductIndex } from "../src/product-index/product-index.contract.js";
 
-describeVectorIndex("vector index in memory", () => openVectorIndex("memory:"));
+describeProductIndex("vector index in memory", () => openProductIndex("memory:"));
 
 const qdrantUrl = process.env["QDRANT_URL"];
 if (qdrantUrl !== undefined) {
-  describeVectorIndex("vector index on Qdrant", () => openVectorIndex(qdrantUrl));
+  describeProductIndex("vector index on Qdrant", () => openProductIndex(qdrantUrl));
 } else if (process.env["CI"] !== undefined) {
   test("vector index on Qdrant", () => {
     throw new Error("QDRANT_URL is not set, and CI must not pass without a Qdrant");
@@ -21,7 +21,7 @@ describe("openVectorIndex", () => {
   test.each(["", "memory", "redis://localhost:6379", "localhost:6333"])(
     "refuses %j and says what it takes",
     (url) => {
-      expect(() => openVectorIndex(url)).toThrow(
+      expect(() => openProductIndex(url)).toThrow(
         expect.objectContaining({ code: "invalid", message: expect.stringContaining("memory:") }),
       );
     },

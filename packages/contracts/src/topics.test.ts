@@ -6,8 +6,8 @@ import {
   ProductChangeSchema,
   ProductEmbeddedSchema,
 } from "../gen/marquetry/events/v1/product_pb.js";
+import { COLLABORATIVE } from "./modalities.js";
 import {
-  BEHAVIOUR,
   CLICKSTREAM,
   PRODUCT_CHANGES,
   PRODUCT_CHANGES_RETRY,
@@ -63,8 +63,8 @@ test("behaviour of two bundles, and behaviour beside content, stand side by side
       state: {
         case: "embedded",
         value: {
-          modalities: [BEHAVIOUR],
-          embeddings: [{ modality: BEHAVIOUR, encoder, vector: new Uint8Array(4), imputed }],
+          modalities: [COLLABORATIVE],
+          embeddings: [{ modality: COLLABORATIVE, encoder, vector: new Uint8Array(4), imputed }],
         },
       },
     });

@@ -7,6 +7,7 @@ import {
   ProductEmbeddedSchema,
 } from "../gen/marquetry/events/v1/product_pb.js";
 import type { ProductEmbedded } from "../gen/marquetry/events/v1/product_pb.js";
+import { COLLABORATIVE } from "./modalities.js";
 
 export interface Topic<Desc extends DescMessage> {
   readonly name: string;
@@ -85,9 +86,6 @@ export const TOPICS = [
 /** No product id holds it. */
 const KEY_SEPARATOR = "\u001f";
 
-/** Not made of the product's content: an event speaks of it only where its modalities list it. */
-export const BEHAVIOUR = "behaviour";
-
 /**
  * The key of an embedded product: the topic is compacted to the last record of a key, and one of
  * these must never push out another that says something else. All go to the partition of the bare
@@ -100,7 +98,7 @@ export function embeddingKey({ productId, state }: ProductEmbedded, attempt: num
   const modalities = said?.modalities ?? [];
   const parts = [productId, ...(modalities.length === 0 ? [] : [modalities.toSorted().join("+")])];
   for (const { modality, encoder } of said?.embeddings ?? []) {
-    if (modality === BEHAVIOUR && modalities.length > 0) parts.push(encoder);
+    if (modality === COLLABORATIVE && modalities.length > 0) parts.push(encoder);
   }
   if (attempt > 0) parts.push(`retry ${attempt}`);
   return parts.join(KEY_SEPARATOR);

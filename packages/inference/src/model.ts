@@ -14,7 +14,7 @@ import type { EncoderFolder } from "./manifest.js";
 import { openGraph, type OnnxGraph } from "./onnx/onnx-graph.js";
 import { deviation, normalise } from "./pooling.js";
 import { textSteps } from "./text/steps.js";
-import { createTurns, type Turns } from "./turns.js";
+import { createPriorityMutex, type PriorityMutex } from "./priority-mutex.js";
 import { framesSteps, wholeClipSteps } from "./video/steps.js";
 
 type Content = string | Uint8Array;
@@ -103,7 +103,7 @@ function assemble<Row extends ArrayLike<number>>(
   graph: OnnxGraph,
   rowsMax: number,
 ): Model {
-  const turns = createTurns();
+  const turns = createPriorityMutex();
   return {
     rowsMax,
     encode: (contents, urgent) =>
@@ -159,7 +159,7 @@ interface Encoding {
   readonly rowsMax: number;
   readonly normalised: boolean;
   readonly urgent: boolean;
-  readonly turns: Turns;
+  readonly turns: PriorityMutex;
 }
 
 async function encodeAll<Row extends ArrayLike<number>>(

@@ -3,7 +3,7 @@ import { Worker } from "node:worker_threads";
 import { afterEach, describe, expect, test } from "@jest/globals";
 import type { Bundle } from "@marquetry/model/bundle";
 import { pool } from "@marquetry/model/interests";
-import type { PooledBehaviour } from "@marquetry/model/interests";
+import type { PooledInteraction } from "@marquetry/model/interests";
 import { mulberry32, randomVector } from "@marquetry/model/vectors/random";
 import { zeroShotBundle } from "@marquetry/model/bundle/zero-shot";
 import { openInterests } from "../src/sequence/interests.js";
@@ -131,7 +131,7 @@ describe("interests of a bundle", () => {
     } as const;
     return { ...plain, interests, ...change };
   }
-  const did = (action: string, occurredAtMs: number): PooledBehaviour => ({
+  const did = (action: string, occurredAtMs: number): PooledInteraction => ({
     action,
     occurredAtMs,
     vector: randomVector(uniform, 3),

@@ -1,4 +1,4 @@
-/** A small service for `run-service.test.ts`, which runs it in a process of its own. `BEHAVIOUR`
+/** A small service for `run-service.test.ts`, which runs it in a process of its own. `COLLABORATIVE`
  * says how it goes wrong; it writes a line for each step to stdout, as plain text. */
 import { z } from "zod";
 import { integer, readConfig, serviceConfig, url } from "../src/config.js";
@@ -8,7 +8,7 @@ const schema = z.object({
   ...serviceConfig,
   BUS_URL: url("memory"),
   WORKERS: integer(1, 8).default(1),
-  BEHAVIOUR: z.string().default("good"),
+  COLLABORATIVE: z.string().default("good"),
 });
 
 const say = (line: string): boolean => process.stdout.write(`${line}\n`);
@@ -18,22 +18,22 @@ process.on("SIGINT", () => say("interrupted"));
 await runService(
   "test",
   () => readConfig(schema, process.env),
-  async ({ BEHAVIOUR }, { closers, fail }) => {
+  async ({ COLLABORATIVE }, { closers, fail }) => {
     closers.add("first", () => void say("first closed"));
     closers.add("last", async () => {
       say("closing");
-      if (BEHAVIOUR.includes("hanging-close")) await hang();
-      if (BEHAVIOUR === "slow-close")
+      if (COLLABORATIVE.includes("hanging-close")) await hang();
+      if (COLLABORATIVE === "slow-close")
         await new Promise((resolve) => process.once("SIGUSR2", resolve));
       say("last closed");
     });
-    if (BEHAVIOUR === "hanging-start") {
+    if (COLLABORATIVE === "hanging-start") {
       say("starting");
       await hang();
     }
-    if (BEHAVIOUR.startsWith("failed-start"))
+    if (COLLABORATIVE.startsWith("failed-start"))
       throw new Error("the bus is away", { cause: new Error("ECONNREFUSED") });
-    if (BEHAVIOUR === "failure") setImmediate(() => fail(new Error("the group is fenced")));
+    if (COLLABORATIVE === "failure") setImmediate(() => fail(new Error("the group is fenced")));
     say("ready");
   },
 );

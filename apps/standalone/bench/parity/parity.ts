@@ -20,11 +20,11 @@ import {
   fusedVectors,
   graphInterests,
   servedScorer,
-  withImputedBehaviour,
+  withImputedCollaborative,
 } from "@marquetry/learning/bundle/served";
 import { askedUsers, topLists } from "@marquetry/learning/scoring/top-lists";
 import type { TopLists } from "@marquetry/learning/scoring/top-lists";
-import { exportBehaviour } from "@marquetry/learning/system/export-behaviour";
+import { exportCollaborative } from "@marquetry/learning/system/export-collaborative";
 import type { Prepared } from "@marquetry/learning/representation/prepare";
 import type { Platform } from "../../src/platform.js";
 import { createRecommendationClient } from "../../src/recommendation-client.js";
@@ -86,7 +86,7 @@ export async function offlineAnswer(
   const { dataset, features } = prepared;
   const { histories, targets } = askedOf(questionOf(dataset, "test"), usersMax);
   const counts = countItems(histories, dataset.itemIds.length);
-  const imputed = withImputedBehaviour(folder, features, dataset.itemIds.length);
+  const imputed = withImputedCollaborative(folder, features, dataset.itemIds.length);
   const vectors = fusedVectors(imputed, features, counts.length);
   const interestOf = await graphInterests(imputed.bundle, vectors, histories);
   const scorerFor = servedScorer(imputed, features, counts, { interestOf, vectors });
@@ -111,7 +111,7 @@ export async function measureParity(
   await sendProducts(prepared, platform.bus);
   await settled();
   progress(`${itemIds.length} products are fused`);
-  await exportBehaviour({
+  await exportCollaborative({
     bundle: platform.bundle,
     products: Array.from(folder.behaviour.items, (item) => itemIds[item]!),
     vectors: folder.behaviour.vectors,

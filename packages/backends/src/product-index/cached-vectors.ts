@@ -8,7 +8,7 @@ export type CachedVectors = (
 ) => Promise<ReadonlyMap<string, Point["vectors"]>>;
 
 export interface CachedVectorsOptions {
-  /** As `VectorIndex.retrieve`, of one collection. */
+  /** As `ProductIndex.retrieve`, of one collection. */
   readonly retrieve: (
     productIds: readonly string[],
     vectors: readonly string[],

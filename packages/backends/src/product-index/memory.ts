@@ -1,5 +1,5 @@
 import { MarquetryError } from "@marquetry/runtime/errors";
-import { createBestSlots } from "./top-k.js";
+import { createTopK } from "./top-k.js";
 import {
   checkFilter,
   checkName,
@@ -15,7 +15,7 @@ import type {
   Point,
   PointFilter,
   PointPayload,
-  VectorIndex,
+  ProductIndex,
 } from "./product-index.js";
 
 /**
@@ -25,7 +25,7 @@ import type {
  * A product keeps its slot (a row number) for ever. Vectors lie packed in pages of rows, one list of
  * pages per vector name; a page exists once a row of it is written, so growing copies nothing.
  */
-export function createMemoryVectorIndex(): VectorIndex {
+export function createMemoryProductIndex(): ProductIndex {
   const collections = new Map<string, Collection>();
   const aliases = new Map<string, string>();
 
@@ -69,7 +69,7 @@ export function createMemoryVectorIndex(): VectorIndex {
       const stored = find(collection);
       const packed = packedVectors(stored, query.using);
       checkSize(packed, query.vector.length, query.using);
-      const best = createBestSlots(query.limit, precedesIn(stored));
+      const best = createTopK(query.limit, precedesIn(stored));
       const passes = matcher(query.filter);
       for (const [page, rows] of packed.pages.entries()) {
         if (rows === undefined) continue;
@@ -90,7 +90,7 @@ export function createMemoryVectorIndex(): VectorIndex {
     async scan(collection, scan) {
       checkScan(scan);
       const stored = find(collection);
-      const best = createBestSlots(scan.limit, precedesIn(stored));
+      const best = createTopK(scan.limit, precedesIn(stored));
       const passes = matcher(scan.filter);
       for (const [slot, payload] of stored.payloads.entries()) {
         if (passes(payload)) best.offer(slot, payload[scan.orderBy]);

@@ -1,9 +1,9 @@
 import { MarquetryError } from "@marquetry/runtime/errors";
-import { createMemoryVectorIndex } from "./memory.js";
-import { createQdrantVectorIndex } from "./qdrant/qdrant.js";
-import type { VectorIndex } from "./product-index.js";
+import { createMemoryProductIndex } from "./memory.js";
+import { createQdrantProductIndex } from "./qdrant/qdrant.js";
+import type { ProductIndex } from "./product-index.js";
 
-export interface VectorIndexOptions {
+export interface ProductIndexOptions {
   readonly apiKey?: string | undefined;
   /** For each request to a server; 10 s unless told. */
   readonly timeoutMs?: number | undefined;
@@ -15,8 +15,8 @@ export interface VectorIndexOptions {
  *
  * @throws MarquetryError `invalid` for any other URL
  */
-export function openVectorIndex(url: string, options: VectorIndexOptions = {}): VectorIndex {
-  if (url === "memory:") return createMemoryVectorIndex();
+export function openProductIndex(url: string, options: ProductIndexOptions = {}): ProductIndex {
+  if (url === "memory:") return createMemoryProductIndex();
   const protocol = URL.canParse(url) ? new URL(url).protocol : undefined;
   if (protocol !== "http:" && protocol !== "https:") {
     throw new MarquetryError(
@@ -26,5 +26,5 @@ export function openVectorIndex(url: string, options: VectorIndexOptions = {}): 
     );
   }
   const { apiKey, timeoutMs = 10_000 } = options;
-  return createQdrantVectorIndex({ url, apiKey, timeoutMs });
+  return createQdrantProductIndex({ url, apiKey, timeoutMs });
 }

@@ -7,13 +7,13 @@ import {
   type Point,
   type PointFilter,
   type PointPayload,
-  type VectorIndex,
+  type ProductIndex,
 } from "./product-index.js";
 
 /** The guarantees of the port as tests, the same for every implementation. */
-export function describeVectorIndex(name: string, open: () => VectorIndex): void {
+export function describeProductIndex(name: string, open: () => ProductIndex): void {
   describe(name, () => {
-    let index: VectorIndex;
+    let index: ProductIndex;
     const created: string[] = [];
 
     beforeAll(async () => {

@@ -22,7 +22,7 @@
  * Names of collections, aliases and vectors are 1 to 200 of the characters `A-Z a-z 0-9 _ - .`, with
  * no dot first.
  */
-export interface VectorIndex {
+export interface ProductIndex {
   /** Creates the collection and its payload indexes where they are missing. Idempotent, also where
    * several processes do it at once.
    * @throws MarquetryError `invalid` where it exists with other vectors. */

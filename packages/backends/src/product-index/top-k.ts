@@ -1,5 +1,5 @@
 /** Keeps the best `limit` of the slots offered to it, by score and then by `precedes`. */
-export interface BestSlots {
+export interface TopK {
   /** Lowest score that may still enter; a caller may skip what lies below. */
   threshold(): number;
   offer(slot: number, score: number): void;
@@ -13,10 +13,7 @@ export interface BestSlots {
  *
  * @param precedes whether slot `a` comes before slot `b` where their scores are equal
  */
-export function createBestSlots(
-  limit: number,
-  precedes: (a: number, b: number) => boolean,
-): BestSlots {
+export function createTopK(limit: number, precedes: (a: number, b: number) => boolean): TopK {
   const slots: number[] = [];
   const scores: number[] = [];
 

@@ -7,9 +7,9 @@ import {
   encodeInterests,
   encodeProfile,
 } from "./codec.js";
-import type { Behaviour } from "./profile-store.js";
+import type { Interaction } from "./profile-store.js";
 
-const HISTORY: Behaviour[] = [
+const HISTORY: Interaction[] = [
   { eventId: "e1", productId: "p1", action: "view", occurredAtMs: 0 },
   { eventId: "e2", productId: "\uFEFFpæ🧥", action: "return", occurredAtMs: 127 },
   { eventId: "e3", productId: "p1", action: "dismiss", occurredAtMs: 127 },
@@ -37,7 +37,7 @@ describe("profile codec", () => {
   });
 
   test("a hundred behaviours of 36-character ids take under 8 kB", () => {
-    const history = Array.from({ length: 100 }, (_, i): Behaviour => {
+    const history = Array.from({ length: 100 }, (_, i): Interaction => {
       const id = String(i).padStart(36, "0");
       return { eventId: id, productId: id, action: "view", occurredAtMs: 1.8e12 + i * 60_000 };
     });

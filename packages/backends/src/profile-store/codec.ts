@@ -1,7 +1,7 @@
 import { crc32 } from "node:zlib";
 import { MarquetryError } from "@marquetry/runtime/errors";
 import { HISTORY_EVENTS_MAX } from "./profile-store.js";
-import type { Behaviour, BehaviourAction, Profile } from "./profile-store.js";
+import type { Interaction, ActionName, Profile } from "./profile-store.js";
 
 /*
  * The bytes of a profile. All integers little-endian; `varint` is unsigned LEB128 up to 2^53 - 1;
@@ -27,7 +27,7 @@ export const INTERESTS_MAX = 64;
 export const DIMENSION_MAX = 8192;
 
 /** Stored by index: only ever append. */
-const ACTIONS: readonly BehaviourAction[] = [
+const ACTIONS: readonly ActionName[] = [
   "view",
   "click",
   "add-to-cart",
@@ -59,7 +59,7 @@ export function decodeProfile(encoded: EncodedProfile): Profile {
   };
 }
 
-export function encodeHistory(history: readonly Behaviour[]): Uint8Array {
+export function encodeHistory(history: readonly Interaction[]): Uint8Array {
   if (history.length > HISTORY_EVENTS_MAX) {
     throw invalid("history", `at most ${HISTORY_EVENTS_MAX} behaviours, not ${history.length}`);
   }
@@ -92,11 +92,11 @@ export function encodeHistory(history: readonly Behaviour[]): Uint8Array {
   return sealed(bytes, at);
 }
 
-export function decodeHistory(bytes: Uint8Array): Behaviour[] {
+export function decodeHistory(bytes: Uint8Array): Interaction[] {
   const reader = openRecord(bytes, "history");
   const count = readVarint(reader);
   if (count > HISTORY_EVENTS_MAX) throw corrupt("history");
-  const history: Behaviour[] = [];
+  const history: Interaction[] = [];
   let occurredAtMs = 0;
   for (let i = 0; i < count; i++) {
     const action = ACTIONS[readByte(reader)];

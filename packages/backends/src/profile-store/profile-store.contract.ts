@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { afterAll, describe, expect, test } from "@jest/globals";
 import { HISTORY_EVENTS_MAX } from "./profile-store.js";
 import type {
-  Behaviour,
+  Interaction,
   PopularityEvent,
   Profile,
   ProfileStore,
@@ -118,7 +118,7 @@ function describeProfiles(openStore: OpenStore): void {
     await store.update([replace("u", profileOf(1))]);
     const [read] = await store.read(["u"]);
     read!.interests[0]!.fill(9);
-    (read!.history as Behaviour[]).length = 0;
+    (read!.history as Interaction[]).length = 0;
 
     expectSame((await store.read(["u"]))[0], profileOf(1));
   });
@@ -666,7 +666,7 @@ function describePopularityBounds(openStore: OpenStore): void {
   });
 }
 
-function behaviour(i: number, changed: Partial<Behaviour> = {}): Behaviour {
+function behaviour(i: number, changed: Partial<Interaction> = {}): Interaction {
   return {
     eventId: `event-${i}`,
     productId: `product-${i}`,

@@ -74,15 +74,15 @@ export const HISTORY_EVENTS_MAX = 100;
 export const PROFILE_TTL_SECONDS = 180 * 86_400;
 export const POPULARITY_PRODUCTS_MAX = 1_000_000;
 
-export interface Behaviour {
+export interface Interaction {
   readonly eventId: string;
   readonly productId: string;
-  readonly action: BehaviourAction;
+  readonly action: ActionName;
   /** Whole milliseconds since the epoch, 0 or more. */
   readonly occurredAtMs: number;
 }
 
-export type BehaviourAction =
+export type ActionName =
   | "view"
   | "click"
   | "add-to-cart"
@@ -93,7 +93,7 @@ export type BehaviourAction =
 
 export interface Profile {
   /** Ascending by time, then by event id; at most `HISTORY_EVENTS_MAX`. */
-  readonly history: readonly Behaviour[];
+  readonly history: readonly Interaction[];
   /** Interest vectors, all of one dimension; none while no product of the history is known. */
   readonly interests: readonly Float32Array[];
 }

@@ -3,7 +3,7 @@ import type { Bundle } from "@marquetry/model/bundle";
 import { fusedDims } from "@marquetry/model/fusion";
 import { assertGoldenInterest } from "@marquetry/model/bundle/golden";
 import { pool } from "@marquetry/model/interests";
-import type { PooledBehaviour, SequenceInterest } from "@marquetry/model/interests";
+import type { PooledInteraction, SequenceInterest } from "@marquetry/model/interests";
 import { lessNegatives, sequenceOf } from "@marquetry/model/interests/sequence-interest";
 import { MarquetryError } from "@marquetry/runtime/errors";
 import { openSequenceModel } from "./sequence.js";
@@ -16,7 +16,7 @@ export interface Interests {
    * off its answer. Rejects as `pool` throws, and as `SequenceModel.run` does; there is no falling
    * back to another strategy.
    */
-  of(users: readonly (readonly PooledBehaviour[])[]): Promise<(Float32Array | undefined)[]>;
+  of(users: readonly (readonly PooledInteraction[])[]): Promise<(Float32Array | undefined)[]>;
   /** Ends the sequence model's thread. Idempotent. */
   close(): Promise<void>;
 }

@@ -2,7 +2,8 @@
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { loadBundle } from "@marquetry/backends/bundle/load";
-import { BEHAVIOUR_MODALITY, BUNDLE_FILES } from "@marquetry/model/bundle";
+import { COLLABORATIVE } from "@marquetry/contracts/modalities";
+import { BUNDLE_FILES } from "@marquetry/model/bundle";
 import type { Bundle, EncodedBundle, EncoderReference } from "@marquetry/model/bundle";
 import { sha256Hex } from "@marquetry/model/bundle/digest";
 import { matrix } from "@marquetry/model/vectors/matrix";
@@ -11,7 +12,7 @@ import { decodeSafetensors, encodeSafetensors } from "@marquetry/model/bundle/sa
 import { MarquetryError } from "@marquetry/runtime/errors";
 import { z } from "zod";
 import { badInput } from "../dataset/bad-input.js";
-import type { BehaviourModality } from "./distil.js";
+import type { CollaborativeModality } from "./distil.js";
 
 /** Beside the bundle's own files. */
 const FILES = {
@@ -83,7 +84,7 @@ export async function writeBundleFolder(
   );
   const index: z.output<typeof indexSchema> = {
     bundle: bundle.id,
-    encoder: bundle.encoders[BEHAVIOUR_MODALITY]!.encoder,
+    encoder: bundle.encoders[COLLABORATIVE]!.encoder,
     sha256: await sha256Hex(tensors),
     products: Array.from(items, (item) => itemIds[item]!),
   };
@@ -106,7 +107,7 @@ export async function writeBundleFolder(
 }
 
 /** The behaviour vectors of a folder, by product id. */
-export interface BehaviourFiles {
+export interface CollaborativeFiles {
   readonly bundle: Bundle;
   readonly products: readonly string[];
   /** One row of length 1 per product. */
@@ -118,7 +119,7 @@ export interface BundleFolder {
   /** Ids of the dataset's products, by number. */
   readonly itemIds: readonly string[];
   /** Numbers are those of `itemIds`. */
-  readonly behaviour: BehaviourModality;
+  readonly behaviour: CollaborativeModality;
 }
 
 /** A bundle's folder before it is written. */
@@ -137,7 +138,7 @@ export function assertFits(
   encoders: Readonly<Record<string, EncoderReference>>,
 ): void {
   for (const [modality, { encoder, dims }] of Object.entries(wanted)) {
-    if (modality === BEHAVIOUR_MODALITY) continue;
+    if (modality === COLLABORATIVE) continue;
     const given = encoders[modality];
     if (given?.encoder === encoder && given.dims === dims) continue;
     const found = given === undefined ? "none" : `${given.encoder} with ${given.dims} dimensions`;
@@ -154,7 +155,7 @@ export function assertFits(
  * @throws MarquetryError `corrupt` for a wrong digest, `invalid` for vectors of another bundle; as
  *   `openBundle`
  */
-export async function readBehaviourFiles(directory: string): Promise<BehaviourFiles> {
+export async function readCollaborativeFiles(directory: string): Promise<CollaborativeFiles> {
   const bundle = await loadBundle(directory);
   const file = join(directory, FILES.index);
   const index = parseIndex(await readFile(file, "utf8"), file);
@@ -174,7 +175,7 @@ export async function readBehaviourFiles(directory: string): Promise<BehaviourFi
   const { shape, data } = decodeSafetensors(bytes).get("vectors")!;
   const vectors = matrix(shape[0]!, shape[1]!, data);
   const rows = index.products.length;
-  const dims = bundle.encoders[BEHAVIOUR_MODALITY]?.dims ?? 0;
+  const dims = bundle.encoders[COLLABORATIVE]?.dims ?? 0;
   if (vectors.rows !== rows || vectors.cols !== dims) {
     const got = `${vectors.rows} of ${vectors.cols}`;
     throw badInput(file, undefined, `expected ${rows} vectors of ${dims} dimensions, got ${got}`);
@@ -194,13 +195,13 @@ function parseIndex(text: string, file: string): z.output<typeof indexSchema> {
 
 /**
  * Reads a trained bundle against a dataset's products.
- * @throws MarquetryError `invalid` for a product that is not known; as `readBehaviourFiles`
+ * @throws MarquetryError `invalid` for a product that is not known; as `readCollaborativeFiles`
  */
 export async function readBundleFolder(
   directory: string,
   itemIds: readonly string[],
 ): Promise<BundleFolder> {
-  const { bundle, products, vectors } = await readBehaviourFiles(directory);
+  const { bundle, products, vectors } = await readCollaborativeFiles(directory);
   const file = join(directory, FILES.index);
   const numberOf = new Map(itemIds.map((id, i) => [id, i]));
   const items = Int32Array.from(products, (id) => {
@@ -208,7 +209,7 @@ export async function readBundleFolder(
     if (item !== undefined) return item;
     throw badInput(file, undefined, `expected products of the dataset, got "${id}"`);
   });
-  const { projection } = bundle.fusion.modalities.find(({ name }) => name === BEHAVIOUR_MODALITY)!;
+  const { projection } = bundle.fusion.modalities.find(({ name }) => name === COLLABORATIVE)!;
   return {
     bundle,
     itemIds,

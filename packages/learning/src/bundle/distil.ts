@@ -9,7 +9,7 @@
  * its content, norm(sum P x); and one that lacks a modality still has y_i, which holds half of what
  * content could tell.
  */
-import { BEHAVIOUR_MODALITY } from "@marquetry/model/bundle";
+import { COLLABORATIVE } from "@marquetry/contracts/modalities";
 import type { FusionModel } from "@marquetry/model/fusion";
 import { matrix, transpose } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
@@ -23,16 +23,16 @@ export interface ServedFusion {
   readonly fusion: FusionModel;
   /** The dot product unless given. */
   readonly similarity?: SimilarityModel;
-  readonly behaviour: BehaviourModality;
+  readonly behaviour: CollaborativeModality;
 }
 
 export interface Expressed {
   /** P_m by modality, shape [d, d_m]. */
   readonly projections: Readonly<Record<string, Matrix>>;
-  readonly behaviour: BehaviourModality;
+  readonly behaviour: CollaborativeModality;
 }
 
-export interface BehaviourModality {
+export interface CollaborativeModality {
   /** Numbers of the products that have one. */
   readonly items: Int32Array;
   /**
@@ -94,7 +94,7 @@ function ridge(x: Matrix, v: Matrix): Matrix {
 
 /** The expression as a bundle has it. */
 export function weightedSumOf({ projections, behaviour }: Expressed): ServedFusion {
-  const modalities = { ...projections, [BEHAVIOUR_MODALITY]: behaviour.projection };
+  const modalities = { ...projections, [COLLABORATIVE]: behaviour.projection };
   return {
     fusion: {
       strategy: "weighted-sum",
@@ -110,7 +110,9 @@ export function weightedSumOf({ projections, behaviour }: Expressed): ServedFusi
   };
 }
 
-export function withLengthKept(rest: Matrix): Pick<BehaviourModality, "vectors" | "projection"> {
+export function withLengthKept(
+  rest: Matrix,
+): Pick<CollaborativeModality, "vectors" | "projection"> {
   const dims = rest.cols;
   const squares = Float64Array.from({ length: rest.rows }, (_, i) =>
     rowOf(rest, i).reduce((sum, x) => sum + x * x, 0),

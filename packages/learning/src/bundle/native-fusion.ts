@@ -6,7 +6,8 @@ import type { LearnedFusion } from "../learn/learn.js";
 import type { Prepared } from "../representation/prepare.js";
 import { climb } from "../training/in-batch-loss.js";
 import type { Towers } from "../training/in-batch-loss.js";
-import { BEHAVIOUR, nameOf, towersOf } from "../training/parameters.js";
+import { COLLABORATIVE } from "@marquetry/contracts/modalities";
+import { nameOf, towersOf } from "../training/parameters.js";
 import { toModelScorer } from "../training/scorer.js";
 import { withLengthKept } from "./distil.js";
 import type { ServedFusion } from "./distil.js";
@@ -37,10 +38,10 @@ export function nativeFusion(
       modalities: [
         ...modalities,
         {
-          name: BEHAVIOUR,
+          name: COLLABORATIVE,
           dims: behaviour.vectors.cols,
           projection: behaviour.projection,
-          bias: biasOf(BEHAVIOUR),
+          bias: biasOf(COLLABORATIVE),
         },
       ],
       ...toModelScorer(scorer, parameters),

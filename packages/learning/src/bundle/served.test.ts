@@ -3,7 +3,7 @@ import { decodeBundle } from "@marquetry/model/bundle";
 import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { mulberry32, randomVector } from "@marquetry/model/vectors/random";
-import { poolSeveral } from "@marquetry/model/interests/multi-interest";
+import { poolMultiInterest } from "@marquetry/model/interests/multi-interest";
 import { dot } from "@marquetry/model/vectors/vector";
 import { preparedWithText } from "../../test/prepared.js";
 import {
@@ -117,7 +117,7 @@ test("a bundle with several interests per user scores products by the nearest", 
   const single = servedScorer(trained, { text }, counts)(histories)(users);
   // The second user's history is one product, the first one's is two unlike products.
   expect(Array.from(rowOf(served, 0))).toEqual(Array.from(rowOf(single, 0)));
-  const interests = poolSeveral(
+  const interests = poolMultiInterest(
     bundle.interests,
     [3, 1, 3].map((item, t) => ({
       vector: rowOf(vectors, item),

@@ -1,6 +1,6 @@
 /** Ranking by a bundle with the very functions that services call. */
 import { openInterests } from "@marquetry/inference/sequence/interests";
-import { BEHAVIOUR_MODALITY } from "@marquetry/model/bundle";
+import { COLLABORATIVE } from "@marquetry/contracts/modalities";
 import type { Bundle } from "@marquetry/model/bundle";
 import { fuse, fusedDims } from "@marquetry/model/fusion";
 import { pool } from "@marquetry/model/interests";
@@ -16,7 +16,7 @@ import type { SimilarityModel } from "@marquetry/model/similarity";
 import { MarquetryError } from "@marquetry/runtime/errors";
 import type { BundleFolder } from "./bundle-folder.js";
 import { behavioursOf } from "../dataset/dataset-behaviours.js";
-import type { BehaviourModality } from "./distil.js";
+import type { CollaborativeModality } from "./distil.js";
 import { largestOf, modalityVectors } from "./trained-bundle.js";
 import { rowOf } from "../linear-algebra/rows.js";
 import { rerankedScorer, vectorsBySpace } from "../reranking/reranked.js";
@@ -82,7 +82,7 @@ export function servedScorer(
   if (bundle.reranker === undefined) return scorerFor;
   const vectorOf = vectorsBySpace({
     ...features,
-    [BEHAVIOUR_MODALITY]: rowPerProduct(behaviour, counts.length),
+    [COLLABORATIVE]: rowPerProduct(behaviour, counts.length),
     [FUSED_SPACE]: vectors,
   });
   const neighboursOf = neighboursByNumber(folder);
@@ -119,7 +119,7 @@ function neighboursByNumber({ bundle, itemIds }: BundleFolder): NeighboursOf<num
 }
 
 /** Zeros for a product without behaviour. */
-function rowPerProduct({ items, vectors }: BehaviourModality, itemCount: number): Matrix {
+function rowPerProduct({ items, vectors }: CollaborativeModality, itemCount: number): Matrix {
   const rows = matrix(itemCount, vectors.cols);
   for (const [place, item] of items.entries()) rowOf(rows, item).set(rowOf(vectors, place));
   return rows;
@@ -142,7 +142,7 @@ function towered(similarity: SimilarityModel, side: "user" | "item", rows: Matri
  * The bundle as an export leaves it in the running system: products without behaviour have an
  * imputed one.
  */
-export function withImputedBehaviour(
+export function withImputedCollaborative(
   folder: BundleFolder,
   features: Readonly<Record<string, Matrix>>,
   itemCount: number,

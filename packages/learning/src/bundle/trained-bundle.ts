@@ -1,5 +1,6 @@
 /** The learned model as a bundle, and proof that the bundle is the learned model. */
-import { BEHAVIOUR_MODALITY, decodeBundle, encodeBundle } from "@marquetry/model/bundle";
+import { COLLABORATIVE } from "@marquetry/contracts/modalities";
+import { decodeBundle, encodeBundle } from "@marquetry/model/bundle";
 import type { Bundle, EncodedBundle, TrainingRecord } from "@marquetry/model/bundle";
 import { sha256Hex } from "@marquetry/model/bundle/digest";
 import { fuse } from "@marquetry/model/fusion";
@@ -19,7 +20,7 @@ import type { Prepared } from "../representation/prepare.js";
 import { carriedNeighbours } from "../representation/item-neighbours.js";
 import type { BundleFolder, TrainedBundle } from "./bundle-folder.js";
 import { express, weightedSumOf } from "./distil.js";
-import type { BehaviourModality, ServedFusion } from "./distil.js";
+import type { CollaborativeModality, ServedFusion } from "./distil.js";
 import { goldenVectors } from "./golden.js";
 import { recencyInterests } from "../scoring/served-interests.js";
 import type { ServedInterests } from "../scoring/served-interests.js";
@@ -60,7 +61,7 @@ export async function draftBundle(
   const digest = (await sha256Hex(vectorToBytes(behaviour.vectors.data))).slice(0, 8);
   const encoders = {
     ...prepared.encoders,
-    [BEHAVIOUR_MODALITY]: {
+    [COLLABORATIVE]: {
       encoder: `${dataset.name}-behaviour-${digest}`,
       dims: behaviour.vectors.cols,
     },
@@ -142,14 +143,14 @@ export function largestOf(counts: Float64Array): number {
 /** What a service would have of each product. */
 export function modalityVectors(
   features: Readonly<Record<string, Matrix>>,
-  { items, vectors }: BehaviourModality,
+  { items, vectors }: CollaborativeModality,
 ): (item: number) => ModalityVectors {
   const placeOf = new Map(Array.from(items, (item, place) => [item, place]));
   return (item) => {
     const place = placeOf.get(item);
     return {
       ...Object.fromEntries(Object.entries(features).map(([name, m]) => [name, rowOf(m, item)])),
-      ...(place !== undefined && { [BEHAVIOUR_MODALITY]: rowOf(vectors, place) }),
+      ...(place !== undefined && { [COLLABORATIVE]: rowOf(vectors, place) }),
     };
   };
 }
@@ -158,7 +159,7 @@ async function assertSameVectors(
   { manifest, weights, interests }: EncodedBundle,
   { features }: Prepared,
   vectors: Matrix,
-  behaviour: BehaviourModality,
+  behaviour: CollaborativeModality,
 ): Promise<void> {
   const { fusion } = await decodeBundle(manifest, weights, interests);
   const vectorsOf = modalityVectors(features, behaviour);

@@ -1,4 +1,4 @@
-import type { PooledBehaviour } from "@marquetry/model/interests";
+import type { PooledInteraction } from "@marquetry/model/interests";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { DATASET_ACTION, POSITIVE_ACTIONS } from "./actions.js";
 import { rowOf } from "../linear-algebra/rows.js";
@@ -12,7 +12,7 @@ export function behavioursOf(
   vectors: Matrix,
   history: Int32Array,
   actions?: Int32Array,
-): PooledBehaviour[] {
+): PooledInteraction[] {
   return Array.from(history, (item, t) => ({
     vector: rowOf(vectors, item),
     action: actions === undefined ? DATASET_ACTION : POSITIVE_ACTIONS[actions[t]!]!,

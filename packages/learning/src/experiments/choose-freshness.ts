@@ -9,7 +9,7 @@ import {
   fusedVectors,
   graphInterests,
   servedScorer,
-  withImputedBehaviour,
+  withImputedCollaborative,
 } from "../bundle/served.js";
 import { RULES, rulesOf } from "./methods.js";
 import type { Prepared } from "../representation/prepare.js";
@@ -37,7 +37,7 @@ export async function chooseFreshness(
   const { dataset, features, counts } = prepared;
   if (dataset.dates === undefined) return undefined;
   const times = askedAt(dataset.dates, "valid");
-  const served = withImputedBehaviour(folder, features, counts.length);
+  const served = withImputedCollaborative(folder, features, counts.length);
   const { histories } = questionOf(dataset, "valid");
   const vectors = fusedVectors(served, features, counts.length);
   const interestOf = await graphInterests(served.bundle, vectors, histories);

@@ -13,7 +13,7 @@ import type { Prepared } from "../representation/prepare.js";
 import { CUTOFFS, figuresAt } from "../scoring/metrics.js";
 import type { FiguresAt } from "../scoring/metrics.js";
 import { pooledScorer, popularityPrior } from "../scoring/pooled.js";
-import { withImputedBehaviour } from "../bundle/served.js";
+import { withImputedCollaborative } from "../bundle/served.js";
 import { topLists } from "../scoring/top-lists.js";
 import type { RankingRules } from "../scoring/top-lists.js";
 
@@ -126,7 +126,7 @@ function withColdVectors(
 ): Matrix {
   const shown = matrix(vectors.rows, vectors.cols, vectors.data.slice());
   const { bundle, behaviour } =
-    method === "imputed" ? withImputedBehaviour(folder, features, counts.length) : folder;
+    method === "imputed" ? withImputedCollaborative(folder, features, counts.length) : folder;
   const vectorsOf = modalityVectors(features, behaviour);
   for (const [item, count] of counts.entries()) {
     if (count > 0) continue;

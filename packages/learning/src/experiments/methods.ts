@@ -14,7 +14,7 @@ import {
   fusedVectors,
   graphInterests,
   servedScorer,
-  withImputedBehaviour,
+  withImputedCollaborative,
 } from "../bundle/served.js";
 import type { RankingRules } from "../scoring/top-lists.js";
 import { besideRows, normaliseRows } from "../linear-algebra/rows.js";
@@ -205,7 +205,7 @@ export async function bundleRows(
   method = folder.bundle.id,
 ): Promise<Row[]> {
   const { dataset, features, counts } = prepared;
-  const exported = withImputedBehaviour(folder, features, counts.length);
+  const exported = withImputedCollaborative(folder, features, counts.length);
   const { histories } = questionOf(dataset, "test");
   const times = dataset.dates && askedAt(dataset.dates, "test");
   const vectors = fusedVectors(exported, features, counts.length);

@@ -16,7 +16,7 @@ import { besideRows, normaliseRows, rowOf } from "../linear-algebra/rows.js";
 import { whiteningOfZero } from "../representation/content.js";
 import { fullPresence } from "../training/item-tower.js";
 import type { Presence } from "../training/item-tower.js";
-import { BEHAVIOUR } from "../training/parameters.js";
+import { COLLABORATIVE } from "@marquetry/contracts/modalities";
 import { CURVE_RULES, figuresFor, pointOf } from "./curve-points.js";
 import { DROPOUT } from "../learn/fusion-runs.js";
 import type { FusionWay } from "../learn/fusion-runs.js";
@@ -48,7 +48,7 @@ export function missingModalityCurves(
   prepared: Prepared,
   fusions: (way: FusionWay) => readonly LearnedFusion[],
 ): Curve[] {
-  const modalities = [...Object.keys(prepared.content), BEHAVIOUR];
+  const modalities = [...Object.keys(prepared.content), COLLABORATIVE];
   const handlings = handlingsOf(prepared, fusions);
   const items = prepared.dataset.itemIds.length;
   const combinations = removals(modalities);

@@ -4,7 +4,8 @@ import { mulberry32, randomVector } from "@marquetry/model/vectors/random";
 import { normaliseRows, rowOf } from "../linear-algebra/rows.js";
 import { prepareContent, whiteningOfZero } from "../representation/content.js";
 import { fullPresence } from "../training/item-tower.js";
-import { BEHAVIOUR, nameOf, startParameters } from "../training/parameters.js";
+import { COLLABORATIVE } from "@marquetry/contracts/modalities";
+import { nameOf, startParameters } from "../training/parameters.js";
 import type { TowerShape } from "../training/parameters.js";
 import {
   maskedVectors,
@@ -54,7 +55,7 @@ describe("missing modalities", () => {
     const row = rowOf(table, 2).map((x, j) => x + [0, 0.6, 0.8, 0][j]!);
     const length = Math.hypot(...row);
     rowOf(vectors, 2).forEach((x, j) => expect(x).toBeCloseTo(row[j]! / length, 6));
-    const behaviour = removedFromAll(ITEMS, [BEHAVIOUR]);
+    const behaviour = removedFromAll(ITEMS, [COLLABORATIVE]);
     const text = zeroFilledVectors(shape, parameters, presence, behaviour, zeros);
     expect(rowOf(text, 0)[3]).toBeCloseTo(0, 6);
     expect(Array.from(parameters[nameOf.table]!)).toEqual(Array.from(table.data));

@@ -5,7 +5,8 @@ import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { rowOf } from "../linear-algebra/rows.js";
 import { forwardItems } from "../training/item-tower.js";
 import type { Presence } from "../training/item-tower.js";
-import { BEHAVIOUR, nameOf } from "../training/parameters.js";
+import { COLLABORATIVE } from "@marquetry/contracts/modalities";
+import { nameOf } from "../training/parameters.js";
 import type { Parameters, TowerShape } from "../training/parameters.js";
 
 /** By modality, 1 where a product has lost it. */
@@ -70,7 +71,7 @@ export function zeroFilledVectors(
     { ...shape, content: Object.fromEntries(content) },
     {
       ...parameters,
-      [nameOf.table]: filled(table, removed[BEHAVIOUR], new Float32Array(shape.dims)).data,
+      [nameOf.table]: filled(table, removed[COLLABORATIVE], new Float32Array(shape.dims)).data,
     },
     presence,
   ).vectors;

@@ -1,5 +1,5 @@
 /** Rows of the quality table with several interests per user. */
-import type { InterestModel, SeveralInterests } from "@marquetry/model/interests";
+import type { InterestModel, MultiInterest } from "@marquetry/model/interests";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { tastesAround } from "@marquetry/model/interests/multi-interest";
 import { behavioursOf } from "../dataset/dataset-behaviours.js";
@@ -15,7 +15,7 @@ import { RULES, rulesOf } from "./methods.js";
 import type { Prepared } from "../representation/prepare.js";
 
 /** Two tastes, each half as strong as what is common to both; not searched for here. */
-const SEVERAL: SeveralInterests = { max: 2, cosine: 0.6, share: 0.5, rounds: 3 };
+const SEVERAL: MultiInterest = { max: 2, cosine: 0.6, share: 0.5, rounds: 3 };
 
 /**
  * The learned vectors with up to two interests per user, decay and popularity chosen as for one; what

@@ -1,5 +1,5 @@
 /** One fusion model alone, trained in the ways that rows and curves compare. */
-import { BEHAVIOUR } from "../training/parameters.js";
+import { COLLABORATIVE } from "@marquetry/contracts/modalities";
 import { learnFusion } from "./learn.js";
 import type { LearnedFusion } from "./learn.js";
 import type { Prepared } from "../representation/prepare.js";
@@ -24,7 +24,7 @@ export function fusionRuns(
   seeds: number,
   report: (line: string) => void,
 ): (way: FusionWay) => readonly LearnedFusion[] {
-  const modalities = [...Object.keys(prepared.content), BEHAVIOUR];
+  const modalities = [...Object.keys(prepared.content), COLLABORATIVE];
   const chances = Object.fromEntries(modalities.map((name) => [name, DROPOUT]));
   const trained = new Map<string, readonly LearnedFusion[]>();
   return ({ weights, dropout, interests = false }) => {

@@ -6,9 +6,9 @@ import { product } from "../linear-algebra/gemm.js";
 import { besideRows, normaliseRows } from "../linear-algebra/rows.js";
 import { principalDirections } from "../linear-algebra/whitening.js";
 import { productGraph } from "../representation/product-graph.js";
-import { behaviourRows } from "../representation/behaviour.js";
+import { behaviourRows } from "../representation/collaborative.js";
 import type { AlignmentSettings } from "../training/alignment-loss.js";
-import { BEHAVIOUR } from "../training/parameters.js";
+import { COLLABORATIVE } from "@marquetry/contracts/modalities";
 import type { Parameters, TowerShape } from "../training/parameters.js";
 import type { ScorerKind } from "../training/scorer.js";
 import type { CheckpointPlace } from "../training/checkpoint.js";
@@ -28,7 +28,7 @@ const ORDERED: Omit<TrainSettings, "seed"> = {
   rate: 5e-4,
   projectionRate: 5e-4,
   recencyRate: 1e-3,
-  dropout: { [BEHAVIOUR]: 0.1 },
+  dropout: { [COLLABORATIVE]: 0.1 },
   tableScale: 0.1,
   decay: 0.65,
 };
@@ -42,7 +42,7 @@ const UNORDERED: Omit<TrainSettings, "seed"> = {
   rate: 3e-3,
   projectionRate: 1e-3,
   recencyRate: 0,
-  dropout: { [BEHAVIOUR]: 0.3 },
+  dropout: { [COLLABORATIVE]: 0.3 },
   tableScale: 1,
   decay: 1,
 };

@@ -1,5 +1,5 @@
 /** Behaviour of products that nobody had yet, guessed from products that are alike in content. */
-import { BEHAVIOUR_MODALITY } from "@marquetry/model/bundle";
+import { COLLABORATIVE } from "@marquetry/contracts/modalities";
 import { fuse, fusedDims } from "@marquetry/model/fusion";
 import type { FusionModel, ModalityVectors } from "@marquetry/model/fusion";
 import { matrix } from "@marquetry/model/vectors/matrix";
@@ -51,7 +51,7 @@ export function createImpute({ content: known, behaviour }: KnownProducts): Impu
  */
 export function contentRows(fusion: FusionModel, products: readonly ModalityVectors[]): Matrix {
   const rows = matrix(products.length, fusedDims(fusion));
-  for (const [i, { [BEHAVIOUR_MODALITY]: _, ...content }] of products.entries()) {
+  for (const [i, { [COLLABORATIVE]: _, ...content }] of products.entries()) {
     rowOf(rows, i).set(fuse(fusion, content) ?? []);
   }
   return normaliseRows(rows);

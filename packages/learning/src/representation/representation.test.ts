@@ -3,7 +3,7 @@ import { identity, matrix } from "@marquetry/model/vectors/matrix";
 import { mulberry32, randomVector } from "@marquetry/model/vectors/random";
 import { csrTimesDense } from "../linear-algebra/csr.js";
 import { rowOf } from "../linear-algebra/rows.js";
-import { behaviourRows } from "./behaviour.js";
+import { behaviourRows } from "./collaborative.js";
 import { prepareContent } from "./content.js";
 import { productGraph } from "./product-graph.js";
 

@@ -1,6 +1,6 @@
 import { productCollection } from "@marquetry/backends/product-index";
-import type { Point, VectorIndex } from "@marquetry/backends/product-index";
-import { BEHAVIOUR_MODALITY } from "@marquetry/model/bundle";
+import type { Point, ProductIndex } from "@marquetry/backends/product-index";
+import { COLLABORATIVE } from "@marquetry/contracts/modalities";
 import type { Bundle } from "@marquetry/model/bundle";
 import { MarquetryError, toMarquetryError } from "@marquetry/runtime/errors";
 
@@ -10,11 +10,11 @@ import { MarquetryError, toMarquetryError } from "@marquetry/runtime/errors";
  * @throws MarquetryError `not-found` where fusion has not started with the bundle; as the port
  */
 export async function* cataloguePages(
-  index: VectorIndex,
+  index: ProductIndex,
   bundle: Bundle,
   limit: number,
 ): AsyncGenerator<readonly Point[]> {
-  const vectors = Object.keys(bundle.encoders).filter((name) => name !== BEHAVIOUR_MODALITY);
+  const vectors = Object.keys(bundle.encoders).filter((name) => name !== COLLABORATIVE);
   const collection = productCollection(bundle.id);
   let after: string | undefined;
   do {

@@ -1,6 +1,6 @@
 /** Everything that learning starts from, from the running system rather than from a folder. */
 import type { EventBus } from "@marquetry/backends/event-bus";
-import type { Point, VectorIndex } from "@marquetry/backends/product-index";
+import type { Point, ProductIndex } from "@marquetry/backends/product-index";
 import type { Bundle } from "@marquetry/model/bundle";
 import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
@@ -17,7 +17,7 @@ import type { Click } from "./read-clicks.js";
 
 export interface SystemParts {
   readonly bus: EventBus;
-  readonly index: VectorIndex;
+  readonly index: ProductIndex;
   /** What fusion runs with: its collection is the catalogue, its encoders made the vectors. */
   readonly bundle: Bundle;
   /** What the new bundle's id starts with. */

@@ -6,7 +6,7 @@ import { mulberry32, randomVector } from "@marquetry/model/vectors/random";
 import { temporaryFolder } from "@marquetry/testing/dataset-folders";
 import { normaliseRows } from "../linear-algebra/rows.js";
 import { openCheckpoint } from "./checkpoint.js";
-import { BEHAVIOUR } from "./parameters.js";
+import { COLLABORATIVE } from "@marquetry/contracts/modalities";
 import { trainEpochs } from "./train.js";
 import type { TrainingState } from "./epochs.js";
 import type { EpochReport, TrainSettings } from "./train.js";
@@ -30,7 +30,7 @@ const settings: TrainSettings = {
   rate: 0.02,
   projectionRate: 0.01,
   recencyRate: 0,
-  dropout: { [BEHAVIOUR]: 0.3 },
+  dropout: { [COLLABORATIVE]: 0.3 },
   tableScale: 0.1,
   decay: 1,
   seed: 3,

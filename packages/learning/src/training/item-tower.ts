@@ -7,7 +7,8 @@ import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { csrTimesDense } from "../linear-algebra/csr.js";
 import { product } from "../linear-algebra/gemm.js";
-import { BEHAVIOUR, nameOf } from "./parameters.js";
+import { COLLABORATIVE } from "@marquetry/contracts/modalities";
+import { nameOf } from "./parameters.js";
 import type { Parameters, TowerShape } from "./parameters.js";
 import { backwardScorer, scorerDirection } from "./scorer.js";
 
@@ -45,7 +46,7 @@ export function fullPresence({ items, content, known }: TowerShape): Presence {
       data.subarray(i * cols, (i + 1) * cols).some((x) => x !== 0) ? 1 : 0,
     );
   }
-  presence[BEHAVIOUR] = known.slice();
+  presence[COLLABORATIVE] = known.slice();
   return presence;
 }
 
@@ -62,9 +63,9 @@ export function forwardItems(
     weights: new Float64Array(items),
   }));
   parts.push({
-    name: BEHAVIOUR,
+    name: COLLABORATIVE,
     projected: matrix(items, dims, parameters[nameOf.table]),
-    present: presence[BEHAVIOUR]!,
+    present: presence[COLLABORATIVE]!,
     weights: new Float64Array(items),
   });
   weigh(parts, shape, parameters);
@@ -130,9 +131,9 @@ export function backwardItems(
     for (let i = 0; i < to.length; i += 1) to[i]! += further.data[i]!;
   }
   for (const [m, { name }] of parts.entries()) {
-    const target = name === BEHAVIOUR ? nameOf.table : nameOf.projection(name);
+    const target = name === COLLABORATIVE ? nameOf.table : nameOf.projection(name);
     const gradient =
-      name === BEHAVIOUR
+      name === COLLABORATIVE
         ? byParts[m]!
         : product(shape.content[name]!, byParts[m]!, { transposeA: true });
     const to = gradients[target]!;

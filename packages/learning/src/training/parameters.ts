@@ -1,5 +1,5 @@
 /** What is learned, and how it is named. */
-import { BEHAVIOUR_MODALITY } from "@marquetry/model/bundle";
+import { COLLABORATIVE } from "@marquetry/contracts/modalities";
 import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { mulberry32, nearNormal, randomVector } from "@marquetry/model/vectors/random";
@@ -43,16 +43,13 @@ export interface TowerShape {
   };
 }
 
-/** The free table of one vector per product; a modality like the others. */
-export const BEHAVIOUR = BEHAVIOUR_MODALITY;
-
 export const nameOf = {
   /** W_m, shape [d_m, d]. */
   projection: (modality: string): string => `${modality}.projection`,
   /** g_m, one element. */
   gate: (modality: string): string => `${modality}.gate`,
   /** Z, shape [items, d]. */
-  table: `${BEHAVIOUR}.table`,
+  table: `${COLLABORATIVE}.table`,
   /** ln of the weight of a behaviour per newer one; one element. */
   recency: "recency",
   /** W_q and W_k of the interests, shape [d_k, d]; b, shape [actions]. */
@@ -93,7 +90,7 @@ export function startParameters(shape: TowerShape, start: StartValues): Paramete
     { length: items * dims },
     () => deviation * nearNormal(uniform),
   );
-  parameters[nameOf.gate(BEHAVIOUR)] = new Float32Array(1);
+  parameters[nameOf.gate(COLLABORATIVE)] = new Float32Array(1);
   Object.assign(parameters, startScorer(scorer, dims, start.seed + 1));
   parameters[nameOf.recency] = Float32Array.of(start.recency);
   if (shape.interests !== undefined) {

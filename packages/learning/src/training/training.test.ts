@@ -11,7 +11,8 @@ import { epochBatches, exampleCount } from "./examples.js";
 import type { Batch } from "./examples.js";
 import { inBatchLoss } from "./in-batch-loss.js";
 import { forwardItems, fullPresence } from "./item-tower.js";
-import { BEHAVIOUR, nameOf, startParameters, zerosLike } from "./parameters.js";
+import { COLLABORATIVE } from "@marquetry/contracts/modalities";
+import { nameOf, startParameters, zerosLike } from "./parameters.js";
 import type { Parameters, TowerShape } from "./parameters.js";
 import type { ScorerKind } from "./scorer.js";
 import { dropModalities, lossAndGradients, trainEpochs } from "./train.js";
@@ -103,7 +104,7 @@ describe.each([
   const { parameters } = tower;
   const shape = { ...tower.shape, ...(graph && { graph }) };
   const presence = fullPresence(shape);
-  presence[BEHAVIOUR]![1] = 0;
+  presence[COLLABORATIVE]![1] = 0;
   const both = { ...settings, ...(alignment && { alignment }) };
   const lossAt = (): number => lossAndGradients(shape, parameters, presence, rows, both).loss;
   const { gradients } = lossAndGradients(shape, parameters, presence, rows, both);
@@ -136,7 +137,7 @@ describe("item tower", () => {
     const { shape, parameters } = randomTower();
     const { parts, vectors } = forwardItems(shape, parameters, fullPresence(shape));
     const weights = parts.map((part) => part.weights[2]!);
-    expect(parts.map(({ name }) => name)).toEqual(["text", "image", BEHAVIOUR]);
+    expect(parts.map(({ name }) => name)).toEqual(["text", "image", COLLABORATIVE]);
     expect(weights[1]).toBe(0);
     expect(weights[0]! + weights[2]!).toBeCloseTo(1, 12);
     const length = rowOf(vectors, 2).reduce((sum, x) => sum + x * x, 0);
@@ -256,15 +257,15 @@ describe("modality dropout", () => {
   const presence = {
     text: new Uint8Array(1_000).fill(1),
     image: Uint8Array.from({ length: 1_000 }, (_, i) => i % 2),
-    [BEHAVIOUR]: new Uint8Array(1_000),
+    [COLLABORATIVE]: new Uint8Array(1_000),
   };
   const sum = (values: Uint8Array): number => values.reduce((total, x) => total + x, 0);
 
   test("each modality goes at its own chance, and nothing that is absent appears", () => {
-    const left = dropModalities(presence, { image: 0.4, [BEHAVIOUR]: 0.5 }, mulberry32(1));
+    const left = dropModalities(presence, { image: 0.4, [COLLABORATIVE]: 0.5 }, mulberry32(1));
     expect(sum(left["text"]!)).toBe(1_000);
     expect(sum(left["image"]!) / 500).toBeCloseTo(0.6, 1);
-    expect(sum(left[BEHAVIOUR]!)).toBe(0);
+    expect(sum(left[COLLABORATIVE]!)).toBe(0);
     expect(left["image"]!.every((has, i) => has <= presence.image[i]!)).toBe(true);
   });
 
@@ -359,7 +360,7 @@ describe("training", () => {
     rate: 0.02,
     projectionRate: 0.01,
     recencyRate: 0,
-    dropout: { [BEHAVIOUR]: 0.1 },
+    dropout: { [COLLABORATIVE]: 0.1 },
     tableScale: 0.1,
     decay: 1,
     seed: 3,

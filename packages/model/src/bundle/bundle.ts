@@ -107,9 +107,6 @@ export interface EncodedBundle {
   readonly interests?: Uint8Array;
 }
 
-/** The modality that a trainer makes of what people did, and no encoder of the content. */
-export const BEHAVIOUR_MODALITY = "behaviour";
-
 export const BUNDLE_ID = /^[a-z0-9][a-z0-9.-]{0,62}$/;
 export const BUNDLE_FILES = {
   manifest: "manifest.json",

@@ -4,7 +4,7 @@
  * library or another machine shows at start, and not in slowly wrong recommendations.
  */
 import { fuse, type FusionModel, type ModalityVectors } from "../fusion/fusion.js";
-import { pool, type InterestModel, type PooledBehaviour } from "../interests/interests.js";
+import { pool, type InterestModel, type PooledInteraction } from "../interests/interests.js";
 
 export interface GoldenVectors {
   readonly products: readonly GoldenProduct[];
@@ -24,7 +24,7 @@ export interface GoldenProduct {
 export interface GoldenHistory {
   /** For people. */
   readonly name: string;
-  readonly behaviours: readonly PooledBehaviour[];
+  readonly behaviours: readonly PooledInteraction[];
   /** u, shape [d]. */
   readonly interest: Float32Array;
 }

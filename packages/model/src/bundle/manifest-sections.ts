@@ -10,7 +10,7 @@ import type {
   ModalityWhitening,
 } from "../fusion/fusion.js";
 import type { GoldenHistory, GoldenProduct, GoldenVectors } from "./golden.js";
-import type { ActionEffect, InterestModel, SeveralInterests } from "../interests/interests.js";
+import type { ActionEffect, InterestModel, MultiInterest } from "../interests/interests.js";
 import {
   allowOnly,
   booleanOf,
@@ -165,7 +165,7 @@ export function readInterests(
   };
 }
 
-function readSeveral(interests: Fields, name: string): SeveralInterests {
+function readSeveral(interests: Fields, name: string): MultiInterest {
   const fields = objectOf(interests, name, ["max", "cosine", "share", "rounds"]);
   return {
     max: numberOf(fields, "max"),

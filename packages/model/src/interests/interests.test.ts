@@ -6,7 +6,7 @@ import {
   type AttentionInterest,
   type InterestModel,
   type MeanInterest,
-  type PooledBehaviour,
+  type PooledInteraction,
 } from "./interests.js";
 import { identity, matrix } from "../vectors/matrix.js";
 import { mulberry32, randomVector } from "../vectors/random.js";
@@ -35,7 +35,7 @@ const attention: AttentionInterest = {
   normaliseOutput: false,
 };
 
-const behaviour = (action: string, vector: Float32Array, days = 0): PooledBehaviour => ({
+const behaviour = (action: string, vector: Float32Array, days = 0): PooledInteraction => ({
   vector,
   action,
   occurredAtMs: start + days * day,
@@ -54,7 +54,7 @@ const full: AttentionInterest = {
   rankDecay: 0.85,
   normaliseOutput: true,
 };
-const history = (): PooledBehaviour[] =>
+const history = (): PooledInteraction[] =>
   Array.from({ length: 9 }, (_, i) =>
     behaviour(["view", "purchase", "dismiss"][i % 3]!, randomVector(uniform, 4), uniform() * 30),
   );

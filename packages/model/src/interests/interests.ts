@@ -4,7 +4,7 @@ import { softmax } from "../vectors/softmax.js";
 import { assertDims, assertFinite, dot, norm, normalise, weightedSum } from "../vectors/vector.js";
 
 /** One behaviour of the user, with the fused vector v_i of its product. */
-export interface PooledBehaviour {
+export interface PooledInteraction {
   /** Shape [d], the same for all. */
   readonly vector: Float32Array;
   readonly action: string;
@@ -25,7 +25,7 @@ export interface ActionEffect {
  * al. 2019) and ComiRec (Cen et al. 2020); here the interests are cluster centres drawn towards the
  * pooled one, since bare centres forget what the pooling knows of recency.
  */
-export interface SeveralInterests {
+export interface MultiInterest {
   /** K: at most so many interests; an integer of 2 to 8, for each is one more search. */
   readonly max: number;
   /** A vector nearer to a centre than this belongs to it; in (-1, 1). */
@@ -45,7 +45,7 @@ interface InterestOutput {
   /** Whether the interest vector is L2-normalised. */
   readonly normaliseOutput: boolean;
   /** Users may have several interests around the pooled one; one each where absent. */
-  readonly several?: SeveralInterests;
+  readonly several?: MultiInterest;
 }
 
 /** a_i = 1 / N and x_i = v_i: u = mean v_i where every action is positive. Biases play no part. */
@@ -109,7 +109,7 @@ export type InterestModel = MeanInterest | AttentionInterest | SequenceInterest;
  */
 export function pool(
   model: InterestModel,
-  behaviours: readonly PooledBehaviour[],
+  behaviours: readonly PooledInteraction[],
 ): Float32Array | undefined {
   if (behaviours.length === 0) return undefined;
   const weights = poolingWeights(model, behaviours);
@@ -133,7 +133,7 @@ export function pool(
  */
 export function poolingWeights(
   model: InterestModel,
-  behaviours: readonly PooledBehaviour[],
+  behaviours: readonly PooledInteraction[],
 ): number[] {
   for (const { vector, action, occurredAtMs } of behaviours) {
     assertFinite(vector, `vector of a ${action}`);
@@ -225,7 +225,7 @@ function assertSequence({ historyMax, rankDecay }: SequenceInterest): void {
   }
 }
 
-function assertSeveral(several: SeveralInterests): void {
+function assertSeveral(several: MultiInterest): void {
   const { max, cosine, share, rounds } = several;
   const refuse = (field: string, expected: string, got: number): never => {
     throw new RangeError(`interests.several.${field}: expected ${expected}, got ${got}`);

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "@jest/globals";
 import { pool } from "./interests.js";
-import type { InterestModel, PooledBehaviour } from "./interests.js";
+import type { InterestModel, PooledInteraction } from "./interests.js";
 import { matrix } from "../vectors/matrix.js";
-import { poolSeveral, tastesAround } from "./multi-interest.js";
+import { poolMultiInterest, tastesAround } from "./multi-interest.js";
 import { norm, normalise } from "../vectors/vector.js";
 
 const several = { max: 2, cosine: 0.6, share: 0.5, rounds: 3 };
@@ -18,7 +18,7 @@ const at = (degrees: number, length = 1): Float32Array => {
   const angle = (degrees * Math.PI) / 180;
   return Float32Array.of(length * Math.cos(angle), length * Math.sin(angle));
 };
-const did = (vector: Float32Array, occurredAtMs: number, action = "view"): PooledBehaviour => ({
+const did = (vector: Float32Array, occurredAtMs: number, action = "view"): PooledInteraction => ({
   vector,
   occurredAtMs,
   action,
@@ -37,7 +37,7 @@ describe("the interests of a history", () => {
   test("of two tastes are the pooled one drawn to each, the newest first", () => {
     const history = [did(at(0), 1), did(at(0), 2), did(at(90), 3)];
     // g = (2, 1) / sqrt 5; u_1 = norm(g + (0, .5)), u_2 = norm(g + (.5, 0)).
-    expectClose(poolSeveral(model, history), [
+    expectClose(poolMultiInterest(model, history), [
       Float32Array.of(0.686557, 0.727076),
       Float32Array.of(0.952226, 0.305394),
     ]);
@@ -45,15 +45,16 @@ describe("the interests of a history", () => {
 
   test("of one taste are exactly the pooled one, and so without the bundle's section", () => {
     const near = [did(at(0), 1), did(at(53), 2)];
-    expect(poolSeveral(model, near)).toEqual([pool(model, near)]);
+    expect(poolMultiInterest(model, near)).toEqual([pool(model, near)]);
     const { several: _, ...single } = model;
     const far = [did(at(0), 1), did(at(120), 2)];
-    expect(poolSeveral(single, far)).toEqual([pool(single, far)]);
+    expect(poolMultiInterest(single, far)).toEqual([pool(single, far)]);
   });
 
   test("are as many as the history has tastes, and no more than allowed", () => {
     const history = [did(at(0), 1), did(at(60), 2), did(at(120), 3), did(at(180), 4)];
-    const upTo = (max: number) => poolSeveral({ ...model, several: { ...several, max } }, history);
+    const upTo = (max: number) =>
+      poolMultiInterest({ ...model, several: { ...several, max } }, history);
     expect([2, 3, 8].map((max) => upTo(max).length)).toEqual([2, 3, 4]);
   });
 
@@ -68,9 +69,9 @@ describe("the interests of a history", () => {
 
   test("take no direction from what was disliked", () => {
     const history = [did(at(0), 1), did(at(10), 2), did(at(200), 3, "dismiss")];
-    expect(poolSeveral(model, history)).toEqual([pool(model, history)]);
-    expect(poolSeveral(model, [did(at(0), 1, "dismiss")])).toEqual([]);
-    expect(poolSeveral(model, [])).toEqual([]);
+    expect(poolMultiInterest(model, history)).toEqual([pool(model, history)]);
+    expect(poolMultiInterest(model, [did(at(0), 1, "dismiss")])).toEqual([]);
+    expect(poolMultiInterest(model, [])).toEqual([]);
   });
 
   test("do not depend on the order of the list, equal times included", () => {
@@ -88,7 +89,7 @@ describe("the interests of a history", () => {
   test("are as long as the pooled one, whatever the lengths of the products", () => {
     const history = [did(at(0, 3), 1), did(at(90, 4), 2), did(at(0, 0), 3)];
     const raw = { ...model, normaliseOutput: false };
-    const lengths = poolSeveral(raw, history).map(norm);
+    const lengths = poolMultiInterest(raw, history).map(norm);
     // g = (3, 4) / 3
     expect(lengths).toEqual([expect.closeTo(5 / 3, 5), expect.closeTo(5 / 3, 5)]);
     const uneven = [did(at(0), 3), did(at(0), 2), did(at(90, 9), 1)];
@@ -107,6 +108,6 @@ describe("the interests of a history", () => {
       value: turned,
     } as const;
     const history = [did(at(0), 2), did(at(90), 1)];
-    expectClose(poolSeveral(attention, history), [between(135, 90), between(135, 180)]);
+    expectClose(poolMultiInterest(attention, history), [between(135, 90), between(135, 180)]);
   });
 });

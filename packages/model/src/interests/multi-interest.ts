@@ -1,6 +1,6 @@
 /** Several interests of one user: one per kind of product that the history is about. */
 import { effectOf, pool } from "./interests.js";
-import type { InterestModel, PooledBehaviour, SeveralInterests } from "./interests.js";
+import type { InterestModel, PooledInteraction, MultiInterest } from "./interests.js";
 import { matVec } from "../vectors/matrix.js";
 import { dot, norm, normalise, scale, weightedSum } from "../vectors/vector.js";
 
@@ -11,9 +11,9 @@ import { dot, norm, normalise, scale, weightedSum } from "../vectors/vector.js";
  *   has no `several`
  * @throws as `pool`
  */
-export function poolSeveral(
+export function poolMultiInterest(
   model: InterestModel,
-  behaviours: readonly PooledBehaviour[],
+  behaviours: readonly PooledInteraction[],
 ): Float32Array[] {
   const pooled = pool(model, behaviours);
   return pooled === undefined ? [] : tastesAround(model, pooled, behaviours);
@@ -33,7 +33,7 @@ export function poolSeveral(
 export function tastesAround(
   model: InterestModel,
   pooled: Float32Array,
-  behaviours: readonly PooledBehaviour[],
+  behaviours: readonly PooledInteraction[],
 ): Float32Array[] {
   const { several } = model;
   const length = norm(pooled);
@@ -55,7 +55,7 @@ export function tastesAround(
 
 /** @param vectors unit vectors, the newest first */
 function clusterCentres(
-  { max, cosine, rounds }: SeveralInterests,
+  { max, cosine, rounds }: MultiInterest,
   vectors: readonly Float32Array[],
 ): Float32Array[] {
   let centres = vectors.slice(0, 1);
@@ -93,7 +93,7 @@ function leastBy<Item>(items: readonly Item[], by: (item: Item) => number): Item
   return items.reduce((best, item) => (by(item) < by(best) ? item : best));
 }
 
-function newestFirst(behaviours: readonly PooledBehaviour[]): PooledBehaviour[] {
+function newestFirst(behaviours: readonly PooledInteraction[]): PooledInteraction[] {
   return behaviours.toSorted(
     (a, b) => b.occurredAtMs - a.occurredAtMs || byElements(a.vector, b.vector),
   );

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import { pool } from "./interests.js";
-import type { PooledBehaviour, SequenceInterest } from "./interests.js";
+import type { PooledInteraction, SequenceInterest } from "./interests.js";
 import { lessNegatives, sequenceOf } from "./sequence-interest.js";
 
 const model: SequenceInterest = {
@@ -12,7 +12,7 @@ const model: SequenceInterest = {
   negativeShare: 0.6,
   normaliseOutput: false,
 };
-const did = (action: string, occurredAtMs: number, ...vector: number[]): PooledBehaviour => ({
+const did = (action: string, occurredAtMs: number, ...vector: number[]): PooledInteraction => ({
   action,
   occurredAtMs,
   vector: Float32Array.from(vector),

@@ -1,6 +1,6 @@
 /** What stands around the graph of a sequence model: its input, and the negative behaviours. */
 import { effectOf, poolingWeights } from "./interests.js";
-import type { PooledBehaviour, SequenceInterest } from "./interests.js";
+import type { PooledInteraction, SequenceInterest } from "./interests.js";
 import { norm, normalise, weightedSum } from "../vectors/vector.js";
 
 /**
@@ -12,7 +12,7 @@ import { norm, normalise, weightedSum } from "../vectors/vector.js";
  */
 export function sequenceOf(
   model: SequenceInterest,
-  behaviours: readonly PooledBehaviour[],
+  behaviours: readonly PooledInteraction[],
 ): Float32Array[] {
   return behaviours
     .filter(({ action }) => effectOf(model, action).sign === 1)
@@ -32,7 +32,7 @@ export function sequenceOf(
  */
 export function lessNegatives(
   model: SequenceInterest,
-  behaviours: readonly PooledBehaviour[],
+  behaviours: readonly PooledInteraction[],
   interest: Float32Array,
 ): Float32Array | undefined {
   const { actions, negativeShare, normaliseOutput, rankDecay } = model;

@@ -202,7 +202,7 @@ interface Unit {
   readonly scale: number;
 }
 
-interface UnitBehaviour<Id> {
+interface UnitInteraction<Id> {
   readonly product: Id;
   readonly unit: Unit | undefined;
 }
@@ -217,7 +217,7 @@ function unitOf(vector: Float32Array | undefined): Unit | undefined {
 function compare<Id>(
   product: Id,
   unit: Unit | undefined,
-  behaviours: readonly UnitBehaviour<Id>[],
+  behaviours: readonly UnitInteraction<Id>[],
 ): Record<SpaceFeature, number> {
   let [max, second] = [-Infinity, -Infinity];
   let last = 0;

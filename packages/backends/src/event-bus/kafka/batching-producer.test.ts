@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import { createPublishLane } from "./batching-producer.js";
+import { createBatchingProducer } from "./batching-producer.js";
 
 interface Send {
   readonly messages: readonly string[];
@@ -8,7 +8,7 @@ interface Send {
 
 function newLane(limits: { sendBytesMax?: number; waitingMax?: number } = {}) {
   const sends: Send[] = [];
-  const lane = createPublishLane<string>({
+  const lane = createBatchingProducer<string>({
     send: (messages) => {
       const done = Promise.withResolvers<void>();
       sends.push({ messages, done });

@@ -1,6 +1,6 @@
 import { MarquetryError } from "@marquetry/runtime/errors";
 
-export interface PublishLaneOptions<Message> {
+export interface BatchingProducerOptions<Message> {
   /** Sends messages in this order; resolves when they are durable. */
   readonly send: (messages: readonly Message[]) => Promise<void>;
   /** Bytes of one `send`, unless a single message has more. */
@@ -9,7 +9,7 @@ export interface PublishLaneOptions<Message> {
   readonly waitingMax: number;
 }
 
-export interface PublishLane<Message> {
+export interface BatchingProducer<Message> {
   /** Resolves when all messages are sent. `bytes` holds the size of each. */
   push(messages: readonly Message[], bytes: readonly number[]): Promise<void>;
   /** Resolves when nothing is under way. */
@@ -28,9 +28,9 @@ interface Job<Message> {
  * One send at a time, so that a retried send cannot overtake a later one; what arrives meanwhile
  * goes out together in the next. A failed send fails every push that had a part in it.
  */
-export function createPublishLane<Message>(
-  options: PublishLaneOptions<Message>,
-): PublishLane<Message> {
+export function createBatchingProducer<Message>(
+  options: BatchingProducerOptions<Message>,
+): BatchingProducer<Message> {
   const jobs: Job<Message>[] = [];
   let waiting = 0;
   let pumping: Promise<void> | undefined;

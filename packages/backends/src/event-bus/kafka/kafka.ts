@@ -32,7 +32,7 @@ import {
   type TopicSpec,
 } from "../event-bus.js";
 import { decompressLz4Frame } from "./lz4.js";
-import { createPublishLane, type PublishLane } from "./batching-producer.js";
+import { createBatchingProducer, type BatchingProducer } from "./batching-producer.js";
 import { busClosed, checkSizes, groupTaken, planTopics, unknownTopic } from "../topics.js";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
@@ -348,7 +348,7 @@ function createPartitioner(): ReturnType<ICustomPartitioner> {
   };
 }
 
-interface Lane extends PublishLane<PartitionedMessage> {
+interface Lane extends BatchingProducer<PartitionedMessage> {
   readonly recordBytesMax: number;
   close(): Promise<void>;
 }
@@ -367,7 +367,7 @@ async function openLane(
   await producer.connect().catch((error: unknown) => {
     throw toBusError(error);
   });
-  const lane = createPublishLane<PartitionedMessage>({
+  const lane = createBatchingProducer<PartitionedMessage>({
     send: (messages) => send(producer, topic, messages, onTopicGone),
     sendBytesMax: recordBytesMax + RECORD_FRAMING_BYTES,
     waitingMax: WAITING_RECORDS_MAX,

@@ -1,8 +1,8 @@
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, test } from "@jest/globals";
-import { createQdrantVectorIndex } from "./qdrant.js";
-import type { VectorIndex } from "../product-index.js";
+import { createQdrantProductIndex } from "./qdrant.js";
+import type { ProductIndex } from "../product-index.js";
 
 // What a healthy Qdrant does is in the contract; here is what the adapter makes of faulty answers.
 
@@ -22,8 +22,8 @@ async function serve(listener: RequestListener): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-function indexAt(url: string, timeoutMs = 5_000): VectorIndex {
-  return createQdrantVectorIndex({ url, timeoutMs });
+function indexAt(url: string, timeoutMs = 5_000): ProductIndex {
+  return createQdrantProductIndex({ url, timeoutMs });
 }
 
 describe("failures", () => {
@@ -100,7 +100,7 @@ describe("requests", () => {
       asked.push({ path: request.url, key: request.headers["api-key"] });
       response.end(JSON.stringify({ result: { collections: [] } }));
     });
-    await createQdrantVectorIndex({ url: `${url}/qdrant/`, apiKey: "k", timeoutMs: 5_000 }).ping();
+    await createQdrantProductIndex({ url: `${url}/qdrant/`, apiKey: "k", timeoutMs: 5_000 }).ping();
     expect(asked).toEqual([{ path: "/qdrant/collections", key: "k" }]);
   });
 

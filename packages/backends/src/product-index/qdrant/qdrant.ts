@@ -18,7 +18,7 @@ import type {
   Point,
   PointFilter,
   PointPayload,
-  VectorIndex,
+  ProductIndex,
   VectorSpec,
 } from "../product-index.js";
 
@@ -37,7 +37,7 @@ export interface QdrantOptions {
  * after a write comes from any replica, so a collection with several needs a write consistency
  * factor that covers them all; both numbers are set on the server.
  */
-export function createQdrantVectorIndex(options: QdrantOptions): VectorIndex {
+export function createQdrantProductIndex(options: QdrantOptions): ProductIndex {
   const client = createClient(options);
 
   return {

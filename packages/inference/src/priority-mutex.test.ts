@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import { createTurns } from "./turns.js";
+import { createPriorityMutex } from "./priority-mutex.js";
 
 /** Work that ends when it is told to. */
 function work(name: string, log: string[]) {
@@ -15,7 +15,7 @@ function work(name: string, log: string[]) {
 }
 
 test("one piece of work runs at a time, the urgent first and the others in order", async () => {
-  const turns = createTurns();
+  const turns = createPriorityMutex();
   const log: string[] = [];
   const pieces = ["first", "second", "third", "urgent"].map((name) => work(name, log));
   const [first, second, third, urgent] = pieces;
@@ -32,7 +32,7 @@ test("one piece of work runs at a time, the urgent first and the others in order
 });
 
 test("work that fails lets the next one run", async () => {
-  const turns = createTurns();
+  const turns = createPriorityMutex();
   const failing = turns.take(false, () => Promise.reject(new Error("broken")));
   const next = turns.take(false, async () => "fine");
   await expect(failing).rejects.toThrow("broken");
@@ -40,7 +40,7 @@ test("work that fails lets the next one run", async () => {
 });
 
 test("closing waits for the running piece, and what waits is never begun", async () => {
-  const turns = createTurns();
+  const turns = createPriorityMutex();
   const log: string[] = [];
   const [running, waiting] = [work("running", log), work("waiting", log)];
   const result = turns.take(false, running.run);

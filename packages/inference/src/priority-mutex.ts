@@ -1,14 +1,14 @@
 /** Who runs next on one thread. */
 import { setImmediate as nextTurn } from "node:timers/promises";
 
-export interface Turns {
+export interface PriorityMutex {
   /** Does one piece of work at a time: the urgent before the others, else in the order of calls. */
   take<T>(urgent: boolean, work: () => Promise<T>): Promise<T>;
   /** Resolves when the running piece has ended; what waits is never begun. */
   close(): Promise<void>;
 }
 
-export function createTurns(): Turns {
+export function createPriorityMutex(): PriorityMutex {
   const urgentWaiting: (() => void)[] = [];
   const waiting: (() => void)[] = [];
   let current: Promise<unknown> | undefined;

@@ -1,11 +1,11 @@
 /** A bound on how much is under way at once; what comes beyond waits its turn. */
-export interface Slots {
+export interface Semaphore {
   /** Runs the work once there is a slot. */
   run<Result>(work: () => Promise<Result>): Promise<Result>;
 }
 
 /** @param onWaiting hears how many wait, whenever that changes */
-export function createSlots(max: number, onWaiting: (waiting: number) => void): Slots {
+export function createSemaphore(max: number, onWaiting: (waiting: number) => void): Semaphore {
   const waiting: (() => void)[] = [];
   let free = max;
   return {

@@ -1,25 +1,25 @@
 /** A bundle's behaviour vectors out to the topic that fusion reads, as one more modality. */
 import { toBinary } from "@bufbuild/protobuf";
 import type { EventBus } from "@marquetry/backends/event-bus";
-import type { Point, VectorIndex } from "@marquetry/backends/product-index";
+import type { Point, ProductIndex } from "@marquetry/backends/product-index";
 import { ProductEmbeddedSchema } from "@marquetry/contracts/events/product_pb";
 import type { ProductEmbedded } from "@marquetry/contracts/events/product_pb";
 import { embeddingKey, PRODUCT_EMBEDDINGS } from "@marquetry/contracts/topics";
-import { BEHAVIOUR_MODALITY } from "@marquetry/model/bundle";
+import { COLLABORATIVE } from "@marquetry/contracts/modalities";
 import { fusedDims } from "@marquetry/model/fusion";
 import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { MarquetryError } from "@marquetry/runtime/errors";
-import type { BehaviourFiles } from "../bundle/bundle-folder.js";
+import type { CollaborativeFiles } from "../bundle/bundle-folder.js";
 import { gatherRows, rowOf } from "../linear-algebra/rows.js";
 import { contentRows, createImpute, imputedRows } from "../representation/imputation.js";
 import type { Impute } from "../representation/imputation.js";
 import { cataloguePages } from "./catalogue-pages.js";
-import { behaviourEvent } from "./behaviour-event.js";
+import { collaborativeEvent } from "./collaborative-event.js";
 
-export interface ExportParts extends BehaviourFiles {
+export interface ExportParts extends CollaborativeFiles {
   readonly bus: EventBus;
-  readonly index: VectorIndex;
+  readonly index: ProductIndex;
   readonly report: (line: string) => void;
   /** Products in memory at a time, besides the bundle's own vectors and their content; 256 unless
    * told. */
@@ -49,9 +49,9 @@ const PAGE_POINTS = 256;
  * @throws MarquetryError `invalid` where the bundle has no behaviour, `not-found` where fusion has
  *   not started with the bundle yet; as the ports
  */
-export async function exportBehaviour(parts: ExportParts): Promise<ExportCounts> {
+export async function exportCollaborative(parts: ExportParts): Promise<ExportCounts> {
   const { bundle, products, vectors, index, report, pagePoints = PAGE_POINTS } = parts;
-  const encoder = bundle.encoders[BEHAVIOUR_MODALITY]?.encoder;
+  const encoder = bundle.encoders[COLLABORATIVE]?.encoder;
   if (encoder === undefined) {
     throw new MarquetryError("invalid", `bundle ${bundle.id} has no behaviour to export`);
   }
@@ -68,7 +68,7 @@ export async function exportBehaviour(parts: ExportParts): Promise<ExportCounts>
       found.push(row);
       return { product, encoder, vector: rowOf(vectors, row), imputed: false };
     });
-    await publish(parts, await Promise.all(trained.map(behaviourEvent)));
+    await publish(parts, await Promise.all(trained.map(collaborativeEvent)));
     report(`${found.length} trained of ${products.length}`);
   }
   const impute = found.length === 0 ? undefined : imputeFrom(found, content, vectors);
@@ -81,7 +81,7 @@ export async function exportBehaviour(parts: ExportParts): Promise<ExportCounts>
       const vector = rows?.[i];
       return vector === undefined ? [] : [{ product, encoder, vector, imputed: true }];
     });
-    await publish(parts, await Promise.all(guessed.map(behaviourEvent)));
+    await publish(parts, await Promise.all(guessed.map(collaborativeEvent)));
     imputed += guessed.length;
     bare += cold.length - guessed.length;
     report(`${imputed} imputed`);

@@ -3,7 +3,7 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { PointPayload } from "@marquetry/backends/product-index";
 import { Availability, ProductEmbeddedSchema } from "@marquetry/contracts/events/product_pb";
 import type { ProductEmbedded } from "@marquetry/contracts/events/product_pb";
-import { BEHAVIOUR } from "@marquetry/contracts/topics";
+import { COLLABORATIVE } from "@marquetry/contracts/modalities";
 import { vectorToBytes } from "@marquetry/model/vectors/vector";
 import { sha256Hex } from "@marquetry/model/bundle/digest";
 
@@ -13,7 +13,7 @@ const AVAILABILITY = {
   preorder: Availability.PREORDER,
 } as const;
 
-export interface BehaviourOfProduct {
+export interface CollaborativeOfProduct {
   /** As the index has the product: the event repeats its revision and attributes. */
   readonly product: PointPayload;
   readonly encoder: string;
@@ -22,12 +22,12 @@ export interface BehaviourOfProduct {
 }
 
 /** An event that speaks for the product's behaviour alone. Equal input gives an equal event. */
-export async function behaviourEvent({
+export async function collaborativeEvent({
   product,
   encoder,
   vector,
   imputed,
-}: BehaviourOfProduct): Promise<ProductEmbedded> {
+}: CollaborativeOfProduct): Promise<ProductEmbedded> {
   const { productId, revision, title, categories, brand, price, currency, groupId } = product;
   const bytes = vectorToBytes(vector);
   const available = timestampFromMs(product.availableFromMs);
@@ -48,9 +48,15 @@ export async function behaviourEvent({
           availableFrom: available,
           groupId,
         },
-        modalities: [BEHAVIOUR],
+        modalities: [COLLABORATIVE],
         embeddings: [
-          { modality: BEHAVIOUR, encoder, digest: await sha256Hex(bytes), vector: bytes, imputed },
+          {
+            modality: COLLABORATIVE,
+            encoder,
+            digest: await sha256Hex(bytes),
+            vector: bytes,
+            imputed,
+          },
         ],
       },
     },
