@@ -138,7 +138,7 @@ class ThreadedSequence implements SequenceModel {
 
   #start(): Worker {
     const { graph, threads, historyMax, dims, startWorker } = this.#options;
-    const worker = startWorker(new URL("./sequence-worker.js", import.meta.url), {
+    const worker = startWorker(new URL("./worker.js", import.meta.url), {
       workerData: { graph, threads, historyMax, dims },
       name: "sequence",
     });
