@@ -5,6 +5,8 @@ const STEPS: readonly (readonly [name: string, command: string, ...args: string[
   ["format", "oxfmt", "--check", "."],
   ["oxlint", "oxlint", "--type-aware", "--deny-warnings"],
   ["import rules", "depcruise", "--config", ".dependency-cruiser.mjs", "packages", "apps", "infra"],
+  // Tests do not count as users; `knip.jsonc` says what may wait for its user.
+  ["unused exports", "knip", "--production", "--include", "exports,types,files"],
   ["buf format", "buf", "format", "--diff", "--exit-code"],
   ["buf lint", "buf", "lint"],
   // What was released stays readable; `npm run release:contracts` moves the mark.
@@ -14,7 +16,9 @@ const STEPS: readonly (readonly [name: string, command: string, ...args: string[
 
 function main(): void {
   if (process.argv.includes("--help")) {
-    console.log("npm run lint: types, format, oxlint, import rules, buf, Kubernetes manifests");
+    console.log(
+      "npm run lint: types, format, oxlint, import rules, unused exports, buf, Kubernetes manifests",
+    );
     return;
   }
   const failed: string[] = [];
