@@ -105,6 +105,34 @@ describe("a service", () => {
     await expect(ask(port)).rejects.toThrow("fetch failed");
   });
 
+  test("a resource is pinged for readiness, an optional one for degradation, and closed in reverse", async () => {
+    const order: string[] = [];
+    const open = (name: string, ping: () => Promise<void>) => ({
+      ping,
+      close: async () => void order.push(name),
+    });
+    const away = () => Promise.reject(new Error("away"));
+    const port = await freePort();
+    const service = await startService(
+      "lifecycle-test",
+      { ...config, HTTP_PORT: port },
+      async (_, { resource }) => {
+        const bus = open("bus", async () => undefined);
+        expect(resource("bus", bus)).toBe(bus);
+        resource("cache", open("cache", away), "optional");
+      },
+      never,
+    );
+    const optionalAway = await ask(port);
+    await service.close();
+    expect(optionalAway).toEqual({
+      ready: true,
+      degraded: true,
+      checks: { bus: "ok", cache: "away" },
+    });
+    expect(order).toEqual(["cache", "bus"]);
+  });
+
   test("a start that fails leaves nothing open and throws its own error", async () => {
     const order: string[] = [];
     const failure = new Error("the bus is away");

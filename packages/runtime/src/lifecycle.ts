@@ -34,6 +34,13 @@ export class Closers {
   }
 }
 
+/** What a service opens. Every port of `packages/backends` is one. */
+export interface Resource {
+  /** Resolves when the resource answers; throws what is wrong with it. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
+
 /** What a service gets from its process. */
 export interface ServiceContext {
   readonly logger: Logger;
@@ -44,6 +51,15 @@ export interface ServiceContext {
   readonly readiness: Map<string, HealthCheck>;
   /** What the service can do without, though less well; it shows in `/readyz` and stops nothing. */
   readonly degradation: Map<string, HealthCheck>;
+  /**
+   * One line for a resource: it is closed with the service, and `/readyz` pings it under its name,
+   * as a part of `degradation` where it is "optional". Default: "required". Returns the resource.
+   */
+  readonly resource: <Opened extends Resource>(
+    name: string,
+    resource: Opened,
+    need?: "required" | "optional",
+  ) => Opened;
   /** Ends the service for a reason that a restart may mend. */
   readonly fail: (error: unknown) => void;
 }
@@ -87,8 +103,13 @@ export async function startService<Config extends ServiceConfig>(
       logger.warn({ part, error: describeError(error) }, "a part did not close cleanly"),
     );
   };
+  const resource: ServiceContext["resource"] = (name, opened, need = "required") => {
+    closers.add(name, () => opened.close());
+    (need === "required" ? readiness : degradation).set(name, () => opened.ping());
+    return opened;
+  };
   try {
-    await start(config, { logger, metrics, closers, readiness, degradation, fail });
+    await start(config, { logger, metrics, closers, readiness, degradation, resource, fail });
   } catch (error) {
     await close();
     throw error;

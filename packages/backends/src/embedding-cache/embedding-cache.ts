@@ -1,3 +1,5 @@
+import type { Resource } from "@marquetry/runtime/lifecycle";
+
 /**
  * The embedding cache: vectors by key, so that content which comes again is not encoded again.
  *
@@ -14,7 +16,7 @@
  * Keys are 1 to 256 printable ASCII characters, in practice digests. One key always means one
  * vector: who sets it again sets the same.
  */
-export interface EmbeddingCache {
+export interface EmbeddingCache extends Resource {
   /** The vectors in the order of the keys, `undefined` where none is kept. */
   get(keys: readonly string[]): Promise<(Float32Array | undefined)[]>;
 

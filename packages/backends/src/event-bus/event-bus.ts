@@ -1,3 +1,5 @@
+import type { Resource } from "@marquetry/runtime/lifecycle";
+
 /**
  * The message bus: topics split into partitions, records kept in order within one.
  *
@@ -24,7 +26,7 @@
  * - **Outages**: a consumer whose bus goes away stays, says so in its status, and goes on by itself
  *   when the bus is back.
  */
-export interface EventBus {
+export interface EventBus extends Resource {
   /** Creates the topics that do not exist yet, and `<name>.dlq` beside each. Idempotent. */
   ensureTopics(topics: readonly TopicSpec[]): Promise<void>;
 

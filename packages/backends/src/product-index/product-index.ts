@@ -1,3 +1,5 @@
+import type { Resource } from "@marquetry/runtime/lifecycle";
+
 /**
  * The vector index: collections of products with named vectors and a payload.
  *
@@ -22,7 +24,7 @@
  * Names of collections, aliases and vectors are 1 to 200 of the characters `A-Z a-z 0-9 _ - .`, with
  * no dot first.
  */
-export interface ProductIndex {
+export interface ProductIndex extends Resource {
   /** Creates the collection and its payload indexes where they are missing. Idempotent, also where
    * several processes do it at once.
    * @throws MarquetryError `invalid` where it exists with other vectors. */

@@ -1,3 +1,5 @@
+import type { Resource } from "@marquetry/runtime/lifecycle";
+
 /**
  * The profile store: per user a bounded history and interest vectors, and the time-decayed
  * popularity of products. A store opened for a bundle sees nothing of another bundle's.
@@ -18,7 +20,7 @@
  * Every method throws MarquetryError `unavailable` where the store cannot be reached or is closed, and
  * `corrupt` where what it reads is damaged.
  */
-export interface ProfileStore {
+export interface ProfileStore extends Resource {
   /** Several users at once; undefined where nothing is kept. Same order as asked. */
   read(userIds: readonly string[]): Promise<(Profile | undefined)[]>;
 
