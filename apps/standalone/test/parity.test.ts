@@ -84,7 +84,7 @@ function withFirstProducts(prepared: Prepared, products: number): Prepared {
 
   test("served figures are the trainer's, far closer than chance could tell apart", () => {
     expect(parity.users).toBe(USERS);
-    for (const { served, offline } of parity.figures) {
+    for (const { served, offline } of parity.metrics) {
       expect(offline.value).toBeGreaterThan(0.01);
       expect(Math.abs(served.value - offline.value)).toBeLessThan(offline.standardError / 5);
     }

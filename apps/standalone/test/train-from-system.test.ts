@@ -127,12 +127,12 @@ describe.each(deployments())("training from the running system on %s", (_, serve
     expect(encoders).toEqual({ text: learned.bundle.encoders["text"] });
     const item = dataset.itemIds.indexOf("product-7");
     expect(Array.from(row(features["text"]!, item))).toEqual(Array.from(row(learned.text, 7)));
-    const { availableFromMs, askedAtMs } = dataset.dates!;
+    const { availableFromMs, evaluatedAtMs } = dataset.dates!;
     expect(availableFromMs.length).toBe(ITEMS);
     expect(availableFromMs[item]).toBe(dayMs(7));
     // The last of the six behaviours, a second apart, and the last but one.
-    expect(askedAtMs.test[0]).toBe(startMs + 1_000 * (BEHAVIOURS - 1));
-    expect(askedAtMs.valid[0]).toBe(startMs + 1_000 * (BEHAVIOURS - 2));
+    expect(evaluatedAtMs.test[0]).toBe(startMs + 1_000 * (BEHAVIOURS - 1));
+    expect(evaluatedAtMs.valid[0]).toBe(startMs + 1_000 * (BEHAVIOURS - 2));
   });
 
   test("reads each behaviour once, in order of time, without erased users and dislikes", () => {

@@ -8,8 +8,8 @@ import { mainCutoff } from "@marquetry/learning/scoring/choose";
 import type { Curve } from "@marquetry/learning/experiments/curves";
 import { GOALS } from "@marquetry/learning/report/goals";
 import { qualityReportFiles } from "@marquetry/learning/report/quality-report";
-import { curveFigures, rowFigures, rowTables } from "@marquetry/learning/experiments/report";
-import type { NamedFigure, Row } from "@marquetry/learning/experiments/report";
+import { curveMetrics, rowMetrics, rowTables } from "@marquetry/learning/experiments/report";
+import type { NamedMetric, Row } from "@marquetry/learning/experiments/report";
 import { CURVE_SOURCES } from "@marquetry/learning/experiments/curve-sources";
 import { costLines, dataLines, protocolLines } from "@marquetry/learning/report/described";
 import { coldSource, ROW_SOURCES, rowContext } from "@marquetry/learning/experiments/row-sources";
@@ -76,23 +76,23 @@ export async function runEvaluate(args: readonly string[], output: CommandOutput
   if (folder !== undefined) assertFits(values.bundle!, folder.bundle, prepared.encoders);
   const seeds = countOf("--seeds", values.seeds ?? (folder === undefined ? "3" : "0"));
   const context = rowContext(prepared, { bundle: folder, seeds, report });
-  const [rows, curves, figures]: [Row[], Curve[], NamedFigure[]] = [[], [], []];
-  const add = (what: string, more: readonly NamedFigure[]): void => {
-    figures.push(...more);
+  const [rows, curves, metrics]: [Row[], Curve[], NamedMetric[]] = [[], [], []];
+  const add = (what: string, more: readonly NamedMetric[]): void => {
+    metrics.push(...more);
     report(`${name}: ${what}`);
     if (!values.json) return;
-    for (const figure of more) output.stdout.write(`${JSON.stringify(figure)}\n`);
+    for (const metric of more) output.stdout.write(`${JSON.stringify(metric)}\n`);
   };
   for (const source of sources) {
     for await (const row of await source.rows(context)) {
       rows.push(row);
-      add(`${row.method}, ${row.rule}`, rowFigures(name, row, GOALS));
+      add(`${row.method}, ${row.rule}`, rowMetrics(name, row, GOALS));
     }
   }
   for (const source of curveSources) {
     for (const curve of await source.curves(context)) {
       curves.push(curve);
-      add(curve.title, curveFigures(name, curve, GOALS));
+      add(curve.title, curveMetrics(name, curve, GOALS));
     }
   }
   const cutoff = mainCutoff(prepared.dataset);
@@ -108,7 +108,7 @@ export async function runEvaluate(args: readonly string[], output: CommandOutput
     mainCutoff: cutoff,
     rows,
     curves,
-    figures,
+    metrics,
     goals: GOALS,
     cost: costLines(context),
   });

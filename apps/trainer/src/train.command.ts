@@ -13,7 +13,7 @@ import type { Dataset } from "@marquetry/learning/dataset";
 import { countOf } from "./evaluate.command.js";
 import type { CommandOutput } from "./evaluate.command.js";
 import { mainCutoff } from "@marquetry/learning/scoring/choose";
-import { metricsOf, rowTables } from "@marquetry/learning/experiments/report";
+import { bundleMetrics, rowTables } from "@marquetry/learning/experiments/report";
 import { chooseFreshness, withFreshness } from "@marquetry/learning/experiments/choose-freshness";
 import { learnFusion, learnVectors } from "@marquetry/learning/learn";
 import type { LearnOptions } from "@marquetry/learning/learn";
@@ -24,8 +24,8 @@ import type { InterestKind, LearnedInterests } from "@marquetry/learning/learn/l
 import {
   bundleRows,
   popularityRows,
-  RULES,
-  rulesOf,
+  HISTORY_POLICIES,
+  historyPoliciesOf,
 } from "@marquetry/learning/experiments/methods";
 import { fittedTo } from "@marquetry/learning/experiments/reranked-rows";
 import type { FittedRanking } from "@marquetry/learning/experiments/reranked-rows";
@@ -100,7 +100,7 @@ export async function runTrain(args: readonly string[], output: CommandOutput): 
     freshness === undefined ? draft : { ...draft, bundle: withFreshness(draft.bundle, freshness) };
   const popularity = [...popularityRows(prepared)];
   const ours = await bundleRows(prepared, folder, "the bundle");
-  const training = { interactionsSha256: data, metrics: metricsOf(ours, popularity) };
+  const training = { interactionsSha256: data, metrics: bundleMetrics(ours, popularity) };
   const trained = await sealBundle(folder, prepared, vectors, training);
   await writeBundleFolder(out, trained, prepared.dataset.itemIds, {
     createdBy,
@@ -190,9 +190,9 @@ function isOnTop(interests: Wanted["interests"]): interests is InterestKind {
 /** By recency, and by learned weights where there are. */
 function byPooling(prepared: Prepared, { vectors, users }: Learned): Interests {
   const fitted = fittedTo(prepared, vectors, users);
-  const rule = rulesOf(prepared)[0]!;
+  const rule = historyPoliciesOf(prepared)[0]!;
   const ranking =
-    fitted?.ranking ?? chooseRanking(prepared, vectors, RULES[rule], undefined, users);
+    fitted?.ranking ?? chooseRanking(prepared, vectors, HISTORY_POLICIES[rule], undefined, users);
   const { interests } = users;
   const pooling = interests && attentionInterests(vectors, ranking.decay, interests);
   return { vectors, ranking, ...(pooling && { pooling }), ...(fitted && { fitted }) };

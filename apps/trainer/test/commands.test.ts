@@ -75,7 +75,7 @@ function captured() {
   };
 }
 
-interface Figure {
+interface NamedMetric {
   readonly name: string;
   readonly value: number;
   readonly unit: string;
@@ -83,22 +83,22 @@ interface Figure {
   readonly holds: boolean | null;
 }
 
-async function figuresOf(args: readonly string[]): Promise<Map<string, Figure>> {
+async function metricsOf(args: readonly string[]): Promise<Map<string, NamedMetric>> {
   const output = captured();
   await runEvaluate([...args, "--json"], output);
-  const figures = output
+  const metrics = output
     .out()
     .trimEnd()
     .split("\n")
-    .map((line) => JSON.parse(line) as Figure);
-  return new Map(figures.map((figure) => [figure.name.replace(/^[^/]*\//, ""), figure]));
+    .map((line) => JSON.parse(line) as NamedMetric);
+  return new Map(metrics.map((metric) => [metric.name.replace(/^[^/]*\//, ""), metric]));
 }
 
-/** Expects the figures of the training's report; NDCG at 10, unmasked, of the bundle and of popularity. */
+/** Expects the metrics of the training's report; NDCG at 10, unmasked, of the bundle and of popularity. */
 async function ranksAsTrained(dataset: string, folder: string, id: string) {
   const report = JSON.parse(await readFile(join(folder, "report.json"), "utf8"));
-  const figures = await figuresOf(["--dataset", dataset, "--bundle", folder]);
-  const ndcg = (method: string): number => figures.get(`${method}/unmasked/ndcg@10`)!.value;
+  const metrics = await metricsOf(["--dataset", dataset, "--bundle", folder]);
+  const ndcg = (method: string): number => metrics.get(`${method}/unmasked/ndcg@10`)!.value;
   expect(ndcg(id)).toBeCloseTo(report.test[0].runs[0][0].ndcg.value, 12);
   return { bundle: ndcg(id), popularity: ndcg("popularity") };
 }
@@ -111,12 +111,12 @@ describe("train and evaluate", () => {
     await runTrain(["--dataset", data.directory, "--out", out], output);
     const [id] = output.out().split("\t");
     const report = JSON.parse(await readFile(join(out, "report.json"), "utf8"));
-    const figures = await figuresOf(["--dataset", data.directory, "--bundle", out]);
-    const recall = figures.get(`${id}/masked/recall@10`)!.value;
+    const metrics = await metricsOf(["--dataset", data.directory, "--bundle", out]);
+    const recall = metrics.get(`${id}/masked/recall@10`)!.value;
     expect(recall).toBeCloseTo(report.test[0].runs[0][0].recall.value, 12);
-    const ndcg = (method: string): number => figures.get(`${method}/masked/ndcg@10`)!.value;
+    const ndcg = (method: string): number => metrics.get(`${method}/masked/ndcg@10`)!.value;
     expect(ndcg(id!)).toBeGreaterThan(ndcg("popularity") + 0.1);
-    expect([...figures.values()].every(({ goal, holds }) => goal === null && holds === null)).toBe(
+    expect([...metrics.values()].every(({ goal, holds }) => goal === null && holds === null)).toBe(
       true,
     );
   }, 60_000);
@@ -222,13 +222,13 @@ describe("train and evaluate", () => {
   test("what loses its only telling modality is found worse, by rows and curves of one command", async () => {
     await using data = await temporaryFolder(plantedFiles());
     const asked = ["--rows", "attention", "--curves", "missing-modality", "--seeds", "1"];
-    const figures = await figuresOf(["--dataset", data.directory, ...asked]);
+    const metrics = await metricsOf(["--dataset", data.directory, ...asked]);
     const ndcg = (removed: string): number =>
-      figures.get(`missing-modality/attention, trained with dropout/${removed}/ndcg@20`)!.value;
+      metrics.get(`missing-modality/attention, trained with dropout/${removed}/ndcg@20`)!.value;
     // Pictures are noise here, behaviour tells the kinds apart.
     expect(ndcg("none")).toBeGreaterThan(ndcg("behaviour") + 0.1);
     expect(ndcg("image")).toBeGreaterThan(ndcg("behaviour") + 0.1);
-    const names = [...figures.keys()];
+    const names = [...metrics.keys()];
     expect(names.filter((name) => name.startsWith("missing-image/fixed weights/"))).toHaveLength(
       12,
     );

@@ -62,13 +62,13 @@ export async function benchParity(options: ParityBenchOptions): Promise<void> {
 }
 
 function tell(
-  { users, figures, overlap, degraded }: Parity,
+  { users, metrics, overlap, degraded }: Parity,
   prefix: string,
   bundle: string,
   report: Report,
 ): void {
   const context = { users, bundle };
-  for (const { name, served, offline } of figures) {
+  for (const { name, served, offline } of metrics) {
     report({
       name: `${prefix}/${name}, |served - offline|`,
       value: Math.abs(served.value - offline.value),

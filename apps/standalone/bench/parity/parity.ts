@@ -12,9 +12,9 @@ import type { ProductEmbedded } from "@marquetry/contracts/events/product_pb";
 import { CLICKSTREAM, PRODUCT_EMBEDDINGS } from "@marquetry/contracts/topics";
 import { vectorToBytes } from "@marquetry/model/vectors/vector";
 import type { BundleFolder } from "@marquetry/learning/bundle/bundle-folder";
-import { countItems, questionOf } from "@marquetry/learning/dataset";
-import type { Question } from "@marquetry/learning/dataset";
-import { figuresAt, meanOf } from "@marquetry/learning/scoring/metrics";
+import { countItems, evaluationCaseOf } from "@marquetry/learning/dataset";
+import type { EvaluationCase } from "@marquetry/learning/dataset";
+import { metricsAt, meanOf } from "@marquetry/learning/scoring/metrics";
 import type { Mean } from "@marquetry/learning/scoring/metrics";
 import {
   fusedVectors,
@@ -22,7 +22,7 @@ import {
   servedScorer,
   withImputedCollaborative,
 } from "@marquetry/learning/bundle/served";
-import { askedUsers, topLists } from "@marquetry/learning/scoring/top-lists";
+import { evaluatedUsers, topLists } from "@marquetry/learning/scoring/top-lists";
 import type { TopLists } from "@marquetry/learning/scoring/top-lists";
 import { exportCollaborative } from "@marquetry/learning/system/export-collaborative";
 import type { Prepared } from "@marquetry/learning/representation/prepare";
@@ -51,7 +51,7 @@ export interface ServedOptions {
   readonly progress: (line: string) => void;
 }
 
-export interface ParityFigure {
+export interface ParityMetric {
   /** Such as `recall@10`. */
   readonly name: string;
   readonly served: Mean;
@@ -60,7 +60,7 @@ export interface ParityFigure {
 
 export interface Parity {
   readonly users: number;
-  readonly figures: readonly ParityFigure[];
+  readonly metrics: readonly ParityMetric[];
   /** Share of a user's products that both lists have. */
   readonly overlap: Mean;
   /** Answers that said that they are less than the best, as where the profile store did not answer
@@ -84,7 +84,7 @@ export async function offlineAnswer(
   { usersMax, masked }: { readonly usersMax: number; readonly masked: boolean },
 ): Promise<OfflineAnswer> {
   const { dataset, features } = prepared;
-  const { histories, targets } = askedOf(questionOf(dataset, "test"), usersMax);
+  const { histories, targets } = caseOfSome(evaluationCaseOf(dataset, "test"), usersMax);
   const counts = countItems(histories, dataset.itemIds.length);
   const imputed = withImputedCollaborative(folder, features, dataset.itemIds.length);
   const vectors = fusedVectors(imputed, features, counts.length);
@@ -128,16 +128,18 @@ export async function measureParity(
   const answers = { users: lists.users, lists: answered.lists };
   return {
     users: lists.users.length,
-    figures: CUTOFFS.flatMap((k) => figuresOf(k, answers, lists, targets, counts)),
+    metrics: CUTOFFS.flatMap((k) => metricsOf(k, answers, lists, targets, counts)),
     overlap: overlapOf(answers, lists),
     degraded,
   };
 }
 
 /** The question of some users alone, evenly from all whose history a profile holds as a whole. */
-function askedOf(question: Question, usersMax: number): Question {
-  const { histories, targets } = question;
-  const fit = askedUsers(question).filter((user) => histories[user]!.length <= HISTORY_EVENTS_MAX);
+function caseOfSome(evaluationCase: EvaluationCase, usersMax: number): EvaluationCase {
+  const { histories, targets } = evaluationCase;
+  const fit = evaluatedUsers(evaluationCase).filter(
+    (user) => histories[user]!.length <= HISTORY_EVENTS_MAX,
+  );
   const step = Math.max(1, fit.length / usersMax);
   const asked = new Set(
     Array.from({ length: Math.min(usersMax, fit.length) }, (_, i) => fit[Math.floor(i * step)]!),
@@ -148,15 +150,15 @@ function askedOf(question: Question, usersMax: number): Question {
   };
 }
 
-function figuresOf(
+function metricsOf(
   k: number,
   served: TopLists,
   offline: TopLists,
   targets: readonly Int32Array[],
   counts: Float64Array,
-): ParityFigure[] {
+): ParityMetric[] {
   const [ours, theirs] = [served, offline].map((lists) =>
-    figuresAt(k, lists, targets, counts, targets.length),
+    metricsAt(k, lists, targets, counts, targets.length),
   );
   return [
     { name: `recall@${k}`, served: ours!.recall, offline: theirs!.recall },

@@ -68,7 +68,7 @@ function runs(pid: number): boolean {
 
 /**
  * Writes all files beside the place and renames at the end, so that there is a whole bundle or none.
- * @param report what people want to know: data, settings, figures
+ * @param report what people want to know: data, settings, metrics
  */
 export async function writeBundleFolder(
   directory: string,

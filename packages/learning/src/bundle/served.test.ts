@@ -192,7 +192,7 @@ test("freshness is added by the age at which each user is asked", async () => {
   const folder = await trainedBundle(prepared, vectors, ranking);
   const trained = { ...folder, bundle: withFreshness(folder.bundle, freshness) };
   const availableFromMs = Float64Array.from({ length: items }, (_, i) => i * dayMs);
-  const times = { availableFromMs, askedAtMs: Float64Array.of(15 * dayMs, 40 * dayMs) };
+  const times = { availableFromMs, evaluatedAtMs: Float64Array.of(15 * dayMs, 40 * dayMs) };
   const plain = servedScorer(trained, { text }, counts)(histories)(users);
   const served = servedScorer(trained, { text }, counts, { times })(histories)(users);
   // The second user is asked first. Product 19 was not there yet when the first user was asked.

@@ -21,8 +21,8 @@ import { largestOf, modalityVectors } from "./trained-bundle.js";
 import { rowOf } from "../linear-algebra/rows.js";
 import { rerankedScorer, vectorsBySpace } from "../reranking/reranked.js";
 import { contentRows, createImpute, imputedRows } from "../representation/imputation.js";
-import { freshnessAt } from "../scoring/asked-at.js";
-import type { AskedAt } from "../scoring/asked-at.js";
+import { freshnessAt } from "../scoring/evaluated-at.js";
+import type { EvaluatedAt } from "../scoring/evaluated-at.js";
 import type { ScorerFor } from "../scoring/choose.js";
 import { addPrior, nearestScores } from "../scoring/pooled.js";
 
@@ -33,7 +33,7 @@ export interface ServedOptions {
   /** For a bundle with a sequence model, see `graphInterests`. */
   readonly interestOf?: InterestOf | undefined;
   /** Where they are known; freshness counts nothing elsewhere. */
-  readonly times?: AskedAt | undefined;
+  readonly times?: EvaluatedAt | undefined;
   /** Of `fusedVectors`, for whoever has them already. */
   readonly vectors?: Matrix;
 }
@@ -95,7 +95,7 @@ export function servedScorer(
 function addFreshness(
   scores: Matrix,
   users: Int32Array,
-  times: AskedAt,
+  times: EvaluatedAt,
   { ranking: { weights, freshnessHalfLifeMs } }: Bundle,
 ): void {
   for (const [i, user] of users.entries()) {

@@ -6,7 +6,7 @@ import {
   table,
   temporaryFolder,
 } from "@marquetry/testing/dataset-folders";
-import { questionOf } from "./dataset.js";
+import { evaluationCaseOf } from "./dataset.js";
 import type { Dataset } from "./dataset.js";
 import { decodeNpy } from "./npy.js";
 import { readDataset } from "./read-dataset.js";
@@ -28,9 +28,9 @@ describe("sequences", () => {
       [3, 4],
       [5, 0],
     ]);
-    expect(plain(questionOf({ splits }, "valid").targets)).toEqual([[3], [0], [1]]);
-    expect(plain(questionOf({ splits }, "test").histories)[0]).toEqual([0, 1, 2, 3]);
-    expect(plain(questionOf({ splits }, "test").targets)).toEqual([[4], [5], [2]]);
+    expect(plain(evaluationCaseOf({ splits }, "valid").targets)).toEqual([[3], [0], [1]]);
+    expect(plain(evaluationCaseOf({ splits }, "test").histories)[0]).toEqual([0, 1, 2, 3]);
+    expect(plain(evaluationCaseOf({ splits }, "test").targets)).toEqual([[4], [5], [2]]);
     expect(itemIds).toEqual(["a", "b", "c", "d", "e", "f"]);
     expect(texts["text"]?.[2]).toBe("product c");
     expect(ordered).toBe(true);
@@ -56,7 +56,7 @@ describe("pairs", () => {
   test("sets are read by user, and the test's history is the training part alone", async () => {
     const { splits, features, itemIds, ordered } = await read(pairFiles());
     expect(plain(splits.train)).toEqual([[0, 1], [1, 2], [0]]);
-    expect(plain(questionOf({ splits }, "test").histories)).toEqual(plain(splits.train));
+    expect(plain(evaluationCaseOf({ splits }, "test").histories)).toEqual(plain(splits.train));
     expect(plain(splits.test)).toEqual([[], [3], [1]]);
     expect(Array.from(features["image"]!.data)).toEqual([1, 0, 0, 1, 1, 1, 2, 0.5]);
     expect(itemIds).toHaveLength(4);

@@ -40,8 +40,8 @@ export interface Behaviours {
 export interface Dates {
   /** By product, when it became available. */
   readonly availableFromMs: Float64Array;
-  /** By user, when what is to be found in each part was done; NaN for those who are not asked. */
-  readonly askedAtMs: Readonly<Record<"valid" | "test", Float64Array>>;
+  /** By user, when what is to be found in each part was done; NaN for users who are not evaluated. */
+  readonly evaluatedAtMs: Readonly<Record<"valid" | "test", Float64Array>>;
 }
 
 export interface Splits {
@@ -55,23 +55,23 @@ export interface Splits {
   readonly testHistory: "train" | "train-and-valid";
 }
 
-/** What of a dataset is asked: given these histories, find these targets. */
-export interface Question {
+/** What is evaluated: with these histories, find these targets. */
+export interface EvaluationCase {
   /** By user. */
   readonly histories: readonly Int32Array[];
   /** By user, the action of each place of the history (see actions.ts); none are known where absent. */
   readonly actions?: readonly Int32Array[];
-  /** By user; users without targets are not asked. */
+  /** By user; users without targets are not evaluated. */
   readonly targets: readonly Int32Array[];
-  /** By user, what counts as the user's own; `histories` where absent. Users without it are not
-   * asked. */
+  /** By user, the products of the user's own history, to which the history policy applies. Default:
+   * `histories`. Users without them are not evaluated. */
   readonly own?: readonly Int32Array[];
 }
 
-export function questionOf(
+export function evaluationCaseOf(
   { splits, behaviours }: Pick<Dataset, "splits" | "behaviours">,
   part: "valid" | "test",
-): Question {
+): EvaluationCase {
   const { train, valid, test, testHistory } = splits;
   const withValid = part === "test" && testHistory === "train-and-valid";
   const types =

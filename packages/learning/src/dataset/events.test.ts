@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import { npy, table, temporaryFolder } from "@marquetry/testing/dataset-folders";
-import { questionOf } from "./dataset.js";
+import { evaluationCaseOf } from "./dataset.js";
 import type { Dataset } from "./dataset.js";
 import { readDataset } from "./read-dataset.js";
 
@@ -48,7 +48,7 @@ describe("splits made of events", () => {
       ["d", "b"],
       ["e", "a"],
     ]);
-    expect(named(dataset, questionOf(dataset, "test").histories)).toEqual(["abcd", "edcb"]);
+    expect(named(dataset, evaluationCaseOf(dataset, "test").histories)).toEqual(["abcd", "edcb"]);
     expect(dataset.ordered).toBe(true);
   });
 
@@ -104,7 +104,7 @@ describe("splits made of events", () => {
     );
     expect(others.some((other) => String(other) !== String(parts(dataset)))).toBe(true);
     expect(dataset.ordered).toBe(false);
-    expect(named(dataset, questionOf(dataset, "test").histories)).toEqual(train);
+    expect(named(dataset, evaluationCaseOf(dataset, "test").histories)).toEqual(train);
   });
 
   test("behaviour types stand beside the training part, place by place", async () => {

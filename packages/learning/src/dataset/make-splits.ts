@@ -27,7 +27,7 @@ export interface MadeSplits {
   readonly splits: Splits;
   readonly behaviours: Pick<Behaviours, "train" | "valid">;
   /** By user, the time of the first product of each part; NaN where there is none. */
-  readonly askedAt: Readonly<Record<"valid" | "test", Float64Array>>;
+  readonly evaluatedAt: Readonly<Record<"valid" | "test", Float64Array>>;
 }
 
 type Part = "train" | "valid" | "test";
@@ -51,7 +51,7 @@ export function makeSplits(byUser: readonly (readonly Event[])[], rule: SplitRul
       testHistory: rule.kind === "random" ? "train" : "train-and-valid",
     },
     behaviours: { train: types("train"), valid: types("valid") },
-    askedAt: { valid: firstTimes("valid"), test: firstTimes("test") },
+    evaluatedAt: { valid: firstTimes("valid"), test: firstTimes("test") },
   };
 }
 

@@ -21,7 +21,7 @@ const train = Array.from({ length: USERS }, () =>
 /** Product i has been there for i days. */
 const availableFromMs = Float64Array.from({ length: ITEMS }, (_, i) => NOW_MS - i * DAY_MS);
 const asked = new Float64Array(USERS).fill(NOW_MS);
-const dates = { availableFromMs, askedAtMs: { valid: asked, test: asked } };
+const dates = { availableFromMs, evaluatedAtMs: { valid: asked, test: asked } };
 
 function preparedWith(valid: readonly Int32Array[], known = true): Prepared {
   const dataset = {

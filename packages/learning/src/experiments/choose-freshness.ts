@@ -1,8 +1,8 @@
 /** What newness is worth, by the validation part. */
 import type { Bundle } from "@marquetry/model/bundle";
 import type { BundleFolder } from "../bundle/bundle-folder.js";
-import { questionOf } from "../dataset/dataset.js";
-import { askedAt } from "../scoring/asked-at.js";
+import { evaluationCaseOf } from "../dataset/dataset.js";
+import { evaluatedAt } from "../scoring/evaluated-at.js";
 import { choose } from "../scoring/choose.js";
 import type { ScorerFor } from "../scoring/choose.js";
 import {
@@ -11,7 +11,7 @@ import {
   servedScorer,
   withImputedCollaborative,
 } from "../bundle/served.js";
-import { RULES, rulesOf } from "./methods.js";
+import { HISTORY_POLICIES, historyPoliciesOf } from "./methods.js";
 import type { Prepared } from "../representation/prepare.js";
 
 export interface FreshnessSettings {
@@ -36,9 +36,9 @@ export async function chooseFreshness(
 ): Promise<FreshnessSettings | undefined> {
   const { dataset, features, counts } = prepared;
   if (dataset.dates === undefined) return undefined;
-  const times = askedAt(dataset.dates, "valid");
+  const times = evaluatedAt(dataset.dates, "valid");
   const served = withImputedCollaborative(folder, features, counts.length);
-  const { histories } = questionOf(dataset, "valid");
+  const { histories } = evaluationCaseOf(dataset, "valid");
   const vectors = fusedVectors(served, features, counts.length);
   const interestOf = await graphInterests(served.bundle, vectors, histories);
   const best = (candidates: readonly FreshnessSettings[]): FreshnessSettings => {
@@ -46,7 +46,7 @@ export async function chooseFreshness(
       const bundle = withFreshness(folder.bundle, freshness);
       return servedScorer({ ...served, bundle }, features, counts, { interestOf, times, vectors });
     };
-    const rules = RULES[rulesOf(prepared)[0]!];
+    const rules = HISTORY_POLICIES[historyPoliciesOf(prepared)[0]!];
     return choose(dataset, counts, candidates, scorerFor, rules).settings;
   };
   const { weight } = best(WEIGHTS.map((each) => ({ weight: each, halfLifeMs: HALF_LIVES_MS[0]! })));

@@ -5,7 +5,7 @@ import { mulberry32, randomVector } from "@marquetry/model/vectors/random";
 import { normaliseRows, rowOf } from "../linear-algebra/rows.js";
 import type { Prepared } from "../representation/prepare.js";
 import { createImpute } from "../representation/imputation.js";
-import { coldProductFigures, withColdProducts } from "./cold-products.js";
+import { coldProductMetrics, withColdProducts } from "./cold-products.js";
 
 const KINDS = 15;
 const ITEMS = 150;
@@ -68,14 +68,14 @@ describe("cold products", () => {
     const { prepared, vectors } = planted();
     const coldProducts = withColdProducts(prepared, 0.2, 1);
     const ranking = { decay: 0.7, popularity: 0.01 };
-    const figures = await coldProductFigures(coldProducts, vectors, ranking, { masked: false });
+    const metrics = await coldProductMetrics(coldProducts, vectors, ranking, { masked: false });
     const recall = Object.fromEntries(
-      figures.map(({ method, cold }) => [method, cold[0]!.recall.value]),
+      metrics.map(({ method, cold }) => [method, cold[0]!.recall.value]),
     );
     expect(recall["nothing"]).toBe(0);
     expect(recall["imputed"]).toBeGreaterThan(recall["content"]!);
     expect(recall["imputed"]).toBeGreaterThan(0.5);
-    const [without, , imputed] = figures;
+    const [without, , imputed] = metrics;
     expect(imputed!.overall[0]!.recall.value).toBeGreaterThan(without!.overall[0]!.recall.value);
   });
 });

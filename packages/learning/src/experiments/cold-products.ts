@@ -6,16 +6,16 @@ import { mulberry32 } from "@marquetry/model/vectors/random";
 import type { BundleFolder } from "../bundle/bundle-folder.js";
 import { modalityVectors, draftBundle } from "../bundle/trained-bundle.js";
 import { countItems } from "../dataset/dataset.js";
-import type { Question, Splits } from "../dataset/dataset.js";
+import type { EvaluationCase, Splits } from "../dataset/dataset.js";
 import { rowOf } from "../linear-algebra/rows.js";
 import type { RankingSettings } from "../scoring/ranking.js";
 import type { Prepared } from "../representation/prepare.js";
-import { CUTOFFS, figuresAt } from "../scoring/metrics.js";
-import type { FiguresAt } from "../scoring/metrics.js";
+import { CUTOFFS, metricsAt } from "../scoring/metrics.js";
+import type { MetricsAt } from "../scoring/metrics.js";
 import { pooledScorer, popularityPrior } from "../scoring/pooled.js";
 import { withImputedCollaborative } from "../bundle/served.js";
 import { topLists } from "../scoring/top-lists.js";
-import type { RankingRules } from "../scoring/top-lists.js";
+import type { HistoryPolicy } from "../scoring/top-lists.js";
 
 /** The data as if some products were new. */
 export interface ColdProducts {
@@ -65,28 +65,28 @@ export function withColdProducts(prepared: Prepared, share: number, seed: number
 export type ColdMethod = "nothing" | "content" | "imputed";
 export const COLD_METHODS: readonly ColdMethod[] = ["nothing", "content", "imputed"];
 
-export interface ColdFigures {
+export interface ColdMetrics {
   readonly method: ColdMethod;
   /** Over the users whose target is a cold product. */
-  readonly cold: readonly FiguresAt[];
+  readonly cold: readonly MetricsAt[];
   /** Over all users. */
-  readonly overall: readonly FiguresAt[];
+  readonly overall: readonly MetricsAt[];
 }
 
 /**
- * Figures on the test part, as the bundle would serve it.
+ * Metrics on the test part, as the bundle would serve it.
  * @param vectors trained on `coldProducts.prepared`, one row of length 1 per product
  * @param ranking chosen on its validation part
  */
-export async function coldProductFigures(
+export async function coldProductMetrics(
   { prepared, cold }: ColdProducts,
   vectors: Matrix,
   ranking: RankingSettings,
-  rules: RankingRules,
-): Promise<ColdFigures[]> {
+  policy: HistoryPolicy,
+): Promise<ColdMetrics[]> {
   const folder = await draftBundle(prepared, vectors, ranking, "cold products");
-  const question = coldQuestion(prepared.dataset.splits, cold);
-  const targets = question.targets.map((list) => list.filter((item) => cold[item] === 1));
+  const evaluationCase = coldCase(prepared.dataset.splits, cold);
+  const targets = evaluationCase.targets.map((list) => list.filter((item) => cold[item] === 1));
   const { counts } = prepared;
   const users = prepared.dataset.splits.train.length;
   return COLD_METHODS.map((method) => {
@@ -95,20 +95,20 @@ export async function coldProductFigures(
     if (method === "nothing") counts.forEach((count, i) => count === 0 && (prior[i] = -Infinity));
     const scorer = pooledScorer({
       vectors: shown,
-      histories: question.histories,
+      histories: evaluationCase.histories,
       decay: ranking.decay,
       prior,
     });
-    const at = (asked: Question): FiguresAt[] => {
-      const lists = topLists(asked, scorer, rules);
-      return CUTOFFS.map((k) => figuresAt(k, lists, asked.targets, counts, users));
+    const at = (asked: EvaluationCase): MetricsAt[] => {
+      const lists = topLists(asked, scorer, policy);
+      return CUTOFFS.map((k) => metricsAt(k, lists, asked.targets, counts, users));
     };
-    return { method, cold: at({ ...question, targets }), overall: at(question) };
+    return { method, cold: at({ ...evaluationCase, targets }), overall: at(evaluationCase) };
   });
 }
 
 /** The test part without cold products in what is known of a user. */
-function coldQuestion({ train, valid, test, testHistory }: Splits, cold: Uint8Array): Question {
+function coldCase({ train, valid, test, testHistory }: Splits, cold: Uint8Array): EvaluationCase {
   const warm = (list: Int32Array): Int32Array => list.filter((item) => cold[item] === 0);
   const histories =
     testHistory === "train"

@@ -1,12 +1,12 @@
 import type { Matrix } from "@marquetry/model/vectors/matrix";
-import { questionOf } from "../dataset/dataset.js";
+import { evaluationCaseOf } from "../dataset/dataset.js";
 import { popularityScorer } from "../scoring/baselines.js";
 import { mainCutoff } from "../scoring/choose.js";
 import type { ScorerFor } from "../scoring/choose.js";
 import { orPopularity, withNewest } from "../scoring/cold-users.js";
 import type { Curve, CurveSeries } from "./curves.js";
 import { besideRows, normaliseRows } from "../linear-algebra/rows.js";
-import { CURVE_RULES, figuresFor, pointOf } from "./curve-points.js";
+import { CURVE_POLICY, metricsFor, pointOf } from "./curve-points.js";
 import { chooseRanking, rankingOf } from "../scoring/ranking.js";
 import type { Prepared } from "../representation/prepare.js";
 
@@ -45,15 +45,17 @@ export function coldUsersCurve(prepared: Prepared, learned: readonly Matrix[]): 
 }
 
 function byVectors(prepared: Prepared, vectors: Matrix, decay?: number): ScorerFor {
-  const settings = chooseRanking(prepared, vectors, CURVE_RULES, decay);
+  const settings = chooseRanking(prepared, vectors, CURVE_POLICY, decay);
   const scorerFor = rankingOf(prepared, vectors)(settings);
   return (histories) => orPopularity(scorerFor(histories), histories, prepared.counts);
 }
 
 function seriesOf(prepared: Prepared, name: string, runs: readonly ScorerFor[]): CurveSeries {
-  const question = questionOf(prepared.dataset, "test");
+  const evaluationCase = evaluationCaseOf(prepared.dataset, "test");
   const points = KEPT.map((kept) =>
-    pointOf(runs.map((scorerFor) => figuresFor(prepared, scorerFor, withNewest(question, kept)))),
+    pointOf(
+      runs.map((scorerFor) => metricsFor(prepared, scorerFor, withNewest(evaluationCase, kept))),
+    ),
   );
   return { name, points };
 }

@@ -1,33 +1,33 @@
 /** Points of curves from runs of several seeds. */
-import { questionOf } from "../dataset/dataset.js";
-import type { Question } from "../dataset/dataset.js";
-import { figuresOf, mainCutoff } from "../scoring/choose.js";
+import { evaluationCaseOf } from "../dataset/dataset.js";
+import type { EvaluationCase } from "../dataset/dataset.js";
+import { metricsOf, mainCutoff } from "../scoring/choose.js";
 import type { ScorerFor } from "../scoring/choose.js";
 import type { CurvePoint } from "./curves.js";
 import { deviationOf, meanOf } from "../scoring/metrics.js";
-import type { FiguresAt } from "../scoring/metrics.js";
-import type { RankingRules } from "../scoring/top-lists.js";
+import type { MetricsAt } from "../scoring/metrics.js";
+import type { HistoryPolicy } from "../scoring/top-lists.js";
 import type { Prepared } from "../representation/prepare.js";
 
 /** Curves leave the user's own history out: as a shop does. */
-export const CURVE_RULES: RankingRules = { masked: true };
+export const CURVE_POLICY: HistoryPolicy = { masked: true };
 
-/** Figures at the dataset's cutoff for a question about the test part. */
-export function figuresFor(
+/** Metrics at the dataset's cutoff for an evaluation case of the test part. */
+export function metricsFor(
   { dataset, counts }: Prepared,
   scorerFor: ScorerFor,
-  question: Question = questionOf(dataset, "test"),
-): FiguresAt {
+  evaluationCase: EvaluationCase = evaluationCaseOf(dataset, "test"),
+): MetricsAt {
   const k = mainCutoff(dataset);
-  const figures = figuresOf(dataset, counts, question, scorerFor, CURVE_RULES);
-  return figures.find((at) => at.k === k)!;
+  const metrics = metricsOf(dataset, counts, evaluationCase, scorerFor, CURVE_POLICY);
+  return metrics.find((at) => at.k === k)!;
 }
 
-/** Means over the seeds' figures; the standard error is that over users. */
-export function pointOf(runs: readonly FiguresAt[]): CurvePoint {
-  const mean = (figure: "recall" | "ndcg") => ({
-    value: meanOf(runs.map((run) => run[figure].value)).value,
-    standardError: meanOf(runs.map((run) => run[figure].standardError)).value,
+/** Means over the seeds' metrics; the standard error is that over users. */
+export function pointOf(runs: readonly MetricsAt[]): CurvePoint {
+  const mean = (metric: "recall" | "ndcg") => ({
+    value: meanOf(runs.map((run) => run[metric].value)).value,
+    standardError: meanOf(runs.map((run) => run[metric].standardError)).value,
   });
   return {
     recall: mean("recall"),

@@ -1,9 +1,9 @@
-/** A figure along something that is varied: how many modalities, behaviours or products are missing. */
+/** A metric along something that is varied: how many modalities, behaviours or products are missing. */
 import type { Mean } from "../scoring/metrics.js";
 import type { Row } from "./report.js";
 
 export interface Curve {
-  /** Part of file names and of figures' names. */
+  /** Part of file names and of metrics' names. */
   readonly name: string;
   readonly title: string;
   /** How it was measured, with what was chosen on the validation part. */
@@ -22,7 +22,7 @@ export interface Curve {
 
 export interface CurveSeries {
   readonly name: string;
-  /** By x; undefined where there is no figure. */
+  /** By x; undefined where there is no metric. */
   readonly points: readonly (CurvePoint | undefined)[];
 }
 

@@ -1,22 +1,22 @@
 /** The methods of the quality table. */
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import type { BundleFolder } from "../bundle/bundle-folder.js";
-import { questionOf } from "../dataset/dataset.js";
-import { askedAt } from "../scoring/asked-at.js";
+import { evaluationCaseOf } from "../dataset/dataset.js";
+import { evaluatedAt } from "../scoring/evaluated-at.js";
 import { easeScorer, itemKnnScorer, popularityScorer } from "../scoring/baselines.js";
-import { choose, figuresOf } from "../scoring/choose.js";
-import { coldProductFigures, withColdProducts } from "./cold-products.js";
-import type { FiguresAt } from "../scoring/metrics.js";
+import { choose, metricsOf } from "../scoring/choose.js";
+import { coldProductMetrics, withColdProducts } from "./cold-products.js";
+import type { MetricsAt } from "../scoring/metrics.js";
 import type { ScorerFor } from "../scoring/choose.js";
 import { addPrior, popularityPrior } from "../scoring/pooled.js";
-import type { Row, RuleName } from "./report.js";
+import type { Row, HistoryPolicyName } from "./report.js";
 import {
   fusedVectors,
   graphInterests,
   servedScorer,
   withImputedCollaborative,
 } from "../bundle/served.js";
-import type { RankingRules } from "../scoring/top-lists.js";
+import type { HistoryPolicy } from "../scoring/top-lists.js";
 import { besideRows, normaliseRows } from "../linear-algebra/rows.js";
 import { coOccurrence } from "../representation/co-occurrence.js";
 import { behaviourOf, closedForm, learnVectors } from "../learn/learn.js";
@@ -32,28 +32,28 @@ import {
 } from "../learn/learn-sequence.js";
 import type { Prepared } from "../representation/prepare.js";
 
-export const RULES: Readonly<Record<RuleName, RankingRules>> = {
+export const HISTORY_POLICIES: Readonly<Record<HistoryPolicyName, HistoryPolicy>> = {
   masked: { masked: true },
   unmasked: { masked: false },
-  "own-penalty": { masked: false, ownPenalty: 0.4 },
+  "own-penalty": { masked: false, penalty: 0.4 },
 };
 
 /** What a re-ranked row must say. */
 export const RERANKED =
   "weights fitted on validation targets; own-history handling, which published models lack";
 
-export function rulesOf({ dataset }: Prepared): readonly RuleName[] {
+export function historyPoliciesOf({ dataset }: Prepared): readonly HistoryPolicyName[] {
   return dataset.ordered ? ["unmasked", "masked", "own-penalty"] : ["masked"];
 }
 
 /** Without the rule that only served answers have. */
-function plainRulesOf(prepared: Prepared): readonly RuleName[] {
-  return rulesOf(prepared).filter((rule) => rule !== "own-penalty");
+function plainHistoryPoliciesOf(prepared: Prepared): readonly HistoryPolicyName[] {
+  return historyPoliciesOf(prepared).filter((rule) => rule !== "own-penalty");
 }
 
-/** The order by how many had a product: what every other figure stands beside. */
+/** The order by how many had a product: what every other metric stands beside. */
 export function* popularityRows(prepared: Prepared): Generator<Row> {
-  for (const rule of rulesOf(prepared)) {
+  for (const rule of historyPoliciesOf(prepared)) {
     yield rowOf(prepared, "popularity", rule, "nothing", () => popularityScorer(prepared.counts));
   }
 }
@@ -71,8 +71,8 @@ export function* itemKnnRows(prepared: Prepared): Generator<Row> {
   const candidates = (dataset.ordered ? [0.5, 0.7] : [1]).flatMap((decay) =>
     [0, 1e-4, 0.01, 0.03, 0.1, 0.3, 1].map((popularity) => ({ decay, popularity })),
   );
-  for (const rule of plainRulesOf(prepared)) {
-    const { settings } = choose(dataset, counts, candidates, neighbours, RULES[rule]);
+  for (const rule of plainHistoryPoliciesOf(prepared)) {
+    const { settings } = choose(dataset, counts, candidates, neighbours, HISTORY_POLICIES[rule]);
     yield rowOf(prepared, "item-knn", rule, described(settings), neighbours(settings));
   }
 }
@@ -82,13 +82,13 @@ export function* easeRows(prepared: Prepared): Generator<Row> {
   const { dataset, counts } = prepared;
   const similar = coOccurrence(dataset.splits.train, dataset.itemIds.length);
   const scorers = new Map([10, 100, 1000].map((lambda) => [lambda, easeScorer(similar, lambda)]));
-  for (const rule of plainRulesOf(prepared)) {
+  for (const rule of plainHistoryPoliciesOf(prepared)) {
     const { settings } = choose(
       dataset,
       counts,
       [...scorers.keys()],
       (lambda) => scorers.get(lambda)!,
-      RULES[rule],
+      HISTORY_POLICIES[rule],
     );
     yield rowOf(prepared, "ease", rule, `lambda ${settings}`, scorers.get(settings)!);
   }
@@ -97,7 +97,7 @@ export function* easeRows(prepared: Prepared): Generator<Row> {
 /** Every content modality beside the others, without training. */
 export function* contentRows(prepared: Prepared): Generator<Row> {
   const content = normaliseRows(besideRows(...Object.values(prepared.content)));
-  for (const rule of plainRulesOf(prepared)) {
+  for (const rule of plainHistoryPoliciesOf(prepared)) {
     yield vectorRow(prepared, "content only", rule, [content]);
   }
 }
@@ -106,7 +106,7 @@ export function* contentRows(prepared: Prepared): Generator<Row> {
 export function* behaviourOnlyRows(prepared: Prepared): Generator<Row> {
   const { dataset } = prepared;
   const behaviour = behaviourOf(dataset.splits.train, dataset.itemIds.length);
-  for (const rule of plainRulesOf(prepared)) {
+  for (const rule of plainHistoryPoliciesOf(prepared)) {
     yield vectorRow(prepared, "behaviour only", rule, [behaviour]);
   }
 }
@@ -114,7 +114,7 @@ export function* behaviourOnlyRows(prepared: Prepared): Generator<Row> {
 /** Fusion by concatenation: content and behaviour in closed form, nothing trained. */
 export function* concatenationRows(prepared: Prepared): Generator<Row> {
   const both = closedForm(prepared);
-  for (const rule of plainRulesOf(prepared)) {
+  for (const rule of plainHistoryPoliciesOf(prepared)) {
     yield vectorRow(prepared, "concatenation", rule, [both]);
   }
 }
@@ -127,14 +127,14 @@ export function* fusionRows(
 ): Generator<Row> {
   const vectors = runs.map((run) => run.vectors);
   const users = runs.map(({ shape, parameters }) => usersOf(shape, parameters));
-  for (const rule of plainRulesOf(prepared)) {
+  for (const rule of plainHistoryPoliciesOf(prepared)) {
     yield vectorRow(prepared, method, rule, vectors, { users });
   }
 }
 
 /** The learned model, one run per seed; with mean pooling beside it where histories are ordered. */
 export function* learnedRows(prepared: Prepared, runs: readonly Matrix[]): Generator<Row> {
-  for (const rule of rulesOf(prepared)) {
+  for (const rule of historyPoliciesOf(prepared)) {
     if (prepared.dataset.ordered)
       yield vectorRow(prepared, "full, mean pooling", rule, runs, { decay: 1 });
     yield vectorRow(prepared, "full", rule, runs);
@@ -183,9 +183,9 @@ function* interestRows(
   method: string,
   runs: readonly ChosenInterests[],
 ): Generator<Row> {
-  for (const rule of plainRulesOf(prepared)) {
+  for (const rule of plainHistoryPoliciesOf(prepared)) {
     const rows = runs.map(({ name, ranking }) => {
-      const popularity = choosePopularity(prepared, ranking, RULES[rule]);
+      const popularity = choosePopularity(prepared, ranking, HISTORY_POLICIES[rule]);
       const chosen = `${name}, popularity ${popularity}`;
       return rowOf(prepared, method, rule, chosen, ranking(popularity));
     });
@@ -206,13 +206,13 @@ export async function bundleRows(
 ): Promise<Row[]> {
   const { dataset, features, counts } = prepared;
   const exported = withImputedCollaborative(folder, features, counts.length);
-  const { histories } = questionOf(dataset, "test");
-  const times = dataset.dates && askedAt(dataset.dates, "test");
+  const { histories } = evaluationCaseOf(dataset, "test");
+  const times = dataset.dates && evaluatedAt(dataset.dates, "test");
   const vectors = fusedVectors(exported, features, counts.length);
   const interestOf = await graphInterests(exported.bundle, vectors, histories);
   const scorerFor = servedScorer(exported, features, counts, { interestOf, times, vectors });
   const label = folder.bundle.reranker === undefined ? {} : { beyondPublished: RERANKED };
-  return rulesOf(prepared).map((rule) =>
+  return historyPoliciesOf(prepared).map((rule) =>
     Object.assign(rowOf(prepared, method, rule, "as in the bundle", scorerFor), label),
   );
 }
@@ -232,10 +232,15 @@ export async function coldRows(
   for (let seed = 1; seed <= seeds; seed += 1) {
     const coldProducts = withColdProducts(prepared, share, seed);
     const vectors = await learnVectors(coldProducts.prepared, { seed, report });
-    for (const rule of plainRulesOf(prepared)) {
-      const ranking = chooseRanking(coldProducts.prepared, vectors, RULES[rule]);
-      const figures = await coldProductFigures(coldProducts, vectors, ranking, RULES[rule]);
-      for (const { method, ...parts } of figures) {
+    for (const rule of plainHistoryPoliciesOf(prepared)) {
+      const ranking = chooseRanking(coldProducts.prepared, vectors, HISTORY_POLICIES[rule]);
+      const metrics = await coldProductMetrics(
+        coldProducts,
+        vectors,
+        ranking,
+        HISTORY_POLICIES[rule],
+      );
+      for (const { method, ...parts } of metrics) {
         for (const [part, runs] of Object.entries(parts)) {
           const name = `${100 * share}% cold, ${method}, ${COLD_PARTS[part as keyof typeof parts]}`;
           const row = rows.get(`${name} ${rule}`) ?? { method: name, rule, runs: [], chosen: [] };
@@ -250,7 +255,7 @@ export async function coldRows(
 }
 
 interface ColdRow extends Row {
-  readonly runs: (readonly FiguresAt[])[];
+  readonly runs: (readonly MetricsAt[])[];
   readonly chosen: string[];
 }
 
@@ -266,13 +271,13 @@ interface VectorRowOptions {
 export function vectorRow(
   prepared: Prepared,
   method: string,
-  rule: RuleName,
+  rule: HistoryPolicyName,
   runs: readonly Matrix[],
   { decay, users }: VectorRowOptions = {},
 ): Row {
   const rows = runs.map((vectors, i) => {
     const learned = users?.[i];
-    const chosen = chooseRanking(prepared, vectors, RULES[rule], decay, learned);
+    const chosen = chooseRanking(prepared, vectors, HISTORY_POLICIES[rule], decay, learned);
     const scorerFor = rankingOf(prepared, vectors, learned)(chosen);
     return rowOf(prepared, method, rule, described(chosen), scorerFor);
   });
@@ -291,13 +296,13 @@ export function together(rows: readonly Row[]): Row {
 function rowOf(
   { dataset, counts }: Prepared,
   method: string,
-  rule: RuleName,
+  rule: HistoryPolicyName,
   chosen: string,
   scorerFor: ScorerFor,
 ): Row {
-  const question = questionOf(dataset, "test");
-  const figures = figuresOf(dataset, counts, question, scorerFor, RULES[rule]);
-  return { method, rule, runs: [figures], chosen: [chosen] };
+  const evaluationCase = evaluationCaseOf(dataset, "test");
+  const metrics = metricsOf(dataset, counts, evaluationCase, scorerFor, HISTORY_POLICIES[rule]);
+  return { method, rule, runs: [metrics], chosen: [chosen] };
 }
 
 function described({ decay, popularity }: RankingSettings): string {

@@ -3,7 +3,7 @@ import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { mainCutoff } from "../scoring/choose.js";
 import type { Curve, CurvePoint, CurveSeries } from "./curves.js";
-import type { FiguresAt } from "../scoring/metrics.js";
+import type { MetricsAt } from "../scoring/metrics.js";
 import {
   maskedVectors,
   removals,
@@ -17,7 +17,7 @@ import { whiteningOfZero } from "../representation/content.js";
 import { fullPresence } from "../training/item-tower.js";
 import type { Presence } from "../training/item-tower.js";
 import { COLLABORATIVE } from "@marquetry/contracts/modalities";
-import { CURVE_RULES, figuresFor, pointOf } from "./curve-points.js";
+import { CURVE_POLICY, metricsFor, pointOf } from "./curve-points.js";
 import { DROPOUT } from "../learn/fusion-runs.js";
 import type { FusionWay } from "../learn/fusion-runs.js";
 import { chooseRanking, rankingOf } from "../scoring/ranking.js";
@@ -84,7 +84,7 @@ function handlingsOf(
     fusions(way).map((fusion) => ({
       fusion,
       presence: fullPresence(fusion.shape),
-      ranking: chooseRanking(prepared, fusion.vectors, CURVE_RULES),
+      ranking: chooseRanking(prepared, fusion.vectors, CURVE_POLICY),
     }));
   const attention = train({ weights: "attention", dropout: true });
   const masked = (name: string, models: readonly Trained[]): Handling => ({
@@ -111,7 +111,7 @@ function handlingsOf(
       name: NAMES.content,
       runs: [
         {
-          ranking: chooseRanking(prepared, alone({}), CURVE_RULES),
+          ranking: chooseRanking(prepared, alone({}), CURVE_POLICY),
           vectors: alone,
         },
       ],
@@ -156,12 +156,12 @@ function curveOf(
 ): Curve {
   const series = handlings.map(({ name, runs }): CurveSeries => {
     const points = removed.map((gone): CurvePoint | undefined => {
-      const figures = runs.map(({ vectors, ranking }): FiguresAt | undefined => {
+      const metrics = runs.map(({ vectors, ranking }): MetricsAt | undefined => {
         const shown = vectors(gone);
         if (shown.data.every((x) => x === 0)) return undefined;
-        return figuresFor(prepared, rankingOf(prepared, shown)(ranking));
+        return metricsFor(prepared, rankingOf(prepared, shown)(ranking));
       });
-      return figures.includes(undefined) ? undefined : pointOf(figures as FiguresAt[]);
+      return metrics.includes(undefined) ? undefined : pointOf(metrics as MetricsAt[]);
     });
     return { name, points };
   });
@@ -177,7 +177,7 @@ const PROTOCOL =
   `(the negative control). Own history is left out. Epochs, decay and weight of popularity were ` +
   `chosen on the validation part with everything present.`;
 
-/** Whether attention keeps more of its full figure than the others, for each content modality. */
+/** Whether attention keeps more of its full metric than the others, for each content modality. */
 function verdictOf({ series, xs, k }: Curve, content: readonly string[]): string {
   const kept = (name: string, removed: string): number => {
     const { points } = series.find((each) => each.name === name)!;

@@ -1,16 +1,16 @@
-/** Figures by name, and the table that `evaluate` prints. */
+/** Metrics by name, and the table that `evaluate` prints. */
 import type { TrainingRecord } from "@marquetry/model/bundle";
 import type { Curve } from "./curves.js";
 import { deviationOf, meanOf } from "../scoring/metrics.js";
-import type { FiguresAt } from "../scoring/metrics.js";
+import type { MetricsAt } from "../scoring/metrics.js";
 import type { Goal } from "../report/goals.js";
 
 /** One method under one rule on the test part. */
 export interface Row {
   readonly method: string;
-  readonly rule: RuleName;
+  readonly rule: HistoryPolicyName;
   /** One entry per seed; one where there is nothing random. */
-  readonly runs: readonly (readonly FiguresAt[])[];
+  readonly runs: readonly (readonly MetricsAt[])[];
   /** What was chosen on the validation part, per run. */
   readonly chosen: readonly string[];
   /** What this row does that published models do not, beside its rule. */
@@ -19,10 +19,10 @@ export interface Row {
 
 /** `masked`: own history left out; `unmasked`: as published sequential tables are, presumably;
  * `own-penalty`: own products pushed down by a constant, which published models do not do. */
-export type RuleName = "masked" | "unmasked" | "own-penalty";
+export type HistoryPolicyName = "masked" | "unmasked" | "own-penalty";
 
-/** One figure with all that must stand beside it. */
-export interface NamedFigure {
+/** One metric with all that must stand beside it. */
+export interface NamedMetric {
   readonly name: string;
   readonly value: number;
   readonly unit: "share" | "bit";
@@ -38,40 +38,40 @@ export interface NamedFigure {
   };
 }
 
-const FIGURES = ["recall", "ndcg", "coverage", "gini", "novelty"] as const;
+const METRICS = ["recall", "ndcg", "coverage", "gini", "novelty"] as const;
 
-export function rowFigures(dataset: string, row: Row, goals: readonly Goal[]): NamedFigure[] {
+export function rowMetrics(dataset: string, row: Row, goals: readonly Goal[]): NamedMetric[] {
   return row.runs[0]!.flatMap(({ k }, at) =>
-    FIGURES.map((figure) => {
-      const values = row.runs.map((run) => valueOf(run[at]!, figure));
-      const name = `${dataset}/${row.method}/${row.rule}/${figure}@${k}`;
-      return against(goals, name, meanOf(values).value, figure === "novelty" ? "bit" : "share", {
+    METRICS.map((metric) => {
+      const values = row.runs.map((run) => valueOf(run[at]!, metric));
+      const name = `${dataset}/${row.method}/${row.rule}/${metric}@${k}`;
+      return against(goals, name, meanOf(values).value, metric === "novelty" ? "bit" : "share", {
         part: "test",
         seeds: values.length,
         seedDeviation: deviationOf(values),
-        standardError: meanErrorOf(row, at, figure),
+        standardError: meanErrorOf(row, at, metric),
         chosenOnValidation: row.chosen,
       });
     }),
   );
 }
 
-export function curveFigures(dataset: string, curve: Curve, goals: readonly Goal[]): NamedFigure[] {
-  const ofRows = (curve.rows ?? []).flatMap((row) => rowFigures(dataset, row, goals));
+export function curveMetrics(dataset: string, curve: Curve, goals: readonly Goal[]): NamedMetric[] {
+  const ofRows = (curve.rows ?? []).flatMap((row) => rowMetrics(dataset, row, goals));
   const ofPoints = curve.series.flatMap(({ name: series, points }) =>
     points.flatMap((point, i) => {
       if (point === undefined) return [];
       const { recall, ndcg, seeds, seedDeviation } = point;
-      return Object.entries({ recall, ...(ndcg && { ndcg }) }).map(([figure, mean]) =>
+      return Object.entries({ recall, ...(ndcg && { ndcg }) }).map(([metric, mean]) =>
         against(
           goals,
-          `${dataset}/${curve.name}/${series}/${curve.xs[i]}/${figure}@${curve.k}`,
+          `${dataset}/${curve.name}/${series}/${curve.xs[i]}/${metric}@${curve.k}`,
           mean.value,
           "share",
           {
             part: "test",
             seeds,
-            seedDeviation: figure === "recall" ? seedDeviation : 0,
+            seedDeviation: metric === "recall" ? seedDeviation : 0,
             standardError: mean.standardError,
             chosenOnValidation: [curve.protocol],
           },
@@ -86,20 +86,20 @@ function against(
   goals: readonly Goal[],
   name: string,
   value: number,
-  unit: NamedFigure["unit"],
-  context: NamedFigure["context"],
-): NamedFigure {
-  const goal = goals.find(({ figure }) => figure === name)?.atLeast;
+  unit: NamedMetric["unit"],
+  context: NamedMetric["context"],
+): NamedMetric {
+  const goal = goals.find(({ metric }) => metric === name)?.atLeast;
   const holds = goal === undefined ? null : value >= goal;
   return { name, value, unit, goal: goal ?? null, holds, context };
 }
 
 /**
- * Recall and NDCG of a bundle beside those of popularity, by rule and figure.
+ * Recall and NDCG of a bundle beside those of popularity, by history policy and metric.
  * @param bundle one run for each rule
  * @param popularity one run for each rule of the bundle
  */
-export function metricsOf(
+export function bundleMetrics(
   bundle: readonly Row[],
   popularity: readonly Row[],
 ): TrainingRecord["metrics"] {
@@ -124,14 +124,14 @@ export function rowTables(rows: readonly Row[], mainCutoff: number): string[] {
   });
 }
 
-const TITLES: Readonly<Record<RuleName, string>> = {
+const TITLES: Readonly<Record<HistoryPolicyName, string>> = {
   masked: "Masked: the user's own history is left out",
   unmasked: "Unmasked: the user's own history competes",
   "own-penalty": "Own history pushed down by a constant (a rule that published models lack)",
 };
 
 /**
- * Each figure with its standard error over users and, over several seeds, in brackets their
+ * Each metric with its standard error over users and, over several seeds, in brackets their
  * standard deviation.
  */
 export function rowTable(rows: readonly Row[], mainCutoff: number): string {
@@ -140,15 +140,15 @@ export function rowTable(rows: readonly Row[], mainCutoff: number): string {
   const head = [
     "method",
     ...cutoffs.flatMap((k) => [`R@${k}`, `N@${k}`]),
-    ...["coverage", "Gini", "novelty"].map((figure) => `${figure}@${cutoffs[main]}`),
+    ...["coverage", "Gini", "novelty"].map((metric) => `${metric}@${cutoffs[main]}`),
     "seeds",
     "chosen on validation",
   ];
   const lines = rows.map((row) => [
     row.beyondPublished === undefined ? row.method : `${row.method} *(${row.beyondPublished})*`,
     ...cutoffs.flatMap((_, at) => [cell(row, at, "recall"), cell(row, at, "ndcg")]),
-    ...(["coverage", "gini", "novelty"] as const).map((figure) =>
-      meanOf(row.runs.map((run) => run[main]![figure])).value.toFixed(figure === "novelty" ? 1 : 2),
+    ...(["coverage", "gini", "novelty"] as const).map((metric) =>
+      meanOf(row.runs.map((run) => run[main]![metric])).value.toFixed(metric === "novelty" ? 1 : 2),
     ),
     String(row.runs.length),
     [...new Set(row.chosen)].join("; "),
@@ -171,19 +171,19 @@ export function decimals(value: number): string {
   return value.toFixed(4).replace(/^(-?)0\./, "$1.");
 }
 
-function cell(row: Row, at: number, figure: "recall" | "ndcg"): string {
-  const values = row.runs.map((run) => run[at]![figure].value);
-  const shown = withError(meanOf(values).value, meanErrorOf(row, at, figure)!);
+function cell(row: Row, at: number, metric: "recall" | "ndcg"): string {
+  const values = row.runs.map((run) => run[at]![metric].value);
+  const shown = withError(meanOf(values).value, meanErrorOf(row, at, metric)!);
   return values.length === 1 ? shown : `${shown} (${decimals(deviationOf(values))})`;
 }
 
 /** Mean over runs of the standard error over users; users are the same in every run, so that more
  * runs do not make it smaller. */
-function meanErrorOf(row: Row, at: number, figure: (typeof FIGURES)[number]): number | null {
-  if (figure !== "recall" && figure !== "ndcg") return null;
-  return meanOf(row.runs.map((run) => run[at]![figure].standardError)).value;
+function meanErrorOf(row: Row, at: number, metric: (typeof METRICS)[number]): number | null {
+  if (metric !== "recall" && metric !== "ndcg") return null;
+  return meanOf(row.runs.map((run) => run[at]![metric].standardError)).value;
 }
 
-function valueOf(at: FiguresAt, figure: (typeof FIGURES)[number]): number {
-  return figure === "recall" || figure === "ndcg" ? at[figure].value : at[figure];
+function valueOf(at: MetricsAt, metric: (typeof METRICS)[number]): number {
+  return metric === "recall" || metric === "ndcg" ? at[metric].value : at[metric];
 }

@@ -3,8 +3,8 @@ import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { FUSED_SPACE } from "@marquetry/model/ranking/reranker";
 import { popularityScore } from "@marquetry/model/ranking";
 import { largestOf, servedWeights } from "../bundle/trained-bundle.js";
-import { questionOf } from "../dataset/dataset.js";
-import { figuresOf } from "../scoring/choose.js";
+import { evaluationCaseOf } from "../dataset/dataset.js";
+import { metricsOf } from "../scoring/choose.js";
 import type { Csr } from "../linear-algebra/csr.js";
 import { popularityFloor } from "../scoring/pooled.js";
 import type { Row } from "./report.js";
@@ -15,7 +15,7 @@ import { rerankedScorer, vectorsBySpace } from "../reranking/reranked.js";
 import type { BaseRanking } from "../reranking/reranked.js";
 import { chooseRanking, rankingOf } from "../scoring/ranking.js";
 import type { LearnedUsers, RankingSettings } from "../scoring/ranking.js";
-import { RERANKED, RULES, together } from "./methods.js";
+import { RERANKED, HISTORY_POLICIES, together } from "./methods.js";
 import type { Prepared } from "../representation/prepare.js";
 
 /** The learned model, re-ranked, one run per seed; no row where there is no re-ranker. */
@@ -27,10 +27,16 @@ export function* rerankedRows(prepared: Prepared, learned: readonly Matrix[]): G
     if (fitted === undefined) return;
     const { ranking, base } = fitted;
     const scorerFor = rerankedScorer(base, fitted.model);
-    const question = questionOf(dataset, "test");
-    const figures = figuresOf(dataset, counts, question, scorerFor, RULES.unmasked);
+    const evaluationCase = evaluationCaseOf(dataset, "test");
+    const metrics = metricsOf(
+      dataset,
+      counts,
+      evaluationCase,
+      scorerFor,
+      HISTORY_POLICIES.unmasked,
+    );
     const chosen = `decay ${ranking.decay}, popularity ${ranking.popularity}, ${described(fitted.validation)}`;
-    rows.push({ method: "re-ranked", rule: "unmasked", runs: [figures], chosen: [chosen] });
+    rows.push({ method: "re-ranked", rule: "unmasked", runs: [metrics], chosen: [chosen] });
   }
   if (rows.length === 0) return;
   yield { ...together(rows), beyondPublished: RERANKED };
@@ -57,7 +63,13 @@ export function fittedTo(
   const { dataset, counts, features } = prepared;
   const { train } = dataset.splits;
   if (!dataset.ordered) return undefined;
-  const ranking = chooseRanking(prepared, vectors, RULES["own-penalty"], undefined, users);
+  const ranking = chooseRanking(
+    prepared,
+    vectors,
+    HISTORY_POLICIES["own-penalty"],
+    undefined,
+    users,
+  );
   const neighbours = itemNeighbours(train, counts.length);
   const base = baseRanking(prepared, vectors, ranking, { users, neighbours });
   const fitted = fitReranker(base, dataset, counts, Object.keys(features));

@@ -4,14 +4,14 @@ import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { tastesAround } from "@marquetry/model/interests/multi-interest";
 import { behavioursOf } from "../dataset/dataset-behaviours.js";
 import { DATASET_ACTION } from "../dataset/actions.js";
-import { questionOf } from "../dataset/dataset.js";
-import { figuresOf } from "../scoring/choose.js";
+import { evaluationCaseOf } from "../dataset/dataset.js";
+import { metricsOf } from "../scoring/choose.js";
 import type { ScorerFor } from "../scoring/choose.js";
 import { addPrior, nearestScores, pooledVector, popularityPrior } from "../scoring/pooled.js";
 import type { Row } from "./report.js";
 import { chooseRankingBy, rankingOf } from "../scoring/ranking.js";
 import type { RankingSettings } from "../scoring/ranking.js";
-import { RULES, rulesOf } from "./methods.js";
+import { HISTORY_POLICIES, historyPoliciesOf } from "./methods.js";
 import type { Prepared } from "../representation/prepare.js";
 
 /** Two tastes, each half as strong as what is common to both; not searched for here. */
@@ -24,15 +24,15 @@ const SEVERAL: MultiInterest = { max: 2, cosine: 0.6, share: 0.5, rounds: 3 };
 export function* severalRows(prepared: Prepared, runs: readonly Matrix[]): Generator<Row> {
   const { dataset, counts } = prepared;
   if (!dataset.ordered || runs.length === 0) return;
-  const question = questionOf(dataset, "test");
-  for (const rule of rulesOf(prepared)) {
+  const evaluationCase = evaluationCaseOf(dataset, "test");
+  for (const rule of historyPoliciesOf(prepared)) {
     const rows = runs.map((vectors) => {
       const ranked = severalOf(prepared, vectors);
-      const rules = RULES[rule];
+      const rules = HISTORY_POLICIES[rule];
       const one = chooseRankingBy(prepared, rankingOf(prepared, vectors), rules);
       const { settings, validNdcg } = chooseRankingBy(prepared, ranked, rules);
       return {
-        figures: figuresOf(dataset, counts, question, ranked(settings), rules),
+        metrics: metricsOf(dataset, counts, evaluationCase, ranked(settings), rules),
         chosen:
           `decay ${settings.decay}, popularity ${settings.popularity}, ` +
           `validation N ${validNdcg.toFixed(4)}, of one ${one.validNdcg.toFixed(4)}`,
@@ -41,7 +41,7 @@ export function* severalRows(prepared: Prepared, runs: readonly Matrix[]): Gener
     yield {
       method: `full, ${SEVERAL.max} interests`,
       rule,
-      runs: rows.map(({ figures }) => figures),
+      runs: rows.map(({ metrics }) => metrics),
       chosen: rows.map(({ chosen }) => chosen),
     };
   }

@@ -5,7 +5,7 @@ import type { ServedInterests } from "../scoring/served-interests.js";
 import { choose } from "../scoring/choose.js";
 import type { ScorerFor } from "../scoring/choose.js";
 import { pooledScorer, popularityPrior } from "../scoring/pooled.js";
-import type { RankingRules } from "../scoring/top-lists.js";
+import type { HistoryPolicy } from "../scoring/top-lists.js";
 import { identityGain, withIdentity } from "../sequence/identity.js";
 import type { Identity } from "../sequence/identity.js";
 import { nameOf } from "../sequence/parameters.js";
@@ -40,7 +40,7 @@ const TRAINING: Omit<SequenceTrainSettings, "seed"> = {
   dropout: 0.1,
 };
 /** As published tables rank; also what the code is for. */
-const UNMASKED: RankingRules = { masked: false };
+const UNMASKED: HistoryPolicy = { masked: false };
 
 export interface IdentityInterests {
   /** One row of length 1 per product, with its code. */
@@ -185,7 +185,7 @@ export function learnInterests(
 export function choosePopularity(
   { dataset, counts }: Prepared,
   ranking: (popularity: number) => ScorerFor,
-  rules: RankingRules,
+  policy: HistoryPolicy,
 ): number {
-  return choose(dataset, counts, POPULARITY, ranking, rules).settings;
+  return choose(dataset, counts, POPULARITY, ranking, policy).settings;
 }

@@ -1,6 +1,6 @@
 /** One training run of a fusion model, up to its best epoch. */
 import { createHash } from "node:crypto";
-import { questionOf } from "../dataset/dataset.js";
+import { evaluationCaseOf } from "../dataset/dataset.js";
 import { choose } from "../scoring/choose.js";
 import type { TowerShape } from "../training/parameters.js";
 import { openCheckpoint } from "../training/checkpoint.js";
@@ -37,7 +37,7 @@ export function bestEpoch(
 ): BestEpoch {
   const { dataset, counts } = prepared;
   // Nothing else learns from them.
-  const actions = shape.interests && questionOf(dataset, "valid").actions;
+  const actions = shape.interests && evaluationCaseOf(dataset, "valid").actions;
   const ranking = { decay: dataset.ordered ? 0.6 : 1, popularity: 0.02 };
   return bestEpochOf({
     name: `${dataset.name}, seed ${settings.seed}`,

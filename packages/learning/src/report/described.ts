@@ -1,7 +1,7 @@
 /** What a report says of the data, the protocol and the cost. */
 import { cpus } from "node:os";
-import { questionOf } from "../dataset/dataset.js";
-import { askedUsers } from "../scoring/top-lists.js";
+import { evaluationCaseOf } from "../dataset/dataset.js";
+import { evaluatedUsers } from "../scoring/top-lists.js";
 import type { Prepared } from "../representation/prepare.js";
 import type { RowContext } from "../experiments/row-sources.js";
 
@@ -11,7 +11,7 @@ export function dataLines({ dataset, encoders, counts }: Prepared): string[] {
     const count = splits[part].reduce((sum, list) => sum + list.length, 0);
     return `${count} ${part}`;
   });
-  const asked = askedUsers(questionOf(dataset, "test")).length;
+  const asked = evaluatedUsers(evaluationCaseOf(dataset, "test")).length;
   const modalities = Object.entries(encoders).map(
     ([name, { encoder, dims }]) => `${name} (${encoder}, ${dims} numbers)`,
   );

@@ -1,9 +1,9 @@
-/** What others published on the same data and split. Never our figures. */
+/** What others published on the same data and split. Never our metrics. */
 
 export interface PublishedTable {
   readonly dataset: string;
   readonly cutoff: number;
-  /** How these figures were taken, as far as it is told. */
+  /** How these metrics were taken, as far as it is told. */
   readonly protocol: string;
   readonly source: string;
   readonly rows: readonly PublishedRow[];

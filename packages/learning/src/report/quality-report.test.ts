@@ -1,16 +1,16 @@
 import { describe, expect, test } from "@jest/globals";
 import { matrix } from "@marquetry/model/vectors/matrix";
 import { orPopularity, withNewest } from "../scoring/cold-users.js";
-import type { FiguresAt } from "../scoring/metrics.js";
+import type { MetricsAt } from "../scoring/metrics.js";
 import { linePlotSvg } from "./line-plot.js";
 import { qualityReportFiles } from "./quality-report.js";
-import { rowFigures } from "../experiments/report.js";
+import { rowMetrics } from "../experiments/report.js";
 import type { Row } from "../experiments/report.js";
 import { topLists } from "../scoring/top-lists.js";
 
 const lists = (...items: number[][]): Int32Array[] => items.map((list) => Int32Array.from(list));
 
-const at = (k: number, recall: number): FiguresAt => ({
+const at = (k: number, recall: number): MetricsAt => ({
   k,
   recall: { value: recall, standardError: 0.004 },
   ndcg: { value: recall / 2, standardError: 0.002 },
@@ -28,7 +28,7 @@ const row = (method: string, ...recalls: number[]): Row => ({
 
 function reportOf(goal: number) {
   const rows = [row("popularity", 0.06), row("full", 0.11, 0.13)];
-  const goals = [{ figure: "tiktok-diffmm/full/masked/recall@20", atLeast: goal, aim: 0.9 }];
+  const goals = [{ metric: "tiktok-diffmm/full/masked/recall@20", atLeast: goal, aim: 0.9 }];
   return qualityReportFiles({
     dataset: "tiktok-diffmm",
     command: "npm run evaluate -- --dataset x",
@@ -55,7 +55,7 @@ function reportOf(goal: number) {
         ],
       },
     ],
-    figures: rows.flatMap((each) => rowFigures("tiktok-diffmm", each, goals)),
+    metrics: rows.flatMap((each) => rowMetrics("tiktok-diffmm", each, goals)),
     goals,
     cost: ["10 CPU seconds"],
   });
@@ -114,10 +114,10 @@ describe("a quality report", () => {
 });
 
 describe("cold users", () => {
-  const question = { histories: lists([0, 1], [2]), targets: lists([3], [3]) };
+  const evaluationCase = { histories: lists([0, 1], [2]), targets: lists([3], [3]) };
 
   test("only the newest are told, and what was taken away is still no candidate", () => {
-    const cold = withNewest(question, 1);
+    const cold = withNewest(evaluationCase, 1);
     expect(cold.histories.map((list) => Array.from(list))).toEqual([[1], [2]]);
     const scorer = (users: Int32Array) => matrix(users.length, 4);
     const { lists: ranked } = topLists(cold, scorer, { masked: true });
@@ -125,7 +125,7 @@ describe("cold users", () => {
       [2, 3],
       [0, 1, 3],
     ]);
-    expect(topLists(withNewest(question, 0), scorer, { masked: true }).users).toHaveLength(2);
+    expect(topLists(withNewest(evaluationCase, 0), scorer, { masked: true }).users).toHaveLength(2);
   });
 
   test("who has no history gets the order by popularity, the others their own", () => {

@@ -4,7 +4,7 @@ import { linePlotSvg } from "./line-plot.js";
 import { PUBLISHED } from "./published.js";
 import type { PublishedTable } from "./published.js";
 import { decimals, markdownTable, rowTables, withError } from "../experiments/report.js";
-import type { NamedFigure, Row } from "../experiments/report.js";
+import type { NamedMetric, Row } from "../experiments/report.js";
 import type { Goal } from "./goals.js";
 
 export interface QualityReport {
@@ -17,7 +17,7 @@ export interface QualityReport {
   readonly mainCutoff: number;
   readonly rows: readonly Row[];
   readonly curves: readonly Curve[];
-  readonly figures: readonly NamedFigure[];
+  readonly metrics: readonly NamedMetric[];
   readonly goals: readonly Goal[];
   /** What it took, one line each. */
   readonly cost: readonly string[];
@@ -66,21 +66,21 @@ function section(title: string, content: string): string[] {
   return content === "" ? [] : [`## ${title}`, "", content, ""];
 }
 
-function goalTable({ dataset, goals, figures }: QualityReport): string {
-  const own = goals.filter(({ figure }) => figure.startsWith(`${dataset}/`));
+function goalTable({ dataset, goals, metrics }: QualityReport): string {
+  const own = goals.filter(({ metric }) => metric.startsWith(`${dataset}/`));
   if (own.length === 0) return "";
-  const lines = own.map(({ figure: name, atLeast, aim }) => {
-    const figure = figures.find((each) => each.name === name);
-    const measured = figure === undefined ? "not measured" : decimals(figure.value);
+  const lines = own.map(({ metric: name, atLeast, aim }) => {
+    const metric = metrics.find((each) => each.name === name);
+    const measured = metric === undefined ? "not measured" : decimals(metric.value);
     const verdict =
-      figure === undefined
+      metric === undefined
         ? "-"
-        : figure.value >= aim
+        : metric.value >= aim
           ? "reached, also the aim"
-          : figure.value >= atLeast
+          : metric.value >= atLeast
             ? "reached"
             : "missed";
-    const seeds = figure === undefined ? "-" : String(figure.context.seeds);
+    const seeds = metric === undefined ? "-" : String(metric.context.seeds);
     return [
       name.slice(dataset.length + 1),
       measured,

@@ -1,13 +1,13 @@
-/** From a base ranking to a re-ranker, with the figure that says whether it is worth having. */
+/** From a base ranking to a re-ranker, with the metric that says whether it is worth having. */
 import { featureNames, FUSED_SPACE } from "@marquetry/model/ranking/reranker";
 import type { RerankerModel } from "@marquetry/model/ranking/reranker";
-import { figuresOf, mainCutoff } from "../scoring/choose.js";
+import { metricsOf, mainCutoff } from "../scoring/choose.js";
 import type { ScorerFor } from "../scoring/choose.js";
-import { questionOf } from "../dataset/dataset.js";
-import type { Dataset, Question } from "../dataset/dataset.js";
+import { evaluationCaseOf } from "../dataset/dataset.js";
+import type { Dataset, EvaluationCase } from "../dataset/dataset.js";
 import { fitListwise } from "./listwise.js";
-import { askedLists, rerankedScorer } from "./reranked.js";
-import type { AskedList, BaseRanking } from "./reranked.js";
+import { evaluatedLists, rerankedScorer } from "./reranked.js";
+import type { EvaluatedList, BaseRanking } from "./reranked.js";
 
 export interface FittedReranker {
   readonly model: RerankerModel;
@@ -49,27 +49,27 @@ export function fitReranker(
   counts: Float64Array,
   content: readonly string[],
 ): FittedReranker | undefined {
-  const question = questionOf(dataset, "valid");
+  const evaluationCase = evaluationCaseOf(dataset, "valid");
   const names = fittedFeatures(content);
   const limits = { candidates: CANDIDATES, historyMax: HISTORY_MAX };
-  const lists = askedLists(base, question, names, limits);
+  const lists = evaluatedLists(base, evaluationCase, names, limits);
   if (lists.length < FOLDS * (names.length + 1)) return undefined;
-  const modelOf = (some: readonly AskedList[]): RerankerModel | undefined => {
+  const modelOf = (some: readonly EvaluatedList[]): RerankerModel | undefined => {
     const features = onBaseScale(fitListwise(some, names.length + 1, L2), names, base);
     return features && { ...limits, features };
   };
   const model = modelOf(lists);
   const folds = Array.from({ length: FOLDS }, (_, fold) => ({
     model: modelOf(lists.filter(({ user }) => user % FOLDS !== fold)),
-    question: foldOf(question, fold),
+    evaluationCase: foldOf(evaluationCase, fold),
   }));
-  const figures = (part: Question, scorerFor: ScorerFor) =>
-    figuresOf(dataset, counts, part, scorerFor, { masked: false }).find(
+  const metrics = (part: EvaluationCase, scorerFor: ScorerFor) =>
+    metricsOf(dataset, counts, part, scorerFor, { masked: false }).find(
       ({ k }) => k === mainCutoff(dataset),
     )!;
-  const asked = folds.map(({ model: other, question: part }) => ({
+  const asked = folds.map(({ model: other, evaluationCase: part }) => ({
     users: part.targets.filter((targets) => targets.length > 0).length,
-    at: figures(part, other === undefined ? base.scorerFor : rerankedScorer(base, other)),
+    at: metrics(part, other === undefined ? base.scorerFor : rerankedScorer(base, other)),
   }));
   const all = asked.reduce((sum, { users }) => sum + users, 0);
   const mean = (of: "recall" | "ndcg"): number =>
@@ -77,18 +77,18 @@ export function fitReranker(
   const validation = {
     recall: mean("recall"),
     ndcg: mean("ndcg"),
-    baseNdcg: figures(question, base.scorerFor).ndcg.value,
+    baseNdcg: metrics(evaluationCase, base.scorerFor).ndcg.value,
   };
   return model !== undefined && validation.ndcg > validation.baseNdcg
     ? { model, validation }
     : undefined;
 }
 
-function foldOf(question: Question, fold: number): Question {
-  const targets = question.targets.map((each, user) =>
-    user % FOLDS === fold && question.histories[user]!.length > 0 ? each : new Int32Array(),
+function foldOf(evaluationCase: EvaluationCase, fold: number): EvaluationCase {
+  const targets = evaluationCase.targets.map((each, user) =>
+    user % FOLDS === fold && evaluationCase.histories[user]!.length > 0 ? each : new Int32Array(),
   );
-  return { ...question, targets };
+  return { ...evaluationCase, targets };
 }
 
 /**

@@ -2,7 +2,7 @@
 import { minimise } from "./lbfgs.js";
 import type { Evaluated } from "./lbfgs.js";
 
-/** The candidates of one user who was asked. */
+/** The candidates of one evaluated user. */
 export interface RankedList {
   /** Shape [candidates, features], row-major. */
   readonly features: Float32Array | Float64Array;

@@ -3,9 +3,9 @@ import type { Matrix } from "@marquetry/model/vectors/matrix";
 import type { NeighboursOf } from "@marquetry/model/ranking/neighbours";
 import { rerankerFeatures, rerankerParts } from "@marquetry/model/ranking/reranker";
 import type { RerankedUser, RerankerModel } from "@marquetry/model/ranking/reranker";
-import type { Question } from "../dataset/dataset.js";
+import type { EvaluationCase } from "../dataset/dataset.js";
 import type { ScorerFor } from "../scoring/choose.js";
-import { askedUsers, best, scoredUsers } from "../scoring/top-lists.js";
+import { evaluatedUsers, best, scoredUsers } from "../scoring/top-lists.js";
 import { rowOf } from "../linear-algebra/rows.js";
 import type { RankedList } from "./listwise.js";
 
@@ -55,28 +55,28 @@ function rerankRow(
 
 /** Lists to fit to: the users whose target is a candidate, each with the base ranking's similarity
  * as the first feature. */
-export interface AskedList extends RankedList {
+export interface EvaluatedList extends RankedList {
   readonly user: number;
 }
 
 /**
  * @param names of features; the lists' features are these behind the similarity
  */
-export function askedLists(
+export function evaluatedLists(
   base: BaseRanking,
-  question: Question,
+  evaluationCase: EvaluationCase,
   names: readonly string[],
   { candidates: count, historyMax }: Pick<RerankerModel, "candidates" | "historyMax">,
-): AskedList[] {
-  const users = askedUsers(question);
-  const scorer = base.scorerFor(question.histories, question.actions);
-  const lists: AskedList[] = [];
+): EvaluatedList[] {
+  const users = evaluatedUsers(evaluationCase);
+  const scorer = base.scorerFor(evaluationCase.histories, evaluationCase.actions);
+  const lists: EvaluatedList[] = [];
   for (const { user, scores } of scoredUsers(users, scorer)) {
     const candidates = best(scores, count);
-    const targets = question.targets[user]!;
+    const targets = evaluationCase.targets[user]!;
     const target = candidates.findIndex((item) => targets.includes(item));
     if (target === -1) continue;
-    const asked = userOf(base, question.histories[user]!, candidates);
+    const asked = userOf(base, evaluationCase.histories[user]!, candidates);
     const rest = rerankerFeatures(asked, names, historyMax);
     const features = withSimilarity(base, scores, candidates, rest);
     lists.push({ user, features, target });

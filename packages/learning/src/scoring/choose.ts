@@ -1,10 +1,10 @@
 /** Choosing on the validation part, and measuring what was chosen on the test part. */
-import { questionOf } from "../dataset/dataset.js";
-import type { Dataset, Question } from "../dataset/dataset.js";
-import { CUTOFFS, figuresAt } from "./metrics.js";
-import type { FiguresAt } from "./metrics.js";
+import { evaluationCaseOf } from "../dataset/dataset.js";
+import type { Dataset, EvaluationCase } from "../dataset/dataset.js";
+import { CUTOFFS, metricsAt } from "./metrics.js";
+import type { MetricsAt } from "./metrics.js";
 import { topLists } from "./top-lists.js";
-import type { RankingRules, Scorer } from "./top-lists.js";
+import type { HistoryPolicy, Scorer } from "./top-lists.js";
 
 /** A scorer for the given histories and, where they are known, the actions of each of their places. */
 export type ScorerFor = (
@@ -23,16 +23,20 @@ export function mainCutoff({ ordered }: Pick<Dataset, "ordered">): number {
   return ordered ? 10 : 20;
 }
 
-export function figuresOf(
+export function metricsOf(
   dataset: Dataset,
   counts: Float64Array,
-  question: Question,
+  evaluationCase: EvaluationCase,
   scorerFor: ScorerFor,
-  rules: RankingRules,
-): readonly FiguresAt[] {
-  const lists = topLists(question, scorerFor(question.histories, question.actions), rules);
+  policy: HistoryPolicy,
+): readonly MetricsAt[] {
+  const lists = topLists(
+    evaluationCase,
+    scorerFor(evaluationCase.histories, evaluationCase.actions),
+    policy,
+  );
   return CUTOFFS.map((k) =>
-    figuresAt(k, lists, question.targets, counts, dataset.splits.train.length),
+    metricsAt(k, lists, evaluationCase.targets, counts, dataset.splits.train.length),
   );
 }
 
@@ -42,14 +46,14 @@ export function choose<Settings>(
   counts: Float64Array,
   candidates: readonly Settings[],
   scorerFor: (settings: Settings) => ScorerFor,
-  rules: RankingRules,
+  policy: HistoryPolicy,
 ): Chosen<Settings> {
-  const question = questionOf(dataset, "valid");
+  const evaluationCase = evaluationCaseOf(dataset, "valid");
   const k = mainCutoff(dataset);
   let chosen: Chosen<Settings> | undefined;
   for (const settings of candidates) {
-    const figures = figuresOf(dataset, counts, question, scorerFor(settings), rules);
-    const validNdcg = figures.find((at) => at.k === k)!.ndcg.value;
+    const metrics = metricsOf(dataset, counts, evaluationCase, scorerFor(settings), policy);
+    const validNdcg = metrics.find((at) => at.k === k)!.ndcg.value;
     if (chosen === undefined || validNdcg > chosen.validNdcg) chosen = { settings, validNdcg };
   }
   if (chosen === undefined) throw new RangeError("choose: no candidates");

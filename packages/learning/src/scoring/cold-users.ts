@@ -1,14 +1,16 @@
 /** Cold users: how well is recommended to those of whom little is known. */
-import type { Question } from "../dataset/dataset.js";
+import type { EvaluationCase } from "../dataset/dataset.js";
 import { matrix } from "@marquetry/model/vectors/matrix";
 import { rowOf } from "../linear-algebra/rows.js";
 import type { Scorer } from "./top-lists.js";
 
-/** The question as if each user had only the newest `kept` behaviours. What was taken away stays the
- * user's own: a right answer that is no target would count as a mistake. */
-export function withNewest({ histories, targets }: Question, kept: number): Question {
+/**
+ * The evaluation case as if each user had only the newest `count` interactions. The older products
+ * stay the user's own: a right answer that is no target would count as a mistake.
+ */
+export function withNewest({ histories, targets }: EvaluationCase, count: number): EvaluationCase {
   return {
-    histories: histories.map((history) => history.slice(Math.max(0, history.length - kept))),
+    histories: histories.map((history) => history.slice(Math.max(0, history.length - count))),
     targets,
     own: histories,
   };

@@ -1,4 +1,4 @@
-/** Figures of a set of ranked lists. */
+/** Metrics of a set of ranked lists. */
 import type { TopLists } from "./top-lists.js";
 
 /** A mean over users and its standard error. */
@@ -7,7 +7,7 @@ export interface Mean {
   readonly standardError: number;
 }
 
-export interface FiguresAt {
+export interface MetricsAt {
   readonly k: number;
   readonly recall: Mean;
   readonly ndcg: Mean;
@@ -28,13 +28,13 @@ export const CUTOFFS = [10, 20, 50] as const;
  * @param targets by user
  * @param counts by product, how many of `userCount` users had it in training
  */
-export function figuresAt(
+export function metricsAt(
   k: number,
   { users, lists }: TopLists,
   targets: readonly Int32Array[],
   counts: Float64Array,
   userCount: number,
-): FiguresAt {
+): MetricsAt {
   const recalls: number[] = [];
   const gains: number[] = [];
   const shown = new Float64Array(counts.length);

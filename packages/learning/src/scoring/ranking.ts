@@ -3,11 +3,11 @@ import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { pooledInterests } from "./served-interests.js";
 import type { InterestAttention } from "./served-interests.js";
-import { questionOf } from "../dataset/dataset.js";
+import { evaluationCaseOf } from "../dataset/dataset.js";
 import { choose } from "./choose.js";
 import type { Chosen, ScorerFor } from "./choose.js";
 import { addPrior, pooledScorer, popularityPrior } from "./pooled.js";
-import type { RankingRules, Scorer } from "./top-lists.js";
+import type { HistoryPolicy, Scorer } from "./top-lists.js";
 import type { Towers } from "../training/in-batch-loss.js";
 import { interestWeightsOf, towersOf } from "../training/parameters.js";
 import type { Parameters, TowerShape } from "../training/parameters.js";
@@ -63,18 +63,18 @@ export function rankingOf(
 export function chooseRanking(
   prepared: Prepared,
   vectors: Matrix,
-  rules: RankingRules,
+  policy: HistoryPolicy,
   given?: number,
   users?: LearnedUsers,
 ): RankingSettings {
-  return chooseRankingBy(prepared, rankingOf(prepared, vectors, users), rules, given).settings;
+  return chooseRankingBy(prepared, rankingOf(prepared, vectors, users), policy, given).settings;
 }
 
 /** As `chooseRanking`, of whatever ranks by such settings, with what they come to. */
 export function chooseRankingBy(
   { dataset, counts }: Prepared,
   ranked: (settings: RankingSettings) => ScorerFor,
-  rules: RankingRules,
+  policy: HistoryPolicy,
   given?: number,
 ): Chosen<RankingSettings> {
   const fixed = given ?? (dataset.ordered ? undefined : 1);
@@ -85,9 +85,9 @@ export function chooseRankingBy(
       counts,
       DECAYS.map((each) => ({ decay: each, popularity: 0.04 })),
       ranked,
-      rules,
+      policy,
     ).settings.decay;
-  const { histories, actions: known } = questionOf(dataset, "valid");
+  const { histories, actions: known } = evaluationCaseOf(dataset, "valid");
   const similarity = remembered(ranked({ decay, popularity: 0 })(histories, known));
   return choose(
     dataset,
@@ -97,7 +97,7 @@ export function chooseRankingBy(
       () =>
       (users) =>
         addPrior(similarity(users), popularityPrior(counts, popularity)),
-    rules,
+    policy,
   );
 }
 

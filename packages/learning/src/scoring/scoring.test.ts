@@ -7,14 +7,17 @@ import { countItems } from "../dataset/dataset.js";
 import { normaliseRows, rowOf } from "../linear-algebra/rows.js";
 import { easeScorer, itemKnnScorer, popularityScorer } from "./baselines.js";
 import { coOccurrence } from "../representation/co-occurrence.js";
-import { deviationOf, figuresAt, giniOf, meanOf } from "./metrics.js";
+import { deviationOf, metricsAt, giniOf, meanOf } from "./metrics.js";
 import { addPrior, pooledVector, popularityPrior } from "./pooled.js";
-import { askedUsers, best, topLists } from "./top-lists.js";
+import { evaluatedUsers, best, topLists } from "./top-lists.js";
 
 const lists = (...items: number[][]): Int32Array[] => items.map((list) => Int32Array.from(list));
 
 describe("full ranking", () => {
-  const question = { histories: lists([0], [1, 1], [], [2]), targets: lists([1], [2], [0], []) };
+  const evaluationCase = {
+    histories: lists([0], [1, 1], [], [2]),
+    targets: lists([1], [2], [0], []),
+  };
   const scorer = (users: Int32Array) =>
     matrix(
       users.length,
@@ -22,17 +25,17 @@ describe("full ranking", () => {
       Float32Array.from({ length: 3 * users.length }, (_, i) => 3 - (i % 3)),
     );
 
-  test("users without history or target are not asked", () => {
-    expect(Array.from(askedUsers(question))).toEqual([0, 1]);
+  test("users without history or target are not evaluated", () => {
+    expect(Array.from(evaluatedUsers(evaluationCase))).toEqual([0, 1]);
   });
 
   test("a masked ranking leaves a user's own history out, an unmasked one does not", () => {
-    const masked = topLists(question, scorer, { masked: true });
+    const masked = topLists(evaluationCase, scorer, { masked: true });
     expect(masked.lists.map((list) => Array.from(list))).toEqual([
       [1, 2],
       [0, 2],
     ]);
-    const unmasked = topLists(question, scorer, { masked: false });
+    const unmasked = topLists(evaluationCase, scorer, { masked: false });
     expect(unmasked.lists.map((list) => Array.from(list))).toEqual([
       [0, 1, 2],
       [0, 1, 2],
@@ -40,23 +43,23 @@ describe("full ranking", () => {
   });
 
   test("a penalty on own products is taken off once, however often a product was had", () => {
-    const { lists: ranked } = topLists(question, scorer, { masked: false, ownPenalty: 1.5 });
+    const { lists: ranked } = topLists(evaluationCase, scorer, { masked: false, penalty: 1.5 });
     expect(Array.from(ranked[1]!)).toEqual([0, 2, 1]);
   });
 
-  test("ties go to the lower number, and no more than asked for come back", () => {
+  test("ties go to the lower number, and no more than requested come back", () => {
     expect(Array.from(best(Float32Array.of(1, 5, 5, -Infinity, 5), 3))).toEqual([1, 2, 4]);
     expect(Array.from(best(Float32Array.of(1, -Infinity), 3))).toEqual([0]);
   });
 });
 
-describe("figures", () => {
+describe("metrics", () => {
   const counts = Float64Array.of(3, 1, 0, 0);
   const ranked = { users: Int32Array.of(0, 1), lists: lists([0, 1, 2], [0, 2, 3]) };
   const targets = lists([1, 3], [2]);
 
   test("recall and NDCG are those of packages/model", () => {
-    const { recall, ndcg } = figuresAt(2, ranked, targets, counts, 3);
+    const { recall, ndcg } = metricsAt(2, ranked, targets, counts, 3);
     const one = ["0", "1", "2"];
     const two = ["0", "2", "3"];
     const both = (metric: typeof recallAt): number =>
@@ -67,7 +70,7 @@ describe("figures", () => {
   });
 
   test("coverage, Gini and novelty by hand", () => {
-    const { coverage, gini, novelty } = figuresAt(2, ranked, targets, counts, 3);
+    const { coverage, gini, novelty } = metricsAt(2, ranked, targets, counts, 3);
     expect(coverage).toBe(0.75);
     // Shown 0, 1, 1, 2 times: (-3 * 0 - 1 + 1 + 3 * 2) / (4 * 4).
     expect(gini).toBeCloseTo(0.375, 12);

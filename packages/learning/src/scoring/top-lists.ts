@@ -1,19 +1,20 @@
 /** Full ranking: every product is a candidate. */
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { rowOf } from "../linear-algebra/rows.js";
-import type { Question } from "../dataset/dataset.js";
+import type { EvaluationCase } from "../dataset/dataset.js";
 
 /** Scores of all products for some users, as a new matrix of shape [users, products]. */
 export type Scorer = (users: Int32Array) => Matrix;
 
-export interface RankingRules {
-  /** Whether products of the user's history are left out. */
+/** What is done with products of the user's own history. */
+export interface HistoryPolicy {
+  /** Whether they are never shown. */
   readonly masked: boolean;
-  /** What is taken off the score of a product of the user's own history; 0 unless given. */
-  readonly ownPenalty?: number;
+  /** Subtracted from their scores. Default: 0. */
+  readonly penalty?: number;
 }
 
-/** The best products of every user who is asked. */
+/** The best products of every evaluated user. */
 export interface TopLists {
   readonly users: Int32Array;
   /** One list per user, best first, as long as `LIST_LENGTH` or as there are candidates. */
@@ -24,12 +25,16 @@ export const LIST_LENGTH = 50;
 const BLOCK_USERS = 512;
 
 /** Ties go to the lower number. */
-export function topLists(question: Question, scorer: Scorer, rules: RankingRules): TopLists {
-  const users = askedUsers(question);
-  const own = question.own ?? question.histories;
+export function topLists(
+  evaluationCase: EvaluationCase,
+  scorer: Scorer,
+  policy: HistoryPolicy,
+): TopLists {
+  const users = evaluatedUsers(evaluationCase);
+  const own = evaluationCase.own ?? evaluationCase.histories;
   const lists: Int32Array[] = [];
   for (const { user, scores } of scoredUsers(users, scorer)) {
-    applyRules(scores, own[user]!, rules);
+    applyPolicy(scores, own[user]!, policy);
     lists.push(best(scores, LIST_LENGTH));
   }
   return { users, lists };
@@ -48,19 +53,23 @@ export function* scoredUsers(
 }
 
 /** Users with a history to start from and a target to find. */
-export function askedUsers({ histories, targets, own = histories }: Question): Int32Array {
+export function evaluatedUsers({
+  histories,
+  targets,
+  own = histories,
+}: EvaluationCase): Int32Array {
   return Int32Array.from(
     [...targets.keys()].filter((user) => targets[user]!.length > 0 && own[user]!.length > 0),
   );
 }
 
-function applyRules(
+function applyPolicy(
   scores: Float32Array,
   own: Int32Array,
-  { masked, ownPenalty = 0 }: RankingRules,
+  { masked, penalty = 0 }: HistoryPolicy,
 ): void {
   if (masked) for (const item of own) scores[item] = -Infinity;
-  else if (ownPenalty !== 0) for (const item of new Set(own)) scores[item]! -= ownPenalty;
+  else if (penalty !== 0) for (const item of new Set(own)) scores[item]! -= penalty;
 }
 
 /** Numbers of the largest scores, largest first; what is minus infinity is no candidate. */

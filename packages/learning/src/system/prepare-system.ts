@@ -45,7 +45,7 @@ export async function prepareSystem(parts: SystemParts): Promise<Prepared> {
     .filter((list) => list.length > 0);
   const behaviours = events.reduce((sum, { length }) => sum + length, 0);
   report(`${events.length} users, ${behaviours} behaviours, ${unusable} unusable records`);
-  const { splits, behaviours: types, askedAt } = makeSplits(events, { kind: "leave-one-out" });
+  const { splits, behaviours: types, evaluatedAt } = makeSplits(events, { kind: "leave-one-out" });
   const asked = splits.test.filter((list) => list.length > 0).length;
   if (asked < 2) {
     const message =
@@ -64,7 +64,7 @@ export async function prepareSystem(parts: SystemParts): Promise<Prepared> {
     ordered: true,
     splits,
     behaviours: { types: POSITIVE_ACTIONS, ...types },
-    dates: { availableFromMs, askedAtMs: askedAt },
+    dates: { availableFromMs, evaluatedAtMs: evaluatedAt },
     features: {},
     texts: {},
   };
