@@ -1,6 +1,7 @@
 import { runService } from "@marquetry/runtime/lifecycle";
 import { readFusionConfig } from "./config.js";
-import { openFusionPorts, startFusion } from "./fusion.module.js";
+import { startFusion } from "./fusion.module.js";
+import { openFusionPorts } from "./ports.js";
 
 await runService("fusion", readFusionConfig, async (config, context) =>
   startFusion(context, await openFusionPorts(config, context)),

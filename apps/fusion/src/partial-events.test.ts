@@ -13,8 +13,9 @@ import { zeroShotBundle } from "@marquetry/model/bundle/zero-shot";
 import { createLogger } from "@marquetry/runtime/logger";
 import { createMetrics } from "@marquetry/runtime/telemetry";
 import { createFusionEvents } from "./events.js";
-import { collectionOf, createFuseProducts } from "./fuse-products.js";
+import { createFuseProducts } from "./fuse-products.js";
 import type { FuseProducts } from "./fuse-products.js";
+import { collectionOf } from "./product-point.js";
 
 const ID = "product";
 const NOW = Date.UTC(2026, 2, 1);

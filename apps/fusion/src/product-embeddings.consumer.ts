@@ -6,8 +6,8 @@ import { PRODUCT_EMBEDDINGS } from "@marquetry/contracts/topics";
 import { decodeBatch } from "@marquetry/contracts/validation";
 import type { ServiceContext } from "@marquetry/runtime/lifecycle";
 import type { FuseProducts } from "./fuse-products.js";
-import type { FusionPorts } from "./fusion.module.js";
-import { CONTEXT, FUSE_PRODUCTS, PORTS } from "./tokens.js";
+import { CONTEXT, FUSE_PRODUCTS, PORTS } from "./ports.js";
+import type { FusionPorts } from "./ports.js";
 
 /** Embedded products from the bus through the use-case to the index. */
 @Injectable()

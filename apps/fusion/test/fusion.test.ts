@@ -19,7 +19,7 @@ import { MarquetryError } from "@marquetry/runtime/errors";
 import { startService } from "@marquetry/runtime/lifecycle";
 import { createLogger } from "@marquetry/runtime/logger";
 import { startFusion } from "../src/fusion.module.js";
-import type { FusionPorts } from "../src/fusion.module.js";
+import type { FusionPorts } from "../src/ports.js";
 import { deadLetterTopic } from "@marquetry/backends/event-bus";
 import { deadLetters } from "@marquetry/testing/dead-letters";
 import { createUntil } from "@marquetry/testing/until";
