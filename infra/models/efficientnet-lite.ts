@@ -59,11 +59,11 @@ export function efficientNetLiteToOnnx(
     const fixed = stage === 0 || stage === stages.length - 1;
     const repeats = fixed ? blocks : Math.ceil(blocks * depth);
     const to = scaleChannels(base, width);
-    for (let i = 0; i < repeats; i++) {
+    for (let i = 0; i < repeats; i += 1) {
       const stride = i === 0 ? firstStride : 1;
       x = graph.block(x, `_blocks.${block}`, { from: channels, to, kernel, stride }, expansion);
       channels = to;
-      block++;
+      block += 1;
     }
   });
   x = graph.convolution(x, "_conv_head", "_bn1", {
@@ -144,10 +144,10 @@ class GraphBuilder {
     const fan = perGroup * kernel * kernel;
     const scaled = new Float32Array(weight.length);
     const bias = new Float32Array(to);
-    for (let channel = 0; channel < to; channel++) {
+    for (let channel = 0; channel < to; channel += 1) {
       const scale = (gamma[channel] ?? NaN) / Math.sqrt((variance[channel] ?? NaN) + epsilon);
       bias[channel] = (beta[channel] ?? NaN) - (mean[channel] ?? NaN) * scale;
-      for (let i = channel * fan; i < (channel + 1) * fan; i++)
+      for (let i = channel * fan; i < (channel + 1) * fan; i += 1)
         scaled[i] = (weight[i] ?? NaN) * scale;
     }
     this.weights.push({

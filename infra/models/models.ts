@@ -236,7 +236,7 @@ function parseObject(text: string): Record<string, unknown> {
  * unseen: it is kept when it is right and moved aside when it is stale. */
 async function moveIntoPlace(plan: EncoderPlan, partial: string, place: string): Promise<void> {
   const attemptsMax = 5;
-  for (let attempt = 1; ; attempt++) {
+  for (let attempt = 1; ; attempt += 1) {
     try {
       return await rename(partial, place);
     } catch (error) {

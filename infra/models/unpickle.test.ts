@@ -80,7 +80,7 @@ describe("checkpoint", () => {
   test("a file cut anywhere is refused", () => {
     const whole = checkpoint(dictionary("w", tensor(0, [6], [1])));
     expect(readCheckpoint(whole).size).toBe(1);
-    for (let length = 0; length < whole.length; length++) {
+    for (let length = 0; length < whole.length; length += 1) {
       expect(() => readCheckpoint(whole.subarray(0, length))).toThrow(Error);
     }
   });

@@ -103,9 +103,9 @@ function toTensor(name: string, { storage, offset, shape, strides }: View): Tens
   const values = data.slice(0, size);
   const index = shape.map(() => 0);
   let at = offset;
-  for (let i = 0; i < size; i++) {
+  for (let i = 0; i < size; i += 1) {
     values[i] = data[at] ?? NaN;
-    for (let axis = shape.length - 1; axis >= 0; axis--) {
+    for (let axis = shape.length - 1; axis >= 0; axis -= 1) {
       const stride = strides[axis] ?? 0;
       const next = (index[axis] ?? 0) + 1;
       at += stride;

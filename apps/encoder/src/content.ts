@@ -1,6 +1,6 @@
 /** What of a product each modality encodes. A change of anything else encodes nothing. */
 import { createHash } from "node:crypto";
-import type { Encoder } from "@marquetry/inference/encoders";
+import type { Encoder } from "@marquetry/inference/encoder";
 import type { Media, Product } from "@marquetry/contracts/events/product_pb";
 
 /** Title, the most special level of each category, brand and description; empty when all are. */

@@ -1,6 +1,6 @@
 /** One content in, its vector out, while somebody waits. */
 import type { EmbeddingCache } from "@marquetry/backends/embedding-cache";
-import type { Encoder } from "@marquetry/inference/encoders";
+import type { Encoder } from "@marquetry/inference/encoder";
 import { MarquetryError } from "@marquetry/runtime/errors";
 import { digestOf, embeddingDigest, encoderDigest } from "./content.js";
 import type { Modality } from "./encode-products.js";

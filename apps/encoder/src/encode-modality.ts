@@ -1,6 +1,6 @@
 /** Contents of one modality to vectors: what is known is not read, what was encoded is not again. */
 import type { EmbeddingCache } from "@marquetry/backends/embedding-cache";
-import type { EncodeResult, Encoder } from "@marquetry/inference/encoders";
+import type { EncodeResult, Encoder } from "@marquetry/inference/encoder";
 import { FailureCause } from "@marquetry/contracts/events/product_pb";
 import { claimedDigest, digestOf, embeddingDigest, encoderDigest } from "./content.js";
 import type { EncoderEvents } from "./events.js";

@@ -1,7 +1,7 @@
 /** Product changes in, products with their vectors out. */
 import { create } from "@bufbuild/protobuf";
 import type { EmbeddingCache } from "@marquetry/backends/embedding-cache";
-import type { Encoder } from "@marquetry/inference/encoders";
+import type { Encoder } from "@marquetry/inference/encoder";
 import {
   EmbeddedProductSchema,
   EmbeddingSchema,

@@ -5,7 +5,7 @@ import { NestFactory } from "@nestjs/core";
 import { openEmbeddingCache } from "@marquetry/backends/embedding-cache/open";
 import type { EventBus } from "@marquetry/backends/event-bus";
 import { openEventBus } from "@marquetry/backends/event-bus/open";
-import type { Encoder } from "@marquetry/inference/encoders";
+import type { Encoder } from "@marquetry/inference/encoder";
 import { TOPICS } from "@marquetry/contracts/topics";
 import type { ServiceContext } from "@marquetry/runtime/lifecycle";
 import type { EncoderConfig } from "./config.js";

@@ -1,13 +1,10 @@
 /** The encoders in use: which, and whether they fit the bundle, one another and this machine. */
 import { join } from "node:path";
 import { loadBundle } from "@marquetry/backends/bundle/load";
-import {
-  checkVideoDecoder,
-  listEncoders,
-  openEncoder,
-  spaceMistakes,
-} from "@marquetry/inference/encoders";
-import type { Encoder } from "@marquetry/inference/encoders";
+import { openEncoder } from "@marquetry/inference/open-encoder";
+import { listEncoders, spaceMistakes } from "@marquetry/inference/registry";
+import { checkVideoDecoder } from "@marquetry/inference/video/ffmpeg";
+import type { Encoder } from "@marquetry/inference/encoder";
 import type { EncoderReference } from "@marquetry/model/bundle";
 import { DEFAULT_ENCODERS } from "@marquetry/model/bundle/zero-shot";
 import { ConfigError } from "@marquetry/runtime/config";

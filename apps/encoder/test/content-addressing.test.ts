@@ -4,7 +4,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { EmbeddingCache } from "@marquetry/backends/embedding-cache";
 import { openEmbeddingCache } from "@marquetry/backends/embedding-cache/open";
-import type { Encoder } from "@marquetry/inference/encoders";
+import type { Encoder } from "@marquetry/inference/encoder";
 import { FailureCause, ProductChangeSchema } from "@marquetry/contracts/events/product_pb";
 import type {
   EmbeddedProduct,

@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { status } from "@grpc/grpc-js";
 import { openEventBus } from "@marquetry/backends/event-bus/open";
-import { openEncoder } from "@marquetry/inference/encoders";
-import type { Encoder } from "@marquetry/inference/encoders";
+import { openEncoder } from "@marquetry/inference/open-encoder";
+import type { Encoder } from "@marquetry/inference/encoder";
 import {
   removeFolders,
   textGraph,

@@ -1,5 +1,5 @@
-import { openEncoder } from "@marquetry/inference/encoders";
-import type { Encoder } from "@marquetry/inference/encoders";
+import { openEncoder } from "@marquetry/inference/open-encoder";
+import type { Encoder } from "@marquetry/inference/encoder";
 import {
   removeFolders,
   writeImageEncoder,

@@ -4,7 +4,8 @@ import { basename, join } from "node:path";
 
 import { describeError, MarquetryError } from "@marquetry/runtime/errors";
 
-import { type EncoderManifest, readManifest } from "./manifest.js";
+import { readManifest } from "./manifest.js";
+import type { EncoderManifest } from "./manifest.js";
 
 const ENCODERS_MAX = 1_000;
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import { afterAll, describe, expect, test } from "@jest/globals";
 
-import { openEncoder } from "../src/encoders.js";
+import { openEncoder } from "../src/open-encoder.js";
 import { readManifest } from "../src/manifest.js";
 import {
   imageGraph,

@@ -3,7 +3,8 @@ import { crc32, deflateSync } from "node:zlib";
 import { afterAll, afterEach, describe, expect, test } from "@jest/globals";
 import sharp from "sharp";
 
-import { type Encoder, type EncodeResult, openEncoder } from "../src/encoders.js";
+import { openEncoder } from "../src/open-encoder.js";
+import type { Encoder, EncodeResult } from "../src/encoder.js";
 import type { ImageManifest } from "../src/manifest.js";
 import { removeFolders, writeImageEncoder } from "@marquetry/testing/tiny-encoders";
 
@@ -30,8 +31,8 @@ const WHITE: Colour = [255, 255, 255];
 /** A picture of four coloured quarters: top left, top right, bottom left, bottom right. */
 function quarters(colours: readonly [Colour, Colour, Colour, Colour], width = 64, height = 64) {
   const data = new Uint8Array(width * height * 3);
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
+  for (let y = 0; y < height; y += 1) {
+    for (let x = 0; x < width; x += 1) {
       const colour = colours[(y < height / 2 ? 0 : 2) + (x < width / 2 ? 0 : 1)]!;
       data.set(colour, (y * width + x) * 3);
     }
@@ -124,7 +125,7 @@ describe("pictures", () => {
     // A wide picture: red, then white in the middle half, then red.
     const width = 128;
     const data = new Uint8Array(width * 64 * 3);
-    for (let i = 0; i < width * 64; i++) {
+    for (let i = 0; i < width * 64; i += 1) {
       const x = i % width;
       data.set(x >= 32 && x < 96 ? WHITE : RED, i * 3);
     }

@@ -9,7 +9,8 @@ import { modelsDirectory } from "@marquetry/runtime/directories";
 import sharp from "sharp";
 
 import { openPixels } from "../src/image/preprocessing.js";
-import { type Encoder, type EncodeResult, openEncoder } from "../src/encoders.js";
+import { openEncoder } from "../src/open-encoder.js";
+import type { Encoder, EncodeResult } from "../src/encoder.js";
 import type { ImageManifest } from "../src/manifest.js";
 import { openTokens } from "../src/text/preprocessing.js";
 import { describeWithFfmpeg, reencoded } from "./clips.js";
@@ -136,7 +137,7 @@ describeEncoder("efficientnet-lite0", (encoder) => {
   /** Stripes or rings, drawn by formula. */
   function drawing(kind: "stripes" | "rings", phase: number): Promise<Buffer> {
     const data = new Uint8Array(320 * 240 * 3);
-    for (let i = 0; i < 320 * 240; i++) {
+    for (let i = 0; i < 320 * 240; i += 1) {
       const x = (i % 320) - 160;
       const y = Math.floor(i / 320) - 120;
       const at = kind === "stripes" ? x + 0.5 * y : Math.hypot(x, y);
@@ -159,7 +160,7 @@ describeEncoder("efficientnet-lite0", (encoder) => {
   /** Integers only, and no loss on the way to the encoder. */
   function pattern(): Promise<Buffer> {
     const pixels = new Uint8Array(320 * 240 * 3);
-    for (let i = 0; i < 320 * 240; i++) {
+    for (let i = 0; i < 320 * 240; i += 1) {
       const x = (i % 320) - 160;
       const y = Math.floor(i / 320) - 120;
       pixels.set([(x * x + y * y) & 255, (7 * x + 255) & 255, (3 * y + x * y) & 255], 3 * i);

@@ -4,8 +4,11 @@ import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, test } from "@jest/globals";
 import sharp from "sharp";
 
-import { type Encoder, listEncoders, openEncoder, spaceMistakes } from "../src/encoders.js";
-import { type EncoderManifest, readManifest } from "../src/manifest.js";
+import { openEncoder } from "../src/open-encoder.js";
+import { listEncoders, spaceMistakes } from "../src/registry.js";
+import type { Encoder } from "../src/encoder.js";
+import { readManifest } from "../src/manifest.js";
+import type { EncoderManifest } from "../src/manifest.js";
 import {
   removeFolders,
   SIDE,

@@ -7,8 +7,8 @@ import type { PooledInteraction } from "@marquetry/model/interests";
 import { mulberry32, randomVector } from "@marquetry/model/vectors/random";
 import { zeroShotBundle } from "@marquetry/model/bundle/zero-shot";
 import { openInterests } from "../src/sequence/interests.js";
-import { openSequenceModel } from "../src/sequence/sequence.js";
-import type { SequenceModelOptions } from "../src/sequence/sequence.js";
+import { openSequenceModel } from "../src/sequence/sequence-model.js";
+import type { SequenceModelOptions } from "../src/sequence/sequence-model.js";
 import { recencyGraph } from "@marquetry/testing/sequence-graph";
 
 const size = { historyMax: 4, dims: 3, decay: 0.5 };

@@ -4,13 +4,9 @@ import { Worker } from "node:worker_threads";
 
 import { afterAll, afterEach, describe, expect, test } from "@jest/globals";
 
-import {
-  type Encoder,
-  type EncoderEvent,
-  type EncoderOptions,
-  type EncodeResult,
-  openEncoder,
-} from "../src/encoders.js";
+import { openEncoder } from "../src/open-encoder.js";
+import type { Encoder, EncoderEvent, EncodeResult } from "../src/encoder.js";
+import type { EncoderOptions } from "../src/open-encoder.js";
 import {
   removeFolders,
   textGraph,

@@ -1,7 +1,8 @@
 /** What somebody waits for goes before the bulk; what nobody waits for any more is not encoded. */
 import { afterAll, afterEach, expect, test } from "@jest/globals";
 
-import { type Encoder, openEncoder } from "../src/encoders.js";
+import { openEncoder } from "../src/open-encoder.js";
+import type { Encoder } from "../src/encoder.js";
 import {
   removeFolders,
   textGraph,

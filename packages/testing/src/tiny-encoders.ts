@@ -4,7 +4,8 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { type Graph, type Node, onnxModel } from "@marquetry/onnx/writer";
+import { onnxModel } from "@marquetry/onnx/writer";
+import type { Graph, Node } from "@marquetry/onnx/writer";
 
 /** The words the tiny tokenizer knows; `poison` has an id beyond the embedding table, so ONNX
  * Runtime throws on it. */
@@ -29,7 +30,7 @@ export interface TextGraphOptions {
 export function textGraph(options: TextGraphOptions = {}): Graph {
   const { quantised = false, layers = 1, dims = TEXT_DIMS } = options;
   const nodes: Node[] = [{ op: "Gather", inputs: ["table", "input_ids"], outputs: ["x0"] }];
-  for (let layer = 0; layer < layers; layer++) {
+  for (let layer = 0; layer < layers; layer += 1) {
     nodes.push({ op: "MatMul", inputs: [`x${layer}`, "weight"], outputs: [`y${layer}`] });
     nodes.push({ op: "Tanh", inputs: [`y${layer}`], outputs: [`x${layer + 1}`] });
   }

@@ -1,7 +1,7 @@
 /** Pictures as hosts send them, through the boundary and the image encoder. */
 import { crc32, deflateSync } from "node:zlib";
-import { openEncoder } from "@marquetry/inference/encoders";
-import type { Encoder } from "@marquetry/inference/encoders";
+import { openEncoder } from "@marquetry/inference/open-encoder";
+import type { Encoder } from "@marquetry/inference/encoder";
 import { removeFolders, writeImageEncoder } from "@marquetry/testing/tiny-encoders";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import sharp from "sharp";

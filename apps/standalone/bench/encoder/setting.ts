@@ -2,8 +2,8 @@
 import { join } from "node:path";
 import type { EventBus } from "@marquetry/backends/event-bus";
 import { openEventBus } from "@marquetry/backends/event-bus/open";
-import { openEncoder } from "@marquetry/inference/encoders";
-import type { Encoder } from "@marquetry/inference/encoders";
+import { openEncoder } from "@marquetry/inference/open-encoder";
+import type { Encoder } from "@marquetry/inference/encoder";
 import { DEFAULT_ENCODERS } from "@marquetry/model/bundle/zero-shot";
 import { createLogger } from "@marquetry/runtime/logger";
 import type { Report } from "../figures.js";

@@ -1,10 +1,7 @@
 /** From a picture file, which anyone may have made, to the numbers a graph takes. */
 import sharp from "sharp";
-
-import type { EncodeResult } from "../encoders.js";
+import type { EncodeFailure } from "../encoder.js";
 import type { ImageManifest } from "../manifest.js";
-
-type Failure = Extract<EncodeResult, { failure: string }>;
 
 /** 50 megapixels: above any product photo, and 150 MB if all of it must be held at once. */
 export const PIXELS_MAX = 50_000_000;
@@ -13,7 +10,7 @@ const DECODE_SECONDS_MAX = 20;
 
 export interface ImagePixels {
   /** float32 values of one picture in the manifest's layout, `3 * size * size` of them. */
-  prepare(file: Uint8Array): Promise<Float32Array | Failure>;
+  prepare(file: Uint8Array): Promise<Float32Array | EncodeFailure>;
 }
 
 /**
@@ -46,7 +43,7 @@ export function openPixels(manifest: ImageManifest): ImagePixels {
 }
 
 /** Whether a picture was refused for its size, which is read from its header alone. */
-async function tooLarge(file: Uint8Array): Promise<Failure | undefined> {
+async function tooLarge(file: Uint8Array): Promise<EncodeFailure | undefined> {
   try {
     const { width, height } = await sharp(file, { limitInputPixels: false }).metadata();
     if (width * height <= PIXELS_MAX) return undefined;
@@ -102,7 +99,7 @@ export function layOut(
   const pixels = size * size;
   const planar = layout === "nchw";
   const step = planar ? 1 : 3;
-  for (let channel = 0; channel < 3; channel++) {
+  for (let channel = 0; channel < 3; channel += 1) {
     const scale = scales[channel]!;
     let to = planar ? channel * pixels : channel;
     for (let from = channel; from < 3 * pixels; from += 3) {

@@ -1,8 +1,8 @@
 import { openPixels } from "./preprocessing.js";
 import type { ImageManifest } from "../manifest.js";
-import type { Steps } from "../model.js";
+import type { Steps } from "../steps.js";
 import type { Feed, OnnxGraph } from "../onnx/onnx-graph.js";
-import { pooledVectors } from "../pooling.js";
+import { pooledVectors } from "../onnx/output-vectors.js";
 
 /** Pictures: every row has the same extent, so nothing is padded. */
 export function imageSteps(manifest: ImageManifest, graph: OnnxGraph): Steps<Float32Array> {

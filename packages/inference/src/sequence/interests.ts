@@ -6,8 +6,8 @@ import { pool } from "@marquetry/model/interests";
 import type { PooledInteraction, SequenceInterest } from "@marquetry/model/interests";
 import { lessNegatives, sequenceOf } from "@marquetry/model/interests/sequence-interest";
 import { MarquetryError } from "@marquetry/runtime/errors";
-import { openSequenceModel } from "./sequence.js";
-import type { SequenceModel } from "./sequence.js";
+import { openSequenceModel } from "./sequence-model.js";
+import type { SequenceModel } from "./sequence-model.js";
 
 export interface Interests {
   /**

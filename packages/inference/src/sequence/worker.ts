@@ -1,34 +1,13 @@
 /** Entry point of the sequence model's thread. */
 import { parentPort, workerData } from "node:worker_threads";
-import {
-  describeError,
-  type ErrorCode,
-  MarquetryError,
-  toMarquetryError,
-} from "@marquetry/runtime/errors";
-import { type OnnxGraph, openGraph } from "../onnx/onnx-graph.js";
-import { SEQUENCE_INPUTS, SEQUENCE_OUTPUT } from "./sequence.js";
-
-export type ToSequenceWorker =
-  | {
-      readonly kind: "run";
-      readonly rows: number;
-      readonly vectors: Float32Array<ArrayBuffer>;
-      readonly present: Float32Array<ArrayBuffer>;
-    }
-  | { readonly kind: "close" };
-
-export type FromSequenceWorker =
-  | { readonly kind: "interests"; readonly interests: Float32Array }
-  | { readonly kind: "failed"; readonly code: ErrorCode; readonly message: string };
+import { describeError, MarquetryError, toMarquetryError } from "@marquetry/runtime/errors";
+import { openGraph } from "../onnx/onnx-graph.js";
+import type { OnnxGraph } from "../onnx/onnx-graph.js";
+import { SEQUENCE_INPUTS, SEQUENCE_OUTPUT } from "./graph-names.js";
+import type { FromSequenceWorker, SequenceWorkerStart, ToSequenceWorker } from "./messages.js";
 
 const port = parentPort!;
-const { graph, threads, historyMax, dims } = workerData as {
-  readonly graph: Uint8Array;
-  readonly threads: number;
-  readonly historyMax: number;
-  readonly dims: number;
-};
+const { graph, threads, historyMax, dims } = workerData as SequenceWorkerStart;
 
 const opened = openGraph(graph, threads).catch((cause: unknown) => {
   throw new MarquetryError("corrupt", "the sequence model is no ONNX graph", { cause });

@@ -4,10 +4,11 @@ import { join } from "node:path";
 import { MarquetryError } from "@marquetry/runtime/errors";
 
 import type { TextManifest } from "../manifest.js";
-import type { Steps } from "../model.js";
+import type { Steps } from "../steps.js";
 import type { Feed, OnnxGraph } from "../onnx/onnx-graph.js";
-import { rowVectors, tokenVectors } from "../pooling.js";
-import { openTokens, type TextTokens } from "./preprocessing.js";
+import { rowVectors, tokenVectors } from "../onnx/output-vectors.js";
+import { openTokens } from "./preprocessing.js";
+import type { TextTokens } from "./preprocessing.js";
 
 /** Rows x padded tokens of one batch. Above 8 rows a batch is hardly faster per row, while the
  * memory of attention grows with rows x tokens x tokens. */

@@ -103,7 +103,7 @@ describe("containers", () => {
     ]);
     expect(readContainer(file)).not.toHaveProperty("problem");
     const index = file.indexOf("moov") - 4;
-    for (let length = 1; length < file.length; length++) {
+    for (let length = 1; length < file.length; length += 1) {
       expect(readContainer(file.subarray(0, length))).toHaveProperty("problem");
       if (length <= index + 8) continue;
       expect(readContainer(file.subarray(0, length))).toEqual({

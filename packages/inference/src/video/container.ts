@@ -53,7 +53,7 @@ function vint(
   if (length > 8 || at + length > bytes.length) return undefined;
   let value = bytes[at]! & ((1 << (8 - length)) - 1);
   let open = value === (1 << (8 - length)) - 1;
-  for (let i = 1; i < length; i++) {
+  for (let i = 1; i < length; i += 1) {
     value = value * 256 + bytes[at + i]!;
     open &&= bytes[at + i] === 255;
   }

@@ -6,6 +6,7 @@
  */
 import { spawn } from "node:child_process";
 
+import { MarquetryError } from "@marquetry/runtime/errors";
 import type { Container } from "./container.js";
 
 export type FfmpegResult =
@@ -107,10 +108,10 @@ function wordsOf(words: string): string {
 }
 
 /**
- * Whether there is an ffmpeg that starts.
- * @returns undefined if so, else what is wrong
+ * Whether videos can be decoded here, that is, whether there is an ffmpeg that starts.
+ * @throws MarquetryError `unavailable` that says what is wrong
  */
-export async function ffmpegMistake(ffmpeg: string): Promise<string | undefined> {
+export async function checkVideoDecoder(ffmpeg: string): Promise<void> {
   const result = await runFfmpeg({
     ffmpeg,
     arguments: ["-v", "error", "-version"],
@@ -118,5 +119,6 @@ export async function ffmpegMistake(ffmpeg: string): Promise<string | undefined>
     outputBytesMax: 65_536,
     timeoutMs: 5_000,
   });
-  return "failure" in result ? result.detail : undefined;
+  if (!("failure" in result)) return;
+  throw new MarquetryError("unavailable", `no decoder: ${result.detail}`);
 }

@@ -1,10 +1,9 @@
 /** From a video file, which anyone may have made, to a few frames spread evenly over it. */
+import type { EncodeFailure } from "../encoder.js";
 import { FRAME_PIXELS_MAX, inputArguments, runFfmpeg } from "./ffmpeg.js";
 import type { FfmpegResult } from "./ffmpeg.js";
-import type { EncodeResult } from "../encoders.js";
-import { type Container, readContainer } from "./container.js";
-
-type Failure = Extract<EncodeResult, { failure: string }>;
+import { readContainer } from "./container.js";
+import type { Container } from "./container.js";
 
 const BYTES_MAX = 64 * 1024 * 1024;
 const SECONDS_MAX = 600;
@@ -23,7 +22,7 @@ export interface FramePlan {
 
 export interface FrameSampler {
   /** Exactly `plan.frames` frames of `size * size * 3` bytes, one after the other, upright. */
-  sample(file: Uint8Array, plan: FramePlan): Promise<Uint8Array | Failure>;
+  sample(file: Uint8Array, plan: FramePlan): Promise<Uint8Array | EncodeFailure>;
   /** Ends what runs. */
   close(): void;
 }
@@ -81,7 +80,7 @@ const UNKNOWN_TIME = "-9223372036854775808";
 
 /** Reads lines of `stream, decoded at, shown at, duration, size, digest[, F=flags]`, in units of the
  * `#tb` line; the flag of lowest value marks a key frame, and no flags stand for that alone. */
-function readListing(listing: string): Timeline | Failure {
+function readListing(listing: string): Timeline | EncodeFailure {
   const [, numerator, denominator] = /^#tb 0: (\d+)\/(\d+)$/m.exec(listing) ?? [];
   const [, width, height] = /^#dimensions 0: (\d+)x(\d+)$/m.exec(listing) ?? [];
   const unit = Number(numerator) / Number(denominator);
@@ -98,7 +97,7 @@ function readListing(listing: string): Timeline | Failure {
     if (flags === undefined || (Number(flags.slice(2)) & 1) === 1) keys.push(at);
     start = Math.min(start, at);
     end = Math.max(end, at + Number(duration) * unit);
-    frames++;
+    frames += 1;
   }
   if (frames === 0) return { failure: "undecodable", detail: "no frames" };
   const seconds = end - start;
@@ -155,19 +154,19 @@ function shapeFilters({ size, fit, resizeTo }: FramePlan): string[] {
 }
 
 /** A clip may have fewer frames than are wanted: each then stands for as many as it lasts. */
-function spread(raw: Uint8Array, frameBytes: number, frames: number): Uint8Array | Failure {
+function spread(raw: Uint8Array, frameBytes: number, frames: number): Uint8Array | EncodeFailure {
   const there = Math.floor(raw.length / frameBytes);
   if (there === 0) return { failure: "undecodable", detail: "no frame could be decoded" };
   if (there === frames) return raw;
   const whole = new Uint8Array(frames * frameBytes);
-  for (let i = 0; i < frames; i++) {
+  for (let i = 0; i < frames; i += 1) {
     const from = Math.floor((i * there) / frames);
     whole.set(raw.subarray(from * frameBytes, (from + 1) * frameBytes), i * frameBytes);
   }
   return whole;
 }
 
-function failure(result: Extract<FfmpegResult, { failure: string }>): Failure {
+function failure(result: Extract<FfmpegResult, { failure: string }>): EncodeFailure {
   const { detail } = result;
   if (result.failure === "missing") return { failure: "no-decoder", detail };
   if (result.failure === "time") return { failure: "timeout", detail };

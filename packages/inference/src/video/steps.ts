@@ -2,10 +2,11 @@ import { poolFrames } from "@marquetry/model/fusion/temporal-pooling";
 
 import { layOut, pixelScales } from "../image/preprocessing.js";
 import type { ClipManifest, FramesManifest, ImageManifest } from "../manifest.js";
-import type { Steps } from "../model.js";
+import type { Steps } from "../steps.js";
 import type { Feed, OnnxGraph } from "../onnx/onnx-graph.js";
-import { pooledVectors } from "../pooling.js";
-import { type FramePlan, openFrames } from "./frames.js";
+import { pooledVectors } from "../onnx/output-vectors.js";
+import { openFrames } from "./frames.js";
+import type { FramePlan } from "./frames.js";
 
 /** Frames of one run of a graph. Clips are large: 16 frames of 224 x 224 are 10 MB, and the
  * activations of a tower many times that. */
@@ -87,7 +88,7 @@ function clipSteps(
       const rgb = await sampler.sample(content as Uint8Array, plan);
       if ("failure" in rgb) return rgb;
       const row = new Float32Array(length);
-      for (let t = 0; t < frames; t++) {
+      for (let t = 0; t < frames; t += 1) {
         const [from, to] = [t * extent, (t + 1) * extent];
         layOutFrame(rgb.subarray(from, to), row.subarray(from, to), scales);
       }
@@ -107,8 +108,8 @@ function stack(rows: readonly Float32Array[], extent: number, shape: readonly nu
 function planesFirst(row: Float32Array, frames: number): Float32Array {
   const turned = new Float32Array(row.length);
   const plane = row.length / (3 * frames);
-  for (let t = 0; t < frames; t++) {
-    for (let c = 0; c < 3; c++) {
+  for (let t = 0; t < frames; t += 1) {
+    for (let c = 0; c < 3; c += 1) {
       const from = (3 * t + c) * plane;
       turned.set(row.subarray(from, from + plane), (c * frames + t) * plane);
     }

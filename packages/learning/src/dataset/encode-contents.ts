@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { openEncoder } from "@marquetry/inference/encoders";
-import type { Encoder } from "@marquetry/inference/encoders";
+import { openEncoder } from "@marquetry/inference/open-encoder";
+import type { Encoder } from "@marquetry/inference/encoder";
 import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { decodeSafetensors, encodeSafetensors } from "@marquetry/model/bundle/safetensors";

@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from "@jest/globals";
-import { openSequenceModel } from "@marquetry/inference/sequence";
+import { openSequenceModel } from "@marquetry/inference/sequence/sequence-model";
 import { matrix } from "@marquetry/model/vectors/matrix";
 import { mulberry32, randomVector } from "@marquetry/model/vectors/random";
 import { normaliseRows, rowOf } from "../linear-algebra/rows.js";

@@ -5,7 +5,7 @@
  */
 import { onnxModel } from "@marquetry/onnx/writer";
 import type { Initializer, Node } from "@marquetry/onnx/writer";
-import { SEQUENCE_INPUTS, SEQUENCE_OUTPUT } from "@marquetry/inference/sequence";
+import { SEQUENCE_INPUTS, SEQUENCE_OUTPUT } from "@marquetry/inference/sequence/graph-names";
 import type { Parameters } from "../training/parameters.js";
 import { nameOf } from "./parameters.js";
 import type { SequenceShape } from "./parameters.js";

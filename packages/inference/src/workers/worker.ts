@@ -1,37 +1,9 @@
 /** Entry point of a worker thread: one model, a few tasks at a time. */
 import { parentPort, workerData } from "node:worker_threads";
-
-import { describeError, type ErrorCode, toMarquetryError } from "@marquetry/runtime/errors";
-
-import type { EncodeResult } from "./encoders.js";
-import type { EncoderFolder } from "./manifest.js";
-import { type Model, type ModelOptions, openModel } from "./model.js";
-
-export interface WorkerStart {
-  readonly folder: EncoderFolder;
-  readonly options: ModelOptions;
-}
-
-export type ToWorker =
-  | {
-      readonly kind: "encode";
-      /** Names the task in its answer; several may be at work. */
-      readonly task: number;
-      readonly contents: readonly (string | Uint8Array)[];
-      readonly urgent: boolean;
-    }
-  | { readonly kind: "close" };
-
-export type FromWorker =
-  | { readonly kind: "ready"; readonly rowsMax: number }
-  | { readonly kind: "refused"; readonly code: ErrorCode; readonly message: string }
-  | {
-      readonly kind: "encoded";
-      readonly task: number;
-      readonly results: readonly EncodeResult[];
-      /** Contents that got as far as ONNX Runtime. */
-      readonly handed: number;
-    };
+import { describeError, toMarquetryError } from "@marquetry/runtime/errors";
+import type { FromWorker, ToWorker, WorkerStart } from "./messages.js";
+import { openModel } from "./model.js";
+import type { Model } from "./model.js";
 
 const port = parentPort!;
 const { folder, options } = workerData as WorkerStart;

@@ -1,13 +1,9 @@
 /** Worker threads behind bounded queues. */
 import type { Worker } from "node:worker_threads";
-
 import { describeError, MarquetryError } from "@marquetry/runtime/errors";
-
+import type { Content, EncodeOptions, EncodeResult, EncoderEvent } from "../encoder.js";
 import { endWorker } from "./end-worker.js";
-import type { EncodeOptions, EncodeResult, EncoderEvent } from "./encoders.js";
-import type { FromWorker, ToWorker } from "./worker.js";
-
-type Content = string | Uint8Array;
+import type { FromWorker, ToWorker } from "./messages.js";
 
 interface Item {
   readonly content: Content;
@@ -214,7 +210,8 @@ export class WorkerPool {
   }
 
   #give({ worker, tasks }: Thread, items: readonly Item[]): void {
-    const task = this.#tasks++;
+    const task = this.#tasks;
+    this.#tasks += 1;
     tasks.set(task, { items, startedAtMs: performance.now() });
     const contents = items.map(({ content }) =>
       // A copy that is moved: the original may be needed again, and a `Buffer` is often a view of a
@@ -228,7 +225,7 @@ export class WorkerPool {
   }
 
   #replaceDead(): void {
-    for (let missing = this.#options.workers - this.#threads.size; missing > 0; missing--) {
+    for (let missing = this.#options.workers - this.#threads.size; missing > 0; missing -= 1) {
       this.#start().catch((thrown: unknown) => {
         if (this.#closing !== undefined) return;
         this.#options.onEvent({ kind: "worker-failed-to-start", detail: describeError(thrown) });

@@ -1,15 +1,11 @@
 /** From a graph's output to vectors. Plain arithmetic, no library. */
-
-interface Output {
-  readonly data: Float32Array;
-  readonly dims: readonly number[];
-}
+import type { GraphOutput } from "./onnx-graph.js";
 
 /**
  * Cuts `[N, dims]` into N vectors.
  * @throws Error if the output has other dimensions.
  */
-export function rowVectors(output: Output, rows: number, dims: number): Float32Array[] {
+export function rowVectors(output: GraphOutput, rows: number, dims: number): Float32Array[] {
   expectShape(output, [rows, dims]);
   return Array.from({ length: rows }, (_, i) => output.data.slice(i * dims, (i + 1) * dims));
 }
@@ -20,7 +16,7 @@ export function rowVectors(output: Output, rows: number, dims: number): Float32A
  * @throws Error if the output has other dimensions.
  */
 export function tokenVectors(
-  output: Output,
+  output: GraphOutput,
   lengths: readonly number[],
   tokens: number,
   dims: number,
@@ -32,8 +28,8 @@ export function tokenVectors(
     const start = row * tokens * dims;
     if (pooling === "cls") return data.slice(start, start + dims);
     const sum = new Float64Array(dims);
-    for (let t = 0; t < length; t++) {
-      for (let d = 0; d < dims; d++) sum[d]! += data[start + t * dims + d]!;
+    for (let t = 0; t < length; t += 1) {
+      for (let d = 0; d < dims; d += 1) sum[d]! += data[start + t * dims + d]!;
     }
     return Float32Array.from(sum, (value) => value / length);
   });
@@ -45,7 +41,7 @@ export function tokenVectors(
  * @throws Error if the output has other dimensions.
  */
 export function pooledVectors(
-  output: Output,
+  output: GraphOutput,
   rows: number,
   dims: number,
   pooling: "mean" | "cls" | "none",
@@ -58,27 +54,28 @@ export function pooledVectors(
 
 /** Scales to length 1 in place. False if there is no direction to keep: a zero vector, or one
  * with a value that is not finite. */
-export function normalise(vector: Float32Array): boolean {
+export function scaleToUnitLength(vector: Float32Array): boolean {
   const length = norm(vector);
   if (!(length > 0 && length < Infinity)) return false;
-  for (let d = 0; d < vector.length; d++) vector[d]! /= length;
+  for (let d = 0; d < vector.length; d += 1) vector[d]! /= length;
   return true;
 }
 
 /** Largest difference of any component, relative to the length of `a`. */
-export function deviation(a: Float32Array, b: Float32Array): number {
+export function relativeDeviation(a: Float32Array, b: Float32Array): number {
   let largest = 0;
-  for (let d = 0; d < a.length; d++) largest = Math.max(largest, Math.abs(a[d]! - b[d]!));
+  for (let d = 0; d < a.length; d += 1) largest = Math.max(largest, Math.abs(a[d]! - b[d]!));
   return largest / (norm(a) || 1);
 }
 
+/** Unlike that of packages/model, whatever the values: one that is not finite is a content's failure. */
 function norm(vector: Float32Array): number {
   let sum = 0;
   for (const value of vector) sum += value * value;
   return Math.sqrt(sum);
 }
 
-function expectShape(output: Output, expected: readonly number[]): void {
+function expectShape(output: GraphOutput, expected: readonly number[]): void {
   if (output.dims.join() === expected.join()) return;
   throw new Error(`the output is [${output.dims.join(", ")}]; expected [${expected.join(", ")}]`);
 }

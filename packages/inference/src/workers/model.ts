@@ -3,38 +3,21 @@
  * run in batches and pooled. Only worker threads may load this file.
  */
 import { join } from "node:path";
-
 import { MarquetryError } from "@marquetry/runtime/errors";
-
+import type { Content, EncodeFailure, EncodeResult } from "../encoder.js";
+import { imageSteps } from "../image/steps.js";
+import type { EncoderFolder } from "../manifest.js";
+import { graphMistakes } from "../onnx/graph-fit.js";
+import { openGraph } from "../onnx/onnx-graph.js";
+import type { OnnxGraph } from "../onnx/onnx-graph.js";
+import { relativeDeviation, scaleToUnitLength } from "../onnx/output-vectors.js";
+import type { Steps } from "../steps.js";
+import { textSteps } from "../text/steps.js";
+import { framesSteps, wholeClipSteps } from "../video/steps.js";
 import { planBatches } from "./batches.js";
-import { graphMistakes } from "./onnx/graph-fit.js";
-import { imageSteps } from "./image/steps.js";
-import type { EncodeResult } from "./encoders.js";
-import type { EncoderFolder } from "./manifest.js";
-import { openGraph, type OnnxGraph } from "./onnx/onnx-graph.js";
-import { deviation, normalise } from "./pooling.js";
-import { textSteps } from "./text/steps.js";
-import { createPriorityMutex, type PriorityMutex } from "./priority-mutex.js";
-import { framesSteps, wholeClipSteps } from "./video/steps.js";
-
-type Content = string | Uint8Array;
-type Failure = Extract<EncodeResult, { failure: string }>;
-
-/** What differs between modalities. */
-export interface Steps<Row extends ArrayLike<number>> {
-  /** A row is what the graph sees of one content: token ids, or pixels. */
-  prepare(content: Content): Promise<Row | Failure>;
-  /** Runs rows as one batch; vectors are pooled, not yet normalised. */
-  run(rows: readonly Row[]): Promise<Float32Array[]>;
-  /** Extent of a row on the axis that is padded. */
-  length(row: Row): number;
-  /** Rows x longest row of one batch. */
-  readonly cellsMax: number;
-  /** Two rows that differ in range of values and, where rows may, in length. */
-  readonly samples: readonly [Row, Row];
-  /** Ends what a preparation still waits for. */
-  close?(): void;
-}
+import type { ModelOptions } from "./messages.js";
+import { createPriorityMutex } from "./priority-mutex.js";
+import type { PriorityMutex } from "./priority-mutex.js";
 
 export interface Model {
   /** Rows of one batch at most; 1 if vectors would depend on what else is in the batch. */
@@ -87,14 +70,6 @@ export async function openModel(
   return manifest.modality === "video" && manifest.kind === "frames"
     ? ready(framesSteps(manifest, folder.graph, graph, ffmpeg))
     : ready(imageSteps(folder.graph, graph));
-}
-
-export interface ModelOptions {
-  /** ONNX Runtime threads. */
-  readonly threads: number;
-  readonly batchMax: number;
-  /** Name or path of the program that decodes videos. */
-  readonly ffmpeg: string;
 }
 
 function assemble<Row extends ArrayLike<number>>(
@@ -152,7 +127,7 @@ async function stableInBatches<Row extends ArrayLike<number>>(
 ): Promise<boolean> {
   const together = await steps.run(steps.samples).catch(() => undefined);
   if (together === undefined) return false;
-  return singly.every((vector, i) => deviation(vector, together[i]!) <= DEVIATION_MAX);
+  return singly.every((vector, i) => relativeDeviation(vector, together[i]!) <= DEVIATION_MAX);
 }
 
 interface Encoding {
@@ -188,7 +163,7 @@ async function encodeAll<Row extends ArrayLike<number>>(
 async function prepared<Row extends ArrayLike<number>>(
   content: Content,
   steps: Steps<Row>,
-): Promise<Row | Failure> {
+): Promise<Row | EncodeFailure> {
   try {
     return await steps.prepare(content);
   } catch (thrown) {
@@ -200,27 +175,27 @@ async function prepared<Row extends ArrayLike<number>>(
 async function runOrRetry<Row extends ArrayLike<number>>(
   rows: readonly Row[],
   steps: Steps<Row>,
-): Promise<(Float32Array | Failure)[]> {
+): Promise<(Float32Array | EncodeFailure)[]> {
   try {
     return await steps.run(rows);
   } catch (thrown) {
     if (rows.length === 1) return [failed(thrown)];
   }
-  const results: (Float32Array | Failure)[] = [];
+  const results: (Float32Array | EncodeFailure)[] = [];
   for (const row of rows) {
     results.push(await steps.run([row]).then((vectors) => vectors[0]!, failed));
   }
   return results;
 }
 
-function finish(vector: Float32Array | Failure, normalised: boolean): EncodeResult {
+function finish(vector: Float32Array | EncodeFailure, normalised: boolean): EncodeResult {
   if ("failure" in vector) return vector;
-  const usable = normalised ? normalise(vector) : vector.every(Number.isFinite);
+  const usable = normalised ? scaleToUnitLength(vector) : vector.every(Number.isFinite);
   if (usable) return { vector };
   return { failure: "encoder", detail: "the graph gave a vector of zeros or of values not finite" };
 }
 
-function failed(thrown: unknown): Failure {
+function failed(thrown: unknown): EncodeFailure {
   return { failure: "encoder", detail: reasonOf(thrown) };
 }
 

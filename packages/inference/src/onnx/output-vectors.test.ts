@@ -1,6 +1,11 @@
 import { describe, expect, test } from "@jest/globals";
 
-import { deviation, normalise, rowVectors, tokenVectors } from "./pooling.js";
+import {
+  relativeDeviation,
+  rowVectors,
+  scaleToUnitLength,
+  tokenVectors,
+} from "./output-vectors.js";
 
 /** Two rows of three tokens of two dims; the second row has one token of padding. */
 const output = {
@@ -40,20 +45,20 @@ describe("pooling", () => {
 describe("normalise", () => {
   test("gives length 1 to what has a direction and says when there is none", () => {
     const vector = Float32Array.from([3, 4]);
-    expect(normalise(vector)).toBe(true);
+    expect(scaleToUnitLength(vector)).toBe(true);
     expect(Math.hypot(...vector)).toBeCloseTo(1, 6);
     for (const none of [
       [0, 0],
       [Number.NaN, 1],
       [Infinity, 1],
     ]) {
-      expect(normalise(Float32Array.from(none))).toBe(false);
+      expect(scaleToUnitLength(Float32Array.from(none))).toBe(false);
     }
   });
 
   test("deviation is relative to the first vector's length", () => {
     const a = Float32Array.from([30, 40]);
-    expect(deviation(a, Float32Array.from([30, 45]))).toBeCloseTo(0.1, 6);
-    expect(deviation(a, a)).toBe(0);
+    expect(relativeDeviation(a, Float32Array.from([30, 45]))).toBeCloseTo(0.1, 6);
+    expect(relativeDeviation(a, a)).toBe(0);
   });
 });

@@ -2,15 +2,11 @@
  * A bundle's sequence model: the interest after the newest of some behaviours, by ONNX Runtime in a
  * worker thread of its own, so that the event loop stays free.
  */
-import { Worker, type WorkerOptions } from "node:worker_threads";
+import { Worker } from "node:worker_threads";
+import type { WorkerOptions } from "node:worker_threads";
 import { describeError, MarquetryError } from "@marquetry/runtime/errors";
-import { endWorker } from "../end-worker.js";
-import type { FromSequenceWorker, ToSequenceWorker } from "./worker.js";
-
-/** `vectors` [N, L, d], oldest first, with zeros before the oldest; `present` [N, L], 1 or 0. */
-export const SEQUENCE_INPUTS = { vectors: "vectors", present: "present" } as const;
-/** [N, d]. */
-export const SEQUENCE_OUTPUT = "interest";
+import { endWorker } from "../workers/end-worker.js";
+import type { FromSequenceWorker, SequenceWorkerStart, ToSequenceWorker } from "./messages.js";
 
 export interface SequenceModelOptions {
   /** The ONNX graph. */
@@ -138,8 +134,9 @@ class ThreadedSequence implements SequenceModel {
 
   #start(): Worker {
     const { graph, threads, historyMax, dims, startWorker } = this.#options;
+    const workerData: SequenceWorkerStart = { graph, threads, historyMax, dims };
     const worker = startWorker(new URL("./worker.js", import.meta.url), {
-      workerData: { graph, threads, historyMax, dims },
+      workerData,
       name: "sequence",
     });
     let cause: unknown;
