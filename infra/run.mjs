@@ -22,6 +22,7 @@ const COMMANDS = {
   bench: { build: true, run: ["node", "apps/standalone/dist/bench/main.js"] },
   test: { build: true, run: ["node", "infra/dist/commands/test.js"] },
   lint: { build: true, run: ["node", "infra/dist/commands/lint.js"] },
+  topics: { build: true, run: ["node", "infra/dist/commands/topics.js"] },
   models: { build: true, run: ["node", "infra/dist/models/main.js"] },
   stack: { build: true, run: ["node", "infra/dist/stack/main.js"] },
   train: { build: true, run: ["node", "apps/trainer/dist/src/main.js", "train"] },

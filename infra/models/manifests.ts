@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { efficientNetLites } from "./efficientnet-lite.js";
+import { CONTENT_MODALITIES } from "@marquetry/contracts/modalities";
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const fileName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/);
@@ -44,7 +45,7 @@ const fetchPlan = z.strictObject({
 const encoderPlan = z
   .looseObject({
     id: z.string().regex(/^[a-z0-9][a-z0-9.-]*$/),
-    modality: z.enum(["text", "image", "video"]),
+    modality: z.enum(CONTENT_MODALITIES),
     source: z.string().min(1),
     /** Its own graph; an encoder of video frames has that of `image`, another encoder. */
     file: fileName.optional(),

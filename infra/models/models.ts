@@ -19,10 +19,11 @@ import type { EncoderPlan, Source } from "./manifests.js";
 import { describeSource, fetchSource, findPip, machineClients } from "./sources.js";
 import type { Clients, SourceContext } from "./sources.js";
 import { readCheckpoint } from "./unpickle.js";
+import type { ContentModality } from "@marquetry/contracts/modalities";
 
 export interface FetchedEncoder {
   readonly id: string;
-  readonly modality: "text" | "image" | "video";
+  readonly modality: ContentModality;
   /** Holds `manifest.json`, the graph and, for text, the tokenizer. */
   readonly directory: string;
   /** It was here already, with the right bytes. */

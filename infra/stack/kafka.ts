@@ -73,7 +73,7 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 share.coordinator.state.topic.num.partitions=4
 
-# Topics come from topics.json. A record above 1 MiB passes where its topic says so.
+# Topics come from the topic table. A record above 1 MiB passes where its topic says so.
 auto.create.topics.enable=false
 group.initial.rebalance.delay.ms=0
 

@@ -10,7 +10,8 @@ import { dockerDown, dockerStart, dockerStatus, dockerStop, dockerUp } from "./d
 import { hostDown, hostStart, hostStatus, hostStop, hostUp } from "./host.js";
 import { stackUrls } from "./options.js";
 import type { ServerName, ServerStatus, StackOptions, StackPorts, StackUrls } from "./options.js";
-import { awaitBroker, createTopics, readTopicTable } from "./topics.js";
+import { topicTable } from "./topic-table.js";
+import { awaitBroker, createTopics } from "./topics.js";
 
 const BROKER_TIMEOUT_MS = 60_000;
 
@@ -21,7 +22,7 @@ const BROKER_TIMEOUT_MS = 60_000;
 export async function stackUp(options: StackOptions): Promise<StackUrls> {
   await (options.engine === "docker" ? dockerUp(options) : hostUp(options));
   const urls = stackUrls(options.ports);
-  const created = await createTopics(urls.kafkaBrokers, await readTopicTable(), BROKER_TIMEOUT_MS);
+  const created = await createTopics(urls.kafkaBrokers, topicTable(), BROKER_TIMEOUT_MS);
   if (created.length > 0) options.report(`created the topics ${created.join(", ")}`);
   return urls;
 }

@@ -1,37 +1,14 @@
-/** Creates the topics of `topics.json`, which is the operators' form of the topic table in
- * `@marquetry/contracts/topics`; a test keeps the two equal. */
-import { readFile } from "node:fs/promises";
+/** Creates the topics and gives them their settings. */
 import { setTimeout as pause } from "node:timers/promises";
 import kafkajs from "kafkajs";
 import type { Admin } from "kafkajs";
-import { z } from "zod";
 import { StackError } from "./options.js";
-
-const topicTable = z.strictObject({
-  /** As in production; fewer where the cluster has fewer brokers. */
-  replicationFactor: z.int().min(1),
-  minInsyncReplicas: z.int().min(1),
-  topics: z.array(
-    z.strictObject({
-      name: z.string(),
-      partitions: z.int().min(1),
-      recordBytesMax: z.int().min(1),
-      config: z.record(z.string(), z.string()),
-    }),
-  ),
-});
+import type { TopicTable } from "./topic-table.js";
 
 // CommonJS: not all of its names are visible to an ES module by themselves.
 const { ConfigResourceTypes, Kafka, KafkaJSError, logLevel } = kafkajs;
 
-export type TopicTable = z.infer<typeof topicTable>;
-
 const ATTEMPT_PAUSE_MS = 200;
-
-export async function readTopicTable(): Promise<TopicTable> {
-  const path = new URL("../../topics.json", import.meta.url);
-  return topicTable.parse(JSON.parse(await readFile(path, "utf8")));
-}
 
 /** Waits until a broker takes requests, at most `timeoutMs`. */
 export async function awaitBroker(brokers: readonly string[], timeoutMs: number): Promise<void> {
@@ -92,7 +69,7 @@ async function checkPartitions(
     if (partitions.some(({ leader }) => leader < 0)) throw new Error(`${topic} has no leader yet`);
     if (partitions.length !== numPartitions) {
       throw new StackError(
-        `topic ${topic} has ${partitions.length} partitions, topics.json says ${numPartitions}: ` +
+        `topic ${topic} has ${partitions.length} partitions, the topic table says ${numPartitions}: ` +
           "delete the topic, or run stack:down -- --wipe where its data can go",
       );
     }

@@ -1,9 +1,9 @@
 import { RETRY_ATTEMPTS_MAX } from "@marquetry/contracts/topics";
 import { integer, readConfig, serviceConfig, url } from "@marquetry/runtime/config";
 import { modelsDirectory } from "@marquetry/runtime/directories";
+import { CONTENT_MODALITIES } from "@marquetry/contracts/modalities";
+import type { ContentModality } from "@marquetry/contracts/modalities";
 import { z } from "zod";
-import { MODALITIES } from "./encode-products.js";
-import type { Modality } from "./encode-products.js";
 
 function hosts() {
   return z
@@ -18,16 +18,16 @@ function encoderId() {
   return z.string().optional();
 }
 
-function isModality(name: string): name is Modality {
-  return (MODALITIES as readonly string[]).includes(name);
+function isModality(name: string): name is ContentModality {
+  return (CONTENT_MODALITIES as readonly string[]).includes(name);
 }
 
 function modalities() {
-  const expected = `expected some of ${MODALITIES.join(", ")}, parted by commas`;
+  const expected = `expected some of ${CONTENT_MODALITIES.join(", ")}, parted by commas`;
   return z
     .string()
     .transform((list) => list.split(",").map((name) => name.trim()))
-    .refine((names): names is Modality[] => names.every(isModality), expected)
+    .refine((names): names is ContentModality[] => names.every(isModality), expected)
     .transform((names) => [...new Set(names)])
     .optional();
 }

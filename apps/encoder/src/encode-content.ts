@@ -2,12 +2,12 @@
 import type { EmbeddingCache } from "@marquetry/backends/embedding-cache";
 import type { Encoder } from "@marquetry/inference/encoder";
 import { MarquetryError } from "@marquetry/runtime/errors";
+import type { ContentModality } from "@marquetry/contracts/modalities";
 import { digestOf, embeddingDigest, encoderDigest } from "./content.js";
-import type { Modality } from "./encode-products.js";
 import type { EncoderEvents } from "./events.js";
 
 export type EncodeContent = (
-  modality: Modality,
+  modality: ContentModality,
   content: string | Uint8Array,
   /** Aborts when nobody waits any more; what has not begun by then is not encoded. */
   signal: AbortSignal,
@@ -24,7 +24,7 @@ export interface EncodedContent {
  *   not encoded here, `overloaded` where too many wait already, `internal` where the encoder failed
  */
 export function createEncodeContent(
-  encoders: ReadonlyMap<Modality, Encoder>,
+  encoders: ReadonlyMap<ContentModality, Encoder>,
   cache: EmbeddingCache,
   events: EncoderEvents,
 ): EncodeContent {

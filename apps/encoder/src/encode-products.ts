@@ -16,6 +16,7 @@ import type {
   ProductEmbedded,
 } from "@marquetry/contracts/events/product_pb";
 import { vectorToBytes } from "@marquetry/model/vectors/vector";
+import type { ContentModality } from "@marquetry/contracts/modalities";
 import { textOf } from "./content.js";
 import { createEncodeModality } from "./encode-modality.js";
 import type { EncodeModality, Encoded, Source } from "./encode-modality.js";
@@ -25,12 +26,9 @@ import { createSemaphore } from "./semaphore.js";
 
 export type EncodeProducts = (changes: readonly ProductChange[]) => Promise<ProductEmbedded[]>;
 
-export const MODALITIES = ["text", "image", "video"] as const;
-export type Modality = (typeof MODALITIES)[number];
-
 export interface EncodeProductsParts {
   /** One encoder per modality. */
-  readonly encoders: ReadonlyMap<Modality, Encoder>;
+  readonly encoders: ReadonlyMap<ContentModality, Encoder>;
   /** Whether products have no other modalities than these, as is so unless told; else the events
    * speak for these only. */
   readonly complete?: boolean;
@@ -38,10 +36,10 @@ export interface EncodeProductsParts {
   readonly cache: EmbeddingCache;
   readonly events: EncoderEvents;
   /** Hears how many groups of contents wait for a modality's encoder. */
-  readonly onWaiting?: (modality: Modality, waiting: number) => void;
+  readonly onWaiting?: (modality: ContentModality, waiting: number) => void;
   /** Contents of a modality that are in memory together; 32 texts, 8 pictures and 2 videos unless
    * told. */
-  readonly groupMax?: Partial<Record<Modality, number>>;
+  readonly groupMax?: Partial<Record<ContentModality, number>>;
   /** 60,000 unless told. */
   readonly encodeTimeoutMs?: number;
 }
@@ -91,7 +89,7 @@ export function createEncodeProducts(parts: EncodeProductsParts): EncodeProducts
 }
 
 async function outcomesOf(
-  modality: Modality,
+  modality: ContentModality,
   encode: EncodeModality,
   changes: readonly ProductChange[],
 ): Promise<Outcome[]> {
@@ -103,7 +101,7 @@ async function outcomesOf(
   );
 }
 
-function sourceOf(modality: Modality, { change }: ProductChange): Source | undefined {
+function sourceOf(modality: ContentModality, { change }: ProductChange): Source | undefined {
   if (change.case !== "upserted") return undefined;
   const product = change.value;
   if (modality === "text") {
@@ -117,7 +115,7 @@ function sourceOf(modality: Modality, { change }: ProductChange): Source | undef
 function toEmbedded(
   { productId, revision, occurredAt, change }: ProductChange,
   { encoders, complete = true }: EncodeProductsParts,
-  outcomeOf: (modality: Modality) => Outcome | undefined,
+  outcomeOf: (modality: ContentModality) => Outcome | undefined,
 ): ProductEmbedded {
   if (change.case !== "upserted") {
     return create(ProductEmbeddedSchema, {

@@ -8,12 +8,13 @@ import { openEventBus } from "@marquetry/backends/event-bus/open";
 import type { Encoder } from "@marquetry/inference/encoder";
 import { TOPICS } from "@marquetry/contracts/topics";
 import type { ServiceContext } from "@marquetry/runtime/lifecycle";
+import { CONTENT_MODALITIES } from "@marquetry/contracts/modalities";
+import type { ContentModality } from "@marquetry/contracts/modalities";
 import type { EncoderConfig } from "./config.js";
 import { createEncodeContent } from "./encode-content.js";
 import { EncodeController } from "./encode.controller.js";
 import { createBackPressure } from "./back-pressure.js";
-import { createEncodeProducts, MODALITIES } from "./encode-products.js";
-import type { Modality } from "./encode-products.js";
+import { createEncodeProducts } from "./encode-products.js";
 import { openEncoders, watchVideoDecoder } from "./encoders.js";
 import { createEncoderEvents } from "./events.js";
 import { GrpcServer } from "./grpc-server.js";
@@ -36,7 +37,7 @@ export { openEncoders } from "./encoders.js";
 
 export interface EncoderPorts {
   readonly bus: EventBus;
-  readonly encoders: ReadonlyMap<Modality, Encoder>;
+  readonly encoders: ReadonlyMap<ContentModality, Encoder>;
 }
 
 @Module({})
@@ -98,13 +99,13 @@ class EncoderModule {
 
 /** A deployment that is told its modalities leaves the others to other deployments. */
 function isComplete({ ENCODER_MODALITIES: told }: EncoderConfig): boolean {
-  return told === undefined || MODALITIES.every((modality) => told.includes(modality));
+  return told === undefined || CONTENT_MODALITIES.every((modality) => told.includes(modality));
 }
 
 /** Media in memory for one encoder's next run, however large each may be. */
 const GROUP_BYTES_MAX = 134_217_728;
 
-function groupMaxOf(config: EncoderConfig): Partial<Record<Modality, number>> {
+function groupMaxOf(config: EncoderConfig): Partial<Record<ContentModality, number>> {
   const of = (bytesMax: number): number =>
     Math.min(Math.max(Math.floor(GROUP_BYTES_MAX / bytesMax), 1), 16);
   return { image: of(config.MEDIA_BYTES_MAX), video: of(config.MEDIA_VIDEO_BYTES_MAX) };

@@ -10,23 +10,23 @@ import { DEFAULT_ENCODERS } from "@marquetry/model/bundle/zero-shot";
 import { ConfigError } from "@marquetry/runtime/config";
 import { MarquetryError } from "@marquetry/runtime/errors";
 import type { ServiceContext } from "@marquetry/runtime/lifecycle";
+import { CONTENT_MODALITIES } from "@marquetry/contracts/modalities";
+import type { ContentModality } from "@marquetry/contracts/modalities";
 import type { EncoderConfig } from "./config.js";
-import { MODALITIES } from "./encode-products.js";
-import type { Modality } from "./encode-products.js";
 
 /** The encoders by modality, each in worker threads of its own. */
 export async function openEncoders(
   config: EncoderConfig,
   { closers }: Pick<ServiceContext, "closers">,
-): Promise<ReadonlyMap<Modality, Encoder>> {
+): Promise<ReadonlyMap<ContentModality, Encoder>> {
   const references = await referencesOf(config);
   const ids = {
     text: config.ENCODER_TEXT,
     image: config.ENCODER_IMAGE,
     video: config.ENCODER_VIDEO,
   };
-  const encoders = new Map<Modality, Encoder>();
-  for (const modality of MODALITIES) {
+  const encoders = new Map<ContentModality, Encoder>();
+  for (const modality of CONTENT_MODALITIES) {
     const variable = `ENCODER_${modality.toUpperCase()}`;
     const reference = references?.[modality];
     const chosen = ids[modality] ?? reference?.encoder ?? fallbackOf(modality, references);
@@ -62,7 +62,7 @@ async function referencesOf(
   return (await loadBundle(directory)).encoders;
 }
 
-function fallbackOf(modality: Modality, references: object | undefined): string | undefined {
+function fallbackOf(modality: ContentModality, references: object | undefined): string | undefined {
   if (references !== undefined || modality === "video") return undefined;
   return DEFAULT_ENCODERS[modality].encoder;
 }

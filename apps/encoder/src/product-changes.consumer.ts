@@ -11,6 +11,7 @@ import type {
 import { observeConsumers } from "@marquetry/backends/event-bus/observation";
 import { ProductEmbeddedSchema } from "@marquetry/contracts/events/product_pb";
 import type { ProductEmbedded } from "@marquetry/contracts/events/product_pb";
+import { CONTENT_MODALITIES } from "@marquetry/contracts/modalities";
 import {
   embeddingKey,
   PRODUCT_CHANGES,
@@ -160,7 +161,7 @@ function toRetry(record: ConsumedRecord, { attempt, delayMs, modalities }: Retry
 /** A record without our headers, which somebody else must have written, is tried for everything. */
 function attemptOf({ headers }: ConsumedRecord): Attempt {
   const attempt = Number(headers[RETRY_HEADERS.attempt] ?? 1);
-  const modalities = headers[RETRY_HEADERS.modalities]?.split(",") ?? ["text", "image", "video"];
+  const modalities = headers[RETRY_HEADERS.modalities]?.split(",") ?? CONTENT_MODALITIES;
   return { attempt: Number.isSafeInteger(attempt) && attempt > 0 ? attempt : 1, modalities };
 }
 

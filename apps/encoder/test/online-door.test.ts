@@ -16,12 +16,12 @@ import { vectorFromBytes } from "@marquetry/model/vectors/vector";
 import { createLogger } from "@marquetry/runtime/logger";
 import { startService } from "@marquetry/runtime/lifecycle";
 import type { RunningService } from "@marquetry/runtime/lifecycle";
+import type { ContentModality } from "@marquetry/contracts/modalities";
 import { readEncoderConfig } from "../src/config.js";
-import type { Modality } from "../src/encode-products.js";
 import { startEncoder } from "../src/encoder.module.js";
 import { pixel } from "./pictures.js";
 
-const encoders = new Map<Modality, Encoder>();
+const encoders = new Map<ContentModality, Encoder>();
 let service: RunningService;
 let client: ReturnType<typeof open>;
 

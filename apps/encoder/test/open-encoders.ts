@@ -5,12 +5,12 @@ import {
   writeImageEncoder,
   writeTextEncoder,
 } from "@marquetry/testing/tiny-encoders";
+import type { ContentModality } from "@marquetry/contracts/modalities";
 import { afterAll, beforeAll } from "@jest/globals";
-import type { Modality } from "../src/encode-products.js";
 
 /** Small real encoders of text and pictures, open while the calling file's tests run. */
-export function openEncoders(): Map<Modality, Encoder> {
-  const encoders = new Map<Modality, Encoder>();
+export function openEncoders(): Map<ContentModality, Encoder> {
+  const encoders = new Map<ContentModality, Encoder>();
   beforeAll(async () => {
     encoders.set("text", await openEncoder({ directory: await writeTextEncoder(), workers: 1 }));
     encoders.set("image", await openEncoder({ directory: await writeImageEncoder(), workers: 1 }));

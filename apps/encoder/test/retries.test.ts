@@ -7,7 +7,8 @@ import { pathToFileURL } from "node:url";
 import { create, fromBinary, toBinary, toJsonString } from "@bufbuild/protobuf";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { DEAD_LETTER_HEADERS, deadLetterTopic } from "@marquetry/backends/event-bus";
+import { DEAD_LETTER_HEADERS } from "@marquetry/backends/event-bus";
+import { deadLetterTopic } from "@marquetry/contracts/dead-letters";
 import type { ConsumedRecord, EventBus, OutgoingRecord } from "@marquetry/backends/event-bus";
 import { openEventBus } from "@marquetry/backends/event-bus/open";
 import {

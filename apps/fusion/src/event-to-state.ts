@@ -1,8 +1,7 @@
 /** What one event says of its product. */
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import type { PointPayload } from "@marquetry/backends/product-index";
-import { Availability } from "@marquetry/contracts/events/product_pb";
+import { availabilityName } from "@marquetry/contracts/availability";
 import type {
   EmbeddedProduct,
   Embedding,
@@ -19,12 +18,6 @@ import type { Attributes, Outcome, ProductState } from "./product-state.js";
 export interface UnusableEvent {
   readonly cause: string;
 }
-
-/** Any other value, also one that this service does not know yet, counts as in stock. */
-const AVAILABILITY: Partial<Record<Availability, PointPayload["availability"]>> = {
-  [Availability.OUT_OF_STOCK]: "out-of-stock",
-  [Availability.PREORDER]: "preorder",
-};
 
 /** The state that the event alone leads to, as far as the bundle's modalities go. */
 export function stateOfEvent(event: ProductEmbedded, bundle: Bundle): ProductState | UnusableEvent {
@@ -100,7 +93,8 @@ function attributesOf(event: ProductEmbedded, { attributes }: EmbeddedProduct): 
     brand,
     ...(price === undefined ? {} : { price }),
     currency,
-    availability: AVAILABILITY[availability] ?? "in-stock",
+    // Any other value, also one that this service does not know yet, counts as in stock.
+    availability: availabilityName(availability) ?? "in-stock",
     availableFromMs: timestampMs(availableFrom ?? (event.occurredAt as Timestamp)),
     groupId: groupId === "" ? event.productId : groupId,
   };

@@ -20,7 +20,7 @@ import { startService } from "@marquetry/runtime/lifecycle";
 import { createLogger } from "@marquetry/runtime/logger";
 import { startFusion } from "../src/fusion.module.js";
 import type { FusionPorts } from "../src/ports.js";
-import { deadLetterTopic } from "@marquetry/backends/event-bus";
+import { deadLetterTopic } from "@marquetry/contracts/dead-letters";
 import { deadLetters } from "@marquetry/testing/dead-letters";
 import { createUntil } from "@marquetry/testing/until";
 

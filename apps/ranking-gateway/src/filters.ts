@@ -1,21 +1,13 @@
 /** The request's filter as the index takes it, checked against what the catalogue has. */
 import { LRUCache } from "lru-cache";
 import type { PointFilter } from "@marquetry/backends/product-index";
-import { Availability } from "@marquetry/contracts/events/product_pb";
+import { availabilityName } from "@marquetry/contracts/availability";
 import type { Filter } from "@marquetry/contracts/ranking/recommendation_service_pb";
 import { MarquetryError } from "@marquetry/runtime/errors";
 import type { Catalogue } from "./catalogue.js";
 
 /** @throws MarquetryError `invalid` for a category that no product has or an empty price range. */
 export type ToPointFilter = (filter: Filter | undefined) => Promise<PointFilter>;
-
-const AVAILABILITIES: Record<Availability, readonly ("in-stock" | "out-of-stock" | "preorder")[]> =
-  {
-    [Availability.UNSPECIFIED]: [],
-    [Availability.IN_STOCK]: ["in-stock"],
-    [Availability.OUT_OF_STOCK]: ["out-of-stock"],
-    [Availability.PREORDER]: ["preorder"],
-  };
 
 const KNOWN_CATEGORIES_MAX = 10_000;
 const KNOWN_MS = 60_000;
@@ -43,7 +35,7 @@ export function createToPointFilter(catalogue: Catalogue): ToPointFilter {
       });
     }
     await Promise.all(categories.map(assertKnown));
-    const availabilityAny = availability.flatMap((each) => AVAILABILITIES[each]);
+    const availabilityAny = availability.flatMap((each) => availabilityName(each) ?? []);
     return {
       ...(categories.length === 0 ? {} : { categoriesAny: categories }),
       ...(brands.length === 0 ? {} : { brandsAny: brands }),

@@ -1,9 +1,9 @@
 /** Scoring: similarity, popularity and freshness into one order, one product of each group. */
-import type { Interaction } from "@marquetry/backends/profile-store";
 import type { Bundle } from "@marquetry/model/bundle";
 import { bestOfGroup } from "@marquetry/model/ranking/diversity";
 import { composeScore, freshness, popularityScore } from "@marquetry/model/ranking";
 import { similarity, similarityFromDot } from "@marquetry/model/similarity";
+import type { Interaction } from "@marquetry/contracts/interactions";
 import type { Candidate, CandidateQuery, FindCandidates } from "./candidates.js";
 import type { Popularity } from "./popularity.js";
 import type { Rerank } from "./rerank.js";

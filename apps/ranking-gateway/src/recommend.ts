@@ -1,11 +1,12 @@
 /** Recommendations for a user. */
-import type { Interaction, Profile } from "@marquetry/backends/profile-store";
+import type { Profile } from "@marquetry/backends/profile-store";
 import type { PointFilter } from "@marquetry/backends/product-index";
 import {
   DegradationReason,
   Strategy,
 } from "@marquetry/contracts/ranking/recommendation_service_pb";
 import type { RecommendRequest } from "@marquetry/contracts/ranking/recommendation_service_pb";
+import type { Interaction } from "@marquetry/contracts/interactions";
 import type { Catalogue } from "./catalogue.js";
 import type { RankingGatewayEvents } from "./events.js";
 import type { ToPointFilter } from "./filters.js";

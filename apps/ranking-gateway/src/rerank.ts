@@ -1,10 +1,10 @@
 /** Re-ranking: the best candidates of a known user are put in order once more. */
-import type { Interaction } from "@marquetry/backends/profile-store";
 import { createCachedVectors } from "@marquetry/backends/product-index/cached-vectors";
 import type { Bundle } from "@marquetry/model/bundle";
 import { neighboursById } from "@marquetry/model/ranking/neighbours";
 import { rerankerParts, spacesOf } from "@marquetry/model/ranking/reranker";
 import { toMarquetryError } from "@marquetry/runtime/errors";
+import type { Interaction } from "@marquetry/contracts/interactions";
 import type { Catalogue } from "./catalogue.js";
 import type { RankingGatewayEvents } from "./events.js";
 import type { ScoredProduct } from "./rank.js";

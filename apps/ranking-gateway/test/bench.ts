@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { afterEach } from "@jest/globals";
 import { openProfileStore } from "@marquetry/backends/profile-store/open";
-import type { Interaction, ActionName, ProfileStore } from "@marquetry/backends/profile-store";
+import type { ProfileStore } from "@marquetry/backends/profile-store";
 import { FUSED_VECTOR, productCollection } from "@marquetry/backends/product-index";
 import type { Point, PointPayload, ProductIndex } from "@marquetry/backends/product-index";
 import { openProductIndex } from "@marquetry/backends/product-index/open";
@@ -15,6 +15,8 @@ import { readRankingGatewayConfig } from "../src/config.js";
 import { startRankingGateway } from "../src/ranking-gateway.module.js";
 import { createClient } from "./client.js";
 import { createUntil } from "@marquetry/testing/until";
+import type { Interaction } from "@marquetry/contracts/interactions";
+import type { ActionName } from "@marquetry/contracts/actions";
 
 /** Vectors are directions in a plane, so that similarities are cosines of angles. */
 export const PLANE: Bundle = await zeroShotBundle(

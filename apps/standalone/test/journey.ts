@@ -14,7 +14,7 @@ import type { Bundle } from "@marquetry/model/bundle";
 import { CLICKSTREAM, PRODUCT_CHANGES } from "@marquetry/contracts/topics";
 import { startPlatform } from "../src/platform.js";
 import type { Platform, PlatformEnvironment, ServiceName } from "../src/platform.js";
-import { deadLetterTopic } from "@marquetry/backends/event-bus";
+import { deadLetterTopic } from "@marquetry/contracts/dead-letters";
 import { deadLetters as lettersOf } from "@marquetry/testing/dead-letters";
 import { createUntil } from "@marquetry/testing/until";
 

@@ -1,19 +1,12 @@
 /** Clickstream events in, histories, interests and popularity out. */
-import { timestampMs } from "@bufbuild/protobuf/wkt";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { Interests } from "@marquetry/inference/sequence/interests";
 import { HISTORY_EVENTS_MAX } from "@marquetry/backends/profile-store";
-import type {
-  Interaction,
-  PopularityEvent,
-  Profile,
-  ProfileStore,
-} from "@marquetry/backends/profile-store";
-import { ACTION_NAMES } from "@marquetry/contracts/actions";
-import { Action } from "@marquetry/contracts/events/clickstream_pb";
+import type { PopularityEvent, Profile, ProfileStore } from "@marquetry/backends/profile-store";
 import type { ClickstreamEvent } from "@marquetry/contracts/events/clickstream_pb";
+import { byTimeThenId, interactionOf } from "@marquetry/contracts/interactions";
 import type { Bundle } from "@marquetry/model/bundle";
 import { tastesAround } from "@marquetry/model/interests/multi-interest";
+import type { Interaction } from "@marquetry/contracts/interactions";
 import type { UserProfileEvents } from "./events.js";
 import type { ProductVectors } from "./product-vectors.js";
 
@@ -101,7 +94,7 @@ function historyAfter(
   for (const { event } of events) {
     erased = event.event.case === "erased";
     if (erased) history.clear();
-    const behaviour = toBehaviour(event);
+    const behaviour = interactionOf(event);
     if (behaviour !== undefined && !history.has(behaviour.eventId))
       history.set(behaviour.eventId, behaviour);
   }
@@ -119,23 +112,10 @@ function popularityOf(
   return events.flatMap(({ offset, event }) => {
     // As for the history: what comes out must not depend on where batches begin.
     if (event.event.case === "erased") seen.clear();
-    const behaviour = toBehaviour(event);
+    const behaviour = interactionOf(event);
     if (behaviour === undefined || seen.has(behaviour.eventId)) return [];
     seen.add(behaviour.eventId);
     const { productId, action, occurredAtMs } = behaviour;
     return [{ offset, productId, weight: ranking.actionWeights[action] ?? 0, occurredAtMs }];
   });
-}
-
-/** Undefined for what is no behaviour. */
-function toBehaviour({ eventId, event, occurredAt }: ClickstreamEvent): Interaction | undefined {
-  if (event.case !== "interaction" || event.value.action === Action.UNSPECIFIED) return undefined;
-  const { productId, action } = event.value;
-  const occurredAtMs = timestampMs(occurredAt as Timestamp);
-  return { eventId, productId, action: ACTION_NAMES[action], occurredAtMs };
-}
-
-/** Of one history, where every event id stands once. */
-function byTimeThenId(a: Interaction, b: Interaction): number {
-  return a.occurredAtMs - b.occurredAtMs || (a.eventId < b.eventId ? -1 : 1);
 }

@@ -27,7 +27,7 @@ import { startService } from "@marquetry/runtime/lifecycle";
 import { createLogger } from "@marquetry/runtime/logger";
 import { productPayload } from "./product-payload.js";
 import { startUserProfile } from "../src/user-profile.module.js";
-import { deadLetterTopic } from "@marquetry/backends/event-bus";
+import { deadLetterTopic } from "@marquetry/contracts/dead-letters";
 import { deadLetters } from "@marquetry/testing/dead-letters";
 import { recencyGraph } from "@marquetry/testing/sequence-graph";
 import { createUntil } from "@marquetry/testing/until";

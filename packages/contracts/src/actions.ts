@@ -1,12 +1,22 @@
-import { Action } from "../gen/marquetry/events/v1/clickstream_pb.js";
+import type { Action } from "../gen/marquetry/events/v1/clickstream_pb.js";
 
-/** What services, bundles and stored profiles call an action. */
-export const ACTION_NAMES = {
-  [Action.VIEW]: "view",
-  [Action.CLICK]: "click",
-  [Action.ADD_TO_CART]: "add-to-cart",
-  [Action.FAVOURITE]: "favourite",
-  [Action.PURCHASE]: "purchase",
-  [Action.DISMISS]: "dismiss",
-  [Action.RETURN]: "return",
-} as const satisfies Record<Exclude<Action, Action.UNSPECIFIED>, string>;
+/**
+ * The names of actions in profiles, bundles and the services' code, in the order of their numbers in
+ * the proto, from 1. Profiles are stored with a name's place in this list: only ever append.
+ */
+export const ACTION_NAMES = [
+  "view",
+  "click",
+  "add-to-cart",
+  "favourite",
+  "purchase",
+  "dismiss",
+  "return",
+] as const;
+
+export type ActionName = (typeof ACTION_NAMES)[number];
+
+/** Undefined where the action is unspecified. */
+export function actionName(action: Action): ActionName | undefined {
+  return ACTION_NAMES[action - 1];
+}

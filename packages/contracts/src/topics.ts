@@ -1,5 +1,6 @@
-/** The topic table: name, message and key of every topic, for producers and consumers alike.
- * Keys are the product id or the user id, so that one entity's events stay in order. */
+/** The topic table: name, message, key and policy of every topic, for producers, consumers and
+ * operators alike. Keys are the product id or the user id, so that one entity's events stay in
+ * order. `npm run topics -- write` makes infra/topics.json of it. */
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { ClickstreamEventSchema } from "../gen/marquetry/events/v1/clickstream_pb.js";
 import {
@@ -7,16 +8,34 @@ import {
   ProductEmbeddedSchema,
 } from "../gen/marquetry/events/v1/product_pb.js";
 import type { ProductEmbedded } from "../gen/marquetry/events/v1/product_pb.js";
+import {
+  DEAD_LETTER_PARTITIONS,
+  DEAD_LETTER_RETENTION_MS,
+  deadLetterTopic,
+} from "./dead-letters.js";
 import { COLLABORATIVE } from "./modalities.js";
 
-export interface Topic<Desc extends DescMessage> {
+/** How a cluster has to keep a topic. infra/README.md says why for each topic. */
+export interface TopicPolicy {
   readonly name: string;
-  readonly schema: Desc;
-  readonly key: (message: MessageShape<Desc>) => string;
   /** Fixed once data is there: more partitions would move keys. */
   readonly partitions: number;
+  /** Largest key, value and headers of a record together. A dead letter's headers that say why it
+   * is one come on top. */
   readonly recordBytesMax: number;
+  /** The last record of each key for ever and all records of the last day, or all of some time. */
+  readonly cleanup: "compact" | { readonly retentionMs: number };
 }
+
+export interface Topic<Desc extends DescMessage> extends TopicPolicy {
+  readonly schema: Desc;
+  readonly key: (message: MessageShape<Desc>) => string;
+}
+
+/** Of each topic, in production. A cluster of fewer brokers has fewer. */
+export const REPLICAS = { count: 3, inSyncMin: 2 } as const;
+
+const DAY_MS = 86_400_000;
 
 export const PRODUCT_CHANGES: Topic<typeof ProductChangeSchema> = {
   name: "marquetry.product-changes.v1",
@@ -25,6 +44,7 @@ export const PRODUCT_CHANGES: Topic<typeof ProductChangeSchema> = {
   partitions: 6,
   // Pictures may travel inside as data: URLs.
   recordBytesMax: 12 * 1024 * 1024,
+  cleanup: "compact",
 };
 
 /**
@@ -37,6 +57,7 @@ export const PRODUCT_CHANGES_RETRY: Topic<typeof ProductChangeSchema> = {
   key: (change) => change.productId,
   partitions: 6,
   recordBytesMax: PRODUCT_CHANGES.recordBytesMax + 16 * 1024,
+  cleanup: { retentionMs: 14 * DAY_MS },
 };
 
 export const RETRY_HEADERS = {
@@ -66,6 +87,7 @@ export const PRODUCT_EMBEDDINGS: Topic<typeof ProductEmbeddedSchema> = {
   key: (embedded) => embeddingKey(embedded, 0),
   partitions: 6,
   recordBytesMax: 1024 * 1024,
+  cleanup: "compact",
 };
 
 export const CLICKSTREAM: Topic<typeof ClickstreamEventSchema> = {
@@ -74,6 +96,7 @@ export const CLICKSTREAM: Topic<typeof ClickstreamEventSchema> = {
   key: (event) => event.userId,
   partitions: 6,
   recordBytesMax: 1024 * 1024,
+  cleanup: { retentionMs: 30 * DAY_MS },
 };
 
 export const TOPICS = [
@@ -83,13 +106,27 @@ export const TOPICS = [
   CLICKSTREAM,
 ] as const;
 
+/** The policies of all topics, each followed by that of its dead letters. */
+export function topicPolicies(): TopicPolicy[] {
+  return TOPICS.flatMap(({ name, partitions, recordBytesMax, cleanup }) => [
+    { name, partitions, recordBytesMax, cleanup },
+    {
+      name: deadLetterTopic(name),
+      partitions: DEAD_LETTER_PARTITIONS,
+      recordBytesMax,
+      cleanup: { retentionMs: DEAD_LETTER_RETENTION_MS },
+    },
+  ]);
+}
+
 /** No product id holds it. */
 const KEY_SEPARATOR = "\u001f";
 
 /**
  * The key of an embedded product: the topic is compacted to the last record of a key, and one of
  * these must never push out another that says something else. All go to the partition of the bare
- * product id. Behaviour of different encoders (each trained bundle has its own) has different keys.
+ * product id. Collaborative vectors of different encoders (each trained bundle has its own) have
+ * different keys.
  * @param attempt 0, or which retry made the event. Retries of one attempt come in the order of
  *   their revisions; between two attempts they need not.
  */

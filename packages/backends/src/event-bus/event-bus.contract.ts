@@ -2,9 +2,9 @@ import { randomUUID } from "node:crypto";
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { MarquetryError } from "@marquetry/runtime/errors";
+import { deadLetterTopic } from "@marquetry/contracts/dead-letters";
 import {
   DEAD_LETTER_HEADERS,
-  deadLetterTopic,
   type BatchHandler,
   type ConsumedRecord,
   type ConsumeOptions,
@@ -706,6 +706,19 @@ function failingHandlers(bus: () => EventBus): void {
     await until(async () => (await consumer.lag()) === 0n, "the commit");
     await consumer.close();
     expect((await deadLetters(bus(), topic, 1))[0]?.value).toHaveLength(999);
+  });
+
+  test("a dead-letter topic that exists with other partitions stays as it is and takes the letters", async () => {
+    const topic = `topic-${randomUUID()}`;
+    const spec = { name: deadLetterTopic(topic), partitions: 3, recordBytesMax: 100_000 };
+    await bus().ensureTopics([spec]);
+    await bus().ensureTopics([{ name: topic, partitions: 2, recordBytesMax: 1_000 }]);
+    expect(await bus().extent(spec.name)).toHaveLength(3);
+    await bus().publish(topic, [outgoing("k", "v")]);
+    await read(bus(), topic, {
+      handler: (records) => Promise.resolve(records.map((record) => ({ record, cause: "broken" }))),
+    });
+    expect((await deadLetters(bus(), topic, 1)).map(textOf)).toEqual(["v"]);
   });
 
   test("a handler that does not end is aborted after the drain time and its records come again", async () => {

@@ -156,7 +156,3 @@ export const DEAD_LETTER_HEADERS = {
   group: "marquetry-group",
   attempt: "marquetry-attempt",
 } as const;
-
-export function deadLetterTopic(topic: string): string {
-  return `${topic}.dlq`;
-}

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { describeError, MarquetryError } from "@marquetry/runtime/errors";
+import { deadLetterTopic } from "@marquetry/contracts/dead-letters";
 import {
   BATCH_RECORDS_MAX,
   deliver,
@@ -9,7 +10,6 @@ import {
   type DeadLetter,
 } from "./delivery.js";
 import {
-  deadLetterTopic,
   type ConsumedRecord,
   type ConsumeOptions,
   type Consumer,

@@ -1,5 +1,6 @@
+import { DEAD_LETTER_PARTITIONS, deadLetterTopic } from "@marquetry/contracts/dead-letters";
 import { MarquetryError } from "@marquetry/runtime/errors";
-import { deadLetterTopic, type OutgoingRecord, type TopicSpec } from "./event-bus.js";
+import type { OutgoingRecord, TopicSpec } from "./event-bus.js";
 
 /** What a dead letter may weigh more than its source: the headers that say why it is one. */
 const DEAD_LETTER_BYTES_EXTRA = 16_384;
@@ -22,7 +23,7 @@ export function planTopics(topics: readonly TopicSpec[]): TopicSpec[] {
     }
     const deadLetters = {
       name: deadLetterTopic(topic.name),
-      partitions: topic.partitions,
+      partitions: DEAD_LETTER_PARTITIONS,
       recordBytesMax: topic.recordBytesMax + DEAD_LETTER_BYTES_EXTRA,
     };
     return [topic, deadLetters];

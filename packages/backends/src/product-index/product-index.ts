@@ -1,3 +1,4 @@
+import type { AvailabilityName } from "@marquetry/contracts/availability";
 import type { Resource } from "@marquetry/runtime/lifecycle";
 
 /**
@@ -106,7 +107,7 @@ export interface PointPayload {
   /** Absent where the product has none: a price filter then never passes. */
   readonly price?: number;
   readonly currency: string;
-  readonly availability: "in-stock" | "out-of-stock" | "preorder";
+  readonly availability: AvailabilityName;
   /** Milliseconds since the epoch. */
   readonly availableFromMs: number;
   readonly groupId: string;

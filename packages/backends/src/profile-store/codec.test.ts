@@ -7,7 +7,7 @@ import {
   encodeInterests,
   encodeProfile,
 } from "./codec.js";
-import type { Interaction } from "./profile-store.js";
+import type { Interaction } from "@marquetry/contracts/interactions";
 
 const HISTORY: Interaction[] = [
   { eventId: "e1", productId: "p1", action: "view", occurredAtMs: 0 },

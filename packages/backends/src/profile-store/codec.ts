@@ -1,7 +1,9 @@
 import { crc32 } from "node:zlib";
+import { ACTION_NAMES } from "@marquetry/contracts/actions";
 import { MarquetryError } from "@marquetry/runtime/errors";
+import type { Interaction } from "@marquetry/contracts/interactions";
 import { HISTORY_EVENTS_MAX } from "./profile-store.js";
-import type { Interaction, ActionName, Profile } from "./profile-store.js";
+import type { Profile } from "./profile-store.js";
 
 /*
  * The bytes of a profile. All integers little-endian; `varint` is unsigned LEB128 up to 2^53 - 1;
@@ -9,7 +11,7 @@ import type { Interaction, ActionName, Profile } from "./profile-store.js";
  * a damaged record is refused rather than read as another profile.
  *
  *   history    byte 1 (version), varint count, then per behaviour:
- *              byte action (index in ACTIONS), varint ms since the one before (the first: since the
+ *              byte action (index in ACTION_NAMES), varint ms since the one before (the first: since the
  *              epoch), string event id, string product id; uint32 CRC
  *   interests  byte 1 (version), varint count, varint dimension, float32 values; uint32 CRC
  */
@@ -25,17 +27,6 @@ export interface EncodedProfile {
 export const ID_BYTES_MAX = 1024;
 export const INTERESTS_MAX = 64;
 export const DIMENSION_MAX = 8192;
-
-/** Stored by index: only ever append. */
-const ACTIONS: readonly ActionName[] = [
-  "view",
-  "click",
-  "add-to-cart",
-  "favourite",
-  "purchase",
-  "dismiss",
-  "return",
-];
 
 const FORMAT_VERSION = 1;
 const CRC_BYTES = 4;
@@ -77,7 +68,7 @@ export function encodeHistory(history: readonly Interaction[]): Uint8Array {
   at = writeVarint(bytes, history.length, at);
   let previousMs = 0;
   for (const [i, behaviour] of history.entries()) {
-    const action = ACTIONS.indexOf(behaviour.action);
+    const action = ACTION_NAMES.indexOf(behaviour.action);
     if (action < 0) throw invalid(`history[${i}].action`, "a known action");
     const elapsedMs = behaviour.occurredAtMs - previousMs;
     if (!Number.isSafeInteger(behaviour.occurredAtMs) || elapsedMs < 0) {
@@ -99,7 +90,7 @@ export function decodeHistory(bytes: Uint8Array): Interaction[] {
   const history: Interaction[] = [];
   let occurredAtMs = 0;
   for (let i = 0; i < count; i++) {
-    const action = ACTIONS[readByte(reader)];
+    const action = ACTION_NAMES[readByte(reader)];
     if (action === undefined) throw corrupt("history");
     occurredAtMs += readVarint(reader);
     const eventId = readString(reader);

@@ -3,13 +3,13 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { afterAll, describe, expect, test } from "@jest/globals";
 import { HISTORY_EVENTS_MAX } from "./profile-store.js";
 import type {
-  Interaction,
   PopularityEvent,
   Profile,
   ProfileStore,
   ProfileStoreOptions,
   ProfileUpdate,
 } from "./profile-store.js";
+import type { Interaction } from "@marquetry/contracts/interactions";
 
 const HOUR_MS = 3_600_000;
 const T0 = Date.UTC(2026, 10, 1);

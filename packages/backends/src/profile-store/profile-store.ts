@@ -1,3 +1,4 @@
+import type { Interaction } from "@marquetry/contracts/interactions";
 import type { Resource } from "@marquetry/runtime/lifecycle";
 
 /**
@@ -75,23 +76,6 @@ export interface ProfileStoreOptions {
 export const HISTORY_EVENTS_MAX = 100;
 export const PROFILE_TTL_SECONDS = 180 * 86_400;
 export const POPULARITY_PRODUCTS_MAX = 1_000_000;
-
-export interface Interaction {
-  readonly eventId: string;
-  readonly productId: string;
-  readonly action: ActionName;
-  /** Whole milliseconds since the epoch, 0 or more. */
-  readonly occurredAtMs: number;
-}
-
-export type ActionName =
-  | "view"
-  | "click"
-  | "add-to-cart"
-  | "favourite"
-  | "purchase"
-  | "dismiss"
-  | "return";
 
 export interface Profile {
   /** Ascending by time, then by event id; at most `HISTORY_EVENTS_MAX`. */

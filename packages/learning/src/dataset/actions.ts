@@ -1,7 +1,15 @@
 /** Behaviours of a dataset as actions of the clickstream. */
 
+import type { ActionName } from "@marquetry/contracts/actions";
+
 /** The actions that say yes to a product, from the weakest to the strongest. */
-export const POSITIVE_ACTIONS = ["view", "click", "favourite", "add-to-cart", "purchase"] as const;
+export const POSITIVE_ACTIONS = [
+  "view",
+  "click",
+  "favourite",
+  "add-to-cart",
+  "purchase",
+] as const satisfies readonly ActionName[];
 export type PositiveAction = (typeof POSITIVE_ACTIONS)[number];
 
 /** How a behaviour is told to the model whose type is no such action, or that has no type. */

@@ -1,17 +1,12 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { PointPayload } from "@marquetry/backends/product-index";
-import { Availability, ProductEmbeddedSchema } from "@marquetry/contracts/events/product_pb";
+import { availabilityNamed } from "@marquetry/contracts/availability";
+import { ProductEmbeddedSchema } from "@marquetry/contracts/events/product_pb";
 import type { ProductEmbedded } from "@marquetry/contracts/events/product_pb";
 import { COLLABORATIVE } from "@marquetry/contracts/modalities";
 import { vectorToBytes } from "@marquetry/model/vectors/vector";
 import { sha256Hex } from "@marquetry/model/bundle/digest";
-
-const AVAILABILITY = {
-  "in-stock": Availability.IN_STOCK,
-  "out-of-stock": Availability.OUT_OF_STOCK,
-  preorder: Availability.PREORDER,
-} as const;
 
 export interface CollaborativeOfProduct {
   /** As the index has the product: the event repeats its revision and attributes. */
@@ -44,7 +39,7 @@ export async function collaborativeEvent({
           brand,
           ...(price !== undefined && { price }),
           currency,
-          availability: AVAILABILITY[product.availability],
+          availability: availabilityNamed(product.availability),
           availableFrom: available,
           groupId,
         },

@@ -1,21 +1,16 @@
 /** What people did, from the clickstream topic. */
-import { timestampMs } from "@bufbuild/protobuf/wkt";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { EventBus } from "@marquetry/backends/event-bus";
-import { ACTION_NAMES } from "@marquetry/contracts/actions";
-import { Action } from "@marquetry/contracts/events/clickstream_pb";
 import type { ClickstreamEvent } from "@marquetry/contracts/events/clickstream_pb";
+import { byTimeThenId, interactionOf } from "@marquetry/contracts/interactions";
+import type { Interaction } from "@marquetry/contracts/interactions";
 import { CLICKSTREAM } from "@marquetry/contracts/topics";
 import { decodeBatch } from "@marquetry/contracts/validation";
 import { POSITIVE_ACTIONS } from "../dataset/actions.js";
 import type { PositiveAction } from "../dataset/actions.js";
 import { readTopic } from "./read-topic.js";
 
-export interface Click {
-  readonly eventId: string;
-  readonly productId: string;
+export interface Click extends Interaction {
   readonly action: PositiveAction;
-  readonly occurredAtMs: number;
 }
 
 export interface Clicks {
@@ -44,25 +39,14 @@ export async function readClicks(bus: EventBus): Promise<Clicks> {
   return { byUser: new Map(byUser), unusable };
 }
 
-function take(
-  users: Map<string, Map<string, Click>>,
-  { userId, eventId, occurredAt, event }: ClickstreamEvent,
-): void {
-  if (event.case === "erased") users.delete(userId);
-  if (event.case !== "interaction") return;
-  const { productId } = event.value;
-  if (event.value.action === Action.UNSPECIFIED) return;
+function take(users: Map<string, Map<string, Click>>, event: ClickstreamEvent): void {
+  const { userId, eventId } = event;
+  if (event.event.case === "erased") users.delete(userId);
+  const interaction = interactionOf(event);
   // Dismissals and returns name no product that somebody wanted.
-  const name = ACTION_NAMES[event.value.action];
-  const action = POSITIVE_ACTIONS.find((positive) => positive === name);
-  if (action === undefined) return;
+  const action = POSITIVE_ACTIONS.find((positive) => positive === interaction?.action);
+  if (interaction === undefined || action === undefined) return;
   const clicks = users.get(userId) ?? new Map<string, Click>();
   users.set(userId, clicks);
-  if (clicks.has(eventId)) return;
-  const occurredAtMs = timestampMs(occurredAt as Timestamp);
-  clicks.set(eventId, { eventId, productId, action, occurredAtMs });
-}
-
-function byTimeThenId(a: Click, b: Click): number {
-  return a.occurredAtMs - b.occurredAtMs || (a.eventId < b.eventId ? -1 : 1);
+  if (!clicks.has(eventId)) clicks.set(eventId, { ...interaction, action });
 }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { zstdCompress, zstdDecompress } from "node:zlib";
 import { describeError, MarquetryError } from "@marquetry/runtime/errors";
+import { deadLetterTopic } from "@marquetry/contracts/dead-letters";
 import kafkajs, {
   type Admin,
   type Consumer as KafkaConsumer,
@@ -22,7 +23,6 @@ import {
   type DeadLetter,
 } from "../delivery.js";
 import {
-  deadLetterTopic,
   type ConsumedRecord,
   type ConsumeOptions,
   type Consumer,

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { QdrantClient } from "@qdrant/js-client-rest";
 import { z } from "zod";
+import { AVAILABILITY_NAMES } from "@marquetry/contracts/availability";
 import { MarquetryError } from "@marquetry/runtime/errors";
 import {
   checkFilter,
@@ -192,7 +193,7 @@ const storedPayload = z.object({
   brand: z.string(),
   price: z.number().optional(),
   currency: z.string(),
-  availability: z.enum(["in-stock", "out-of-stock", "preorder"]),
+  availability: z.enum(AVAILABILITY_NAMES),
   available_from_ms: z.number(),
   group_id: z.string(),
   modalities: z.array(z.string()),
