@@ -5,22 +5,22 @@ import type { ServiceContext } from "@marquetry/runtime/lifecycle";
 export type UserProfileEvents = ReturnType<typeof createUserProfileEvents>;
 
 export function createUserProfileEvents({ metrics }: Pick<ServiceContext, "metrics">) {
-  const events = metrics.counter("events_total", "Clickstream events taken in", ["kind"]);
+  const events = metrics.counter("events_total", "Clickstream events processed", ["kind"]);
   const updates = metrics.counter("updates_total", "Updates of user profiles by outcome", [
     "outcome",
   ]);
   const unknown = metrics.counter(
-    "behaviours_without_product_total",
-    "Behaviours left out of an interest because the index does not have their product",
+    "interactions_without_product_total",
+    "Interactions left out of an interest because the index does not have their product",
   );
   return {
-    eventTaken(kind: string): void {
+    eventProcessed(kind: string): void {
       events.inc({ kind });
     },
     profilesUpdated(results: readonly UpdateResult[]): void {
       for (const outcome of results) updates.inc({ outcome });
     },
-    behavioursWithoutProduct(count: number): void {
+    interactionsWithoutProduct(count: number): void {
       unknown.inc({}, count);
     },
   };

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { openInterests } from "@marquetry/inference/sequence/interests";
+import { openInterests } from "@marquetry/inference/interests";
 import type { ProfileStore } from "@marquetry/backends/profile-store";
 import { openProfileStore } from "@marquetry/backends/profile-store/open";
 import { FUSED_VECTOR, productCollection } from "@marquetry/backends/product-index";

@@ -3,10 +3,11 @@ import { Worker } from "node:worker_threads";
 import { afterEach, describe, expect, test } from "@jest/globals";
 import type { Bundle } from "@marquetry/model/bundle";
 import { pool } from "@marquetry/model/interests";
+import { multiInterestAround } from "@marquetry/model/interests/multi-interest";
 import type { PooledInteraction } from "@marquetry/model/interests";
 import { mulberry32, randomVector } from "@marquetry/model/vectors/random";
 import { zeroShotBundle } from "@marquetry/model/bundle/zero-shot";
-import { openInterests } from "../src/sequence/interests.js";
+import { openInterests } from "../src/interests.js";
 import { openSequenceModel } from "../src/sequence/sequence-model.js";
 import type { SequenceModelOptions } from "../src/sequence/sequence-model.js";
 import { recencyGraph } from "@marquetry/testing/sequence-graph";
@@ -146,7 +147,8 @@ describe("interests of a bundle", () => {
       [],
       [did("view", 1), did("dismiss", 2)],
     ];
-    const [first, second, third, fourth] = await opened.of(users);
+    const interests = await opened.of(users);
+    const [first, second, third, fourth] = interests.map(([interest]) => interest);
     expectClose(first!, recent([users[0]![1]!.vector, users[0]![0]!.vector]));
     expect([second, third]).toEqual([undefined, undefined]);
     const liked = users[3]![0]!.vector;
@@ -160,10 +162,28 @@ describe("interests of a bundle", () => {
     const bundle = await zeroShotBundle({ text: { encoder: "words", dims: 3 } }, { dims: 3 });
     const opened = await openInterests(bundle);
     const behaviours = [did("view", 1), did("purchase", 2)];
-    expect(await opened.of([behaviours, []])).toEqual([
-      pool(bundle.interests, behaviours),
-      undefined,
+    expect(await opened.of([behaviours, []])).toEqual([[pool(bundle.interests, behaviours)], []]);
+  });
+
+  test("with multi-interest they lie around what the sequence model gives", async () => {
+    const plain = await bundleWith();
+    const several = { max: 2, cosine: 0.99, share: 0.5, rounds: 3 };
+    const split = { ...plain, interests: { ...plain.interests, several } };
+    const history = [
+      { ...did("view", 1), vector: Float32Array.of(1, 0, 0) },
+      { ...did("view", 2), vector: Float32Array.of(0, 1, 0) },
+    ];
+    const [one, two] = [await openInterests(plain), await openInterests(split)];
+    closers.push(
+      () => one.close(),
+      () => two.close(),
+    );
+    const [[pooled]] = (await one.of([history])) as [Float32Array[]];
+    expect(await two.of([history, []])).toEqual([
+      multiInterestAround(split.interests, pooled!, history),
+      [],
     ]);
+    expect((await two.of([history]))[0]).toHaveLength(2);
   });
 
   test("a graph that does not give the trainer's golden interests is refused at start", async () => {

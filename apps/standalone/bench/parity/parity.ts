@@ -88,8 +88,8 @@ export async function offlineAnswer(
   const counts = countItems(histories, dataset.itemIds.length);
   const imputed = withImputedCollaborative(folder, features, dataset.itemIds.length);
   const vectors = fusedVectors(imputed, features, counts.length);
-  const interestOf = await graphInterests(imputed.bundle, vectors, histories);
-  const scorerFor = servedScorer(imputed, features, counts, { interestOf, vectors });
+  const interestsOf = await graphInterests(imputed.bundle, vectors, histories);
+  const scorerFor = servedScorer(imputed, features, counts, { interestsOf, vectors });
   const lists = topLists({ histories, targets }, scorerFor(histories), { masked });
   return { prepared, folder, masked, histories, targets, counts, lists };
 }

@@ -53,12 +53,12 @@ describe("a bundle scores by the services' functions what the trainer measured, 
     actions?: readonly Int32Array[],
   ) {
     const trained = await trainedBundle(prepared, vectors, ranking, { pooling });
-    const interestOf = await graphInterests(
+    const interestsOf = await graphInterests(
       trained.bundle,
       fusedVectors(trained, { text }, items),
       histories,
     );
-    const served = servedScorer(trained, { text }, counts, { interestOf })(histories, actions)(
+    const served = servedScorer(trained, { text }, counts, { interestsOf })(histories, actions)(
       users,
     );
     measured.data.forEach((score, i) => expect(served.data[i]).toBeCloseTo(score, 5));

@@ -1,16 +1,15 @@
 /** Ranking by a bundle with the very functions that services call. */
-import { openInterests } from "@marquetry/inference/sequence/interests";
+import { openInterests } from "@marquetry/inference/interests";
 import { COLLABORATIVE } from "@marquetry/contracts/modalities";
 import type { Bundle } from "@marquetry/model/bundle";
 import { fuse, fusedDims } from "@marquetry/model/fusion";
-import { pool } from "@marquetry/model/interests";
 import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { neighboursById } from "@marquetry/model/ranking/neighbours";
 import type { NeighboursOf } from "@marquetry/model/ranking/neighbours";
 import { popularityScore } from "@marquetry/model/ranking";
 import { FUSED_SPACE } from "@marquetry/model/ranking/reranker";
-import { tastesAround } from "@marquetry/model/interests/multi-interest";
+import { poolMultiInterest } from "@marquetry/model/interests/multi-interest";
 import { applyTower } from "@marquetry/model/similarity";
 import type { SimilarityModel } from "@marquetry/model/similarity";
 import { MarquetryError } from "@marquetry/runtime/errors";
@@ -31,7 +30,7 @@ const HISTORIES_AT_ONCE = 1_024;
 
 export interface ServedOptions {
   /** For a bundle with a sequence model, see `graphInterests`. */
-  readonly interestOf?: InterestOf | undefined;
+  readonly interestsOf?: InterestsOf | undefined;
   /** Where they are known; freshness counts nothing elsewhere. */
   readonly times?: EvaluatedAt | undefined;
   /** Of `fusedVectors`, for whoever has them already. */
@@ -50,7 +49,7 @@ export function servedScorer(
   folder: BundleFolder,
   features: Readonly<Record<string, Matrix>>,
   counts: Float64Array,
-  { interestOf, times, vectors: fused }: ServedOptions = {},
+  { interestsOf, times, vectors: fused }: ServedOptions = {},
 ): ScorerFor {
   const { bundle, behaviour } = folder;
   const { similarity } = bundle;
@@ -64,15 +63,12 @@ export function servedScorer(
   const most = largestOf(counts);
   const popularity = counts.map((count) => Math.max(popularityScore(count, most), popularityFloor));
   const prior = popularity.map((score) => weights.popularity * score);
+  const of: InterestsOf =
+    interestsOf ??
+    ((history, actions) =>
+      poolMultiInterest(bundle.interests, behavioursOf(vectors, history, actions)));
   const scorerFor: ScorerFor = (histories, actions) => (users) => {
-    const interests = Array.from(users, (user) => {
-      const behaviours = behavioursOf(vectors, histories[user]!, actions?.[user]);
-      const interest =
-        interestOf === undefined
-          ? pool(bundle.interests, behaviours)
-          : interestOf(histories[user]!);
-      return interest === undefined ? [] : tastesAround(bundle.interests, interest, behaviours);
-    });
+    const interests = Array.from(users, (user) => of(histories[user]!, actions?.[user]));
     const scores = nearestScores(interests, items, (rows) => towered(similarity, "user", rows));
     for (let i = 0; i < scores.data.length; i += 1) scores.data[i]! *= weights.similarity;
     addPrior(scores, prior);
@@ -173,11 +169,12 @@ export function withImputedCollaborative(
   };
 }
 
-/** Interests by history. */
-export type InterestOf = (history: Int32Array) => Float32Array | undefined;
+/** The interests of a history, whose actions are by place where they are known. */
+export type InterestsOf = (history: Int32Array, actions?: Int32Array) => Float32Array[];
 
 /**
- * The given histories' interests by the bundle's sequence model, as user-profile computes them.
+ * The histories' interests by the bundle's sequence model, as user-profile computes them. All actions
+ * of datasets are positive, so that a sequence model's interests do not depend on them.
  * @param vectors of `fusedVectors`
  * @returns undefined for a bundle of another strategy, which needs nothing computed ahead
  * @throws as `openInterests`
@@ -186,20 +183,20 @@ export async function graphInterests(
   bundle: Bundle,
   vectors: Matrix,
   histories: readonly Int32Array[],
-): Promise<InterestOf | undefined> {
+): Promise<InterestsOf | undefined> {
   if (bundle.interests.strategy !== "sequence") return undefined;
   const interests = await openInterests(bundle);
-  const known = new Map<string, Float32Array | undefined>();
+  const known = new Map<string, Float32Array[]>();
   try {
     for (let from = 0; from < histories.length; from += HISTORIES_AT_ONCE) {
-      const asked = histories.slice(from, from + HISTORIES_AT_ONCE);
-      const answers = await interests.of(asked.map((each) => behavioursOf(vectors, each)));
-      for (const [i, history] of asked.entries()) known.set(history.join(), answers[i]);
+      const batch = histories.slice(from, from + HISTORIES_AT_ONCE);
+      const answers = await interests.of(batch.map((each) => behavioursOf(vectors, each)));
+      for (const [i, history] of batch.entries()) known.set(history.join(), answers[i]!);
     }
   } finally {
     await interests.close();
   }
-  return (history) => known.get(history.join());
+  return (history) => known.get(history.join()) ?? [];
 }
 
 /** Of each product; zeros for one that has no modality. */

@@ -40,11 +40,11 @@ export async function chooseFreshness(
   const served = withImputedCollaborative(folder, features, counts.length);
   const { histories } = evaluationCaseOf(dataset, "valid");
   const vectors = fusedVectors(served, features, counts.length);
-  const interestOf = await graphInterests(served.bundle, vectors, histories);
+  const interestsOf = await graphInterests(served.bundle, vectors, histories);
   const best = (candidates: readonly FreshnessSettings[]): FreshnessSettings => {
     const scorerFor = (freshness: FreshnessSettings): ScorerFor => {
       const bundle = withFreshness(folder.bundle, freshness);
-      return servedScorer({ ...served, bundle }, features, counts, { interestOf, times, vectors });
+      return servedScorer({ ...served, bundle }, features, counts, { interestsOf, times, vectors });
     };
     const rules = HISTORY_POLICIES[historyPoliciesOf(prepared)[0]!];
     return choose(dataset, counts, candidates, scorerFor, rules).settings;

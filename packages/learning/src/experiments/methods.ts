@@ -209,8 +209,8 @@ export async function bundleRows(
   const { histories } = evaluationCaseOf(dataset, "test");
   const times = dataset.dates && evaluatedAt(dataset.dates, "test");
   const vectors = fusedVectors(exported, features, counts.length);
-  const interestOf = await graphInterests(exported.bundle, vectors, histories);
-  const scorerFor = servedScorer(exported, features, counts, { interestOf, times, vectors });
+  const interestsOf = await graphInterests(exported.bundle, vectors, histories);
+  const scorerFor = servedScorer(exported, features, counts, { interestsOf, times, vectors });
   const label = folder.bundle.reranker === undefined ? {} : { beyondPublished: RERANKED };
   return historyPoliciesOf(prepared).map((rule) =>
     Object.assign(rowOf(prepared, method, rule, "as in the bundle", scorerFor), label),

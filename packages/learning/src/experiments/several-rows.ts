@@ -1,7 +1,7 @@
 /** Rows of the quality table with several interests per user. */
 import type { InterestModel, MultiInterest } from "@marquetry/model/interests";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
-import { tastesAround } from "@marquetry/model/interests/multi-interest";
+import { multiInterestAround } from "@marquetry/model/interests/multi-interest";
 import { behavioursOf } from "../dataset/dataset-behaviours.js";
 import { DATASET_ACTION } from "../dataset/actions.js";
 import { evaluationCaseOf } from "../dataset/dataset.js";
@@ -61,7 +61,7 @@ function severalOf({ counts }: Prepared, vectors: Matrix) {
       const interests = Array.from(users, (user) => {
         const history = histories[user]!;
         const pooled = Float32Array.from(pooledVector(vectors, history, decay));
-        return tastesAround(model, pooled, behavioursOf(vectors, history));
+        return multiInterestAround(model, pooled, behavioursOf(vectors, history));
       });
       return addPrior(nearestScores(interests, vectors), popularityPrior(counts, popularity));
     };

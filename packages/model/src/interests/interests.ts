@@ -82,7 +82,7 @@ export interface AttentionInterest extends InterestOutput {
 /**
  * u is what an ONNX graph makes of the positive behaviours in their order, less the negative ones
  * (sequence-interest.ts). Running a graph takes a runtime and time, so `pool` cannot; services do it
- * through packages/backends/src/inference/interests.ts.
+ * through packages/inference/src/interests.ts.
  */
 export interface SequenceInterest extends InterestOutput {
   readonly strategy: "sequence";
@@ -142,9 +142,7 @@ export function poolingWeights(
     }
   }
   if (model.strategy === "sequence") {
-    throw new RangeError(
-      "interests: a sequence model is a graph; backends/inference/interests runs it",
-    );
+    throw new RangeError("interests: a sequence model is a graph; packages/inference runs it");
   }
   if (behaviours.length === 0) return [];
   if (model.strategy === "mean") return behaviours.map(() => 1 / behaviours.length);

@@ -2,7 +2,7 @@ import { describe, expect, test } from "@jest/globals";
 import { pool } from "./interests.js";
 import type { InterestModel, PooledInteraction } from "./interests.js";
 import { matrix } from "../vectors/matrix.js";
-import { poolMultiInterest, tastesAround } from "./multi-interest.js";
+import { poolMultiInterest, multiInterestAround } from "./multi-interest.js";
 import { norm, normalise } from "../vectors/vector.js";
 
 const several = { max: 2, cosine: 0.6, share: 0.5, rounds: 3 };
@@ -62,9 +62,9 @@ describe("the interests of a history", () => {
     const history = [did(at(0), 3), did(at(50), 2), did(at(90), 1)];
     const pooled = at(30);
     // 50 degrees is nearer to 90 than to 0, so the second centre is at 70 after one round.
-    expectClose(tastesAround(model, pooled, history), [between(30, 0), between(30, 70)]);
+    expectClose(multiInterestAround(model, pooled, history), [between(30, 0), between(30, 70)]);
     const still = { ...model, several: { ...several, rounds: 0 } };
-    expectClose(tastesAround(still, pooled, history), [between(30, 0), between(30, 90)]);
+    expectClose(multiInterestAround(still, pooled, history), [between(30, 0), between(30, 90)]);
   });
 
   test("take no direction from what was disliked", () => {
@@ -77,12 +77,12 @@ describe("the interests of a history", () => {
   test("do not depend on the order of the list, equal times included", () => {
     const history = [0, 70, 100, 160, 250, 300].map((degrees) => did(at(degrees), 5));
     const pooled = at(20);
-    const expected = tastesAround(model, pooled, history);
+    const expected = multiInterestAround(model, pooled, history);
     expect(expected.length).toBe(2);
     for (let turn = 1; turn < history.length; turn += 1) {
       const turned = [...history.slice(turn), ...history.slice(0, turn)];
-      expect(tastesAround(model, pooled, turned)).toEqual(expected);
-      expect(tastesAround(model, pooled, turned.toReversed())).toEqual(expected);
+      expect(multiInterestAround(model, pooled, turned)).toEqual(expected);
+      expect(multiInterestAround(model, pooled, turned.toReversed())).toEqual(expected);
     }
   });
 
@@ -93,7 +93,7 @@ describe("the interests of a history", () => {
     // g = (3, 4) / 3
     expect(lengths).toEqual([expect.closeTo(5 / 3, 5), expect.closeTo(5 / 3, 5)]);
     const uneven = [did(at(0), 3), did(at(0), 2), did(at(90, 9), 1)];
-    expectClose(tastesAround(raw, at(30, 2), uneven), [
+    expectClose(multiInterestAround(raw, at(30, 2), uneven), [
       between(30, 0).map((x) => 2 * x),
       between(30, 90).map((x) => 2 * x),
     ]);

@@ -5,7 +5,7 @@ import { matVec } from "../vectors/matrix.js";
 import { dot, norm, normalise, scale, weightedSum } from "../vectors/vector.js";
 
 /**
- * The interests of a user, `tastesAround` the one that `pool` gives.
+ * The interests of a user, `multiInterestAround` the one that `pool` gives.
  * @param behaviours in any order
  * @returns vectors of shape [d]: none where `pool` gives none, and exactly its own where the model
  *   has no `several`
@@ -16,7 +16,7 @@ export function poolMultiInterest(
   behaviours: readonly PooledInteraction[],
 ): Float32Array[] {
   const pooled = pool(model, behaviours);
-  return pooled === undefined ? [] : tastesAround(model, pooled, behaviours);
+  return pooled === undefined ? [] : multiInterestAround(model, pooled, behaviours);
 }
 
 /**
@@ -30,7 +30,7 @@ export function poolMultiInterest(
  *   history is about one kind of product or the model has no `several`
  * @throws RangeError where dimensions differ, an element is not finite, or an action is not listed
  */
-export function tastesAround(
+export function multiInterestAround(
   model: InterestModel,
   pooled: Float32Array,
   behaviours: readonly PooledInteraction[],

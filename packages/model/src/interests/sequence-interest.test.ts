@@ -49,7 +49,7 @@ describe("a sequence model", () => {
   });
 
   test("is not pooled by pool(), and an unknown action is refused", () => {
-    expect(() => pool(model, [did("view", 1, 1, 0)])).toThrow("backends/inference/interests");
+    expect(() => pool(model, [did("view", 1, 1, 0)])).toThrow("packages/inference");
     expect(() => sequenceOf(model, [did("wink", 1, 1, 0)])).toThrow("wink");
   });
 });
