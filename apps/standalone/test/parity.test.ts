@@ -8,7 +8,7 @@ import { countItems } from "@marquetry/learning/dataset";
 import { besideRows, normaliseRows } from "@marquetry/learning/linear-algebra/rows";
 import { prepare } from "@marquetry/learning/representation/prepare";
 import type { Prepared } from "@marquetry/learning/representation/prepare";
-import { behaviourRows } from "@marquetry/learning/representation/collaborative";
+import { collaborativeRows } from "@marquetry/learning/representation/collaborative";
 import { itemNeighbours } from "@marquetry/learning/representation/item-neighbours";
 import { consumersSettled } from "../bench/parity/consumers.js";
 import { measureParity, offlineAnswer } from "../bench/parity/parity.js";
@@ -62,7 +62,7 @@ function withFirstProducts(prepared: Prepared, products: number): Prepared {
     const prepared = withFirstProducts(whole, PRODUCTS);
     // Small, and in closed form: nothing here depends on how the vectors were learned.
     const { dataset, content } = prepared;
-    const behaviour = behaviourRows(dataset.splits.train, dataset.itemIds.length, RANK, 1);
+    const behaviour = collaborativeRows(dataset.splits.train, dataset.itemIds.length, RANK, 1);
     const vectors = normaliseRows(besideRows(content["image"]!, behaviour));
     const folder = await trainedBundle(prepared, vectors, RANKING, {
       reranker: RERANKER,

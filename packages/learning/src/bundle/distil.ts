@@ -14,7 +14,7 @@ import type { FusionModel } from "@marquetry/model/fusion";
 import { matrix, transpose } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import type { SimilarityModel } from "@marquetry/model/similarity";
-import { product } from "../linear-algebra/gemm.js";
+import { matmul } from "../linear-algebra/gemm.js";
 import { besideRows, gatherRows, normaliseRows, rowOf } from "../linear-algebra/rows.js";
 import { spdInverse } from "../linear-algebra/spd-inverse.js";
 
@@ -65,7 +65,7 @@ export function express(
   const x = besideRows(...units);
   const weights = ridge(gatherRows(x, items), gatherRows(vectors, items));
   for (let i = 0; i < weights.data.length; i += 1) weights.data[i]! *= CONTENT_SHARE;
-  const guess = product(x, weights);
+  const guess = matmul(x, weights);
   const rest = matrix(items.length, vectors.cols);
   for (const [i, item] of items.entries()) {
     const [to, from, less] = [rowOf(rest, i), rowOf(vectors, item), rowOf(guess, item)];
@@ -87,9 +87,9 @@ export function express(
 
 /** (X'X + lambda I)^-1 X'V, shape [columns of X, columns of V]. */
 function ridge(x: Matrix, v: Matrix): Matrix {
-  const squares = product(x, x, { transposeA: true });
+  const squares = matmul(x, x, { transposeA: true });
   for (let i = 0; i < squares.rows; i += 1) squares.data[i * (squares.cols + 1)]! += RIDGE;
-  return product(spdInverse(squares), product(x, v, { transposeA: true }));
+  return matmul(spdInverse(squares), matmul(x, v, { transposeA: true }));
 }
 
 /** The expression as a bundle has it. */

@@ -4,7 +4,7 @@ import type { FusionModel, ModalityVectors } from "@marquetry/model/fusion";
 import { fuse } from "@marquetry/model/fusion";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { rowOf } from "../linear-algebra/rows.js";
-import { behavioursOf } from "../dataset/dataset-behaviours.js";
+import { interactionsOf } from "../dataset/interactions.js";
 
 export interface GoldenSource {
   readonly fusion: FusionModel;
@@ -79,7 +79,7 @@ function history({ vectors, itemIds, interestOf }: GoldenSource, items: Int32Arr
     name: Array.from(items, (item) => itemIds[item]!)
       .join(", ")
       .slice(0, NAME_MAX),
-    behaviours: behavioursOf(vectors, items),
+    behaviours: interactionsOf(vectors, items),
     interest: interestOf(items),
   } satisfies GoldenHistory;
 }

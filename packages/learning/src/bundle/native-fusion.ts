@@ -4,7 +4,7 @@ import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { gatherRows } from "../linear-algebra/rows.js";
 import type { LearnedFusion } from "../learn/learn.js";
 import type { Prepared } from "../representation/prepare.js";
-import { climb } from "../training/in-batch-loss.js";
+import { residualProjection } from "../training/in-batch-loss.js";
 import type { Towers } from "../training/in-batch-loss.js";
 import { COLLABORATIVE } from "@marquetry/contracts/modalities";
 import { nameOf, towersOf } from "../training/parameters.js";
@@ -54,7 +54,9 @@ export function nativeFusion(
 
 function similarityOf(towers: Towers | undefined): Pick<ServedFusion, "similarity"> {
   if (towers === undefined) return {};
-  const layer = (tower: Matrix) => ({ weight: climb(identity(tower.rows), transpose(tower)) });
+  const layer = (tower: Matrix) => ({
+    weight: residualProjection(identity(tower.rows), transpose(tower)),
+  });
   return {
     similarity: {
       kind: "two-tower",

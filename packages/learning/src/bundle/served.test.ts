@@ -43,7 +43,7 @@ const dataset = {
 const prepared = preparedWithText(dataset, text, counts);
 const ranking = { decay: 0.7, popularity: 0.05 };
 const prior = popularityPrior(counts, ranking.popularity);
-const identity = { dims: 2, length: 0.5, push: 1.3 };
+const identity = { dims: 2, length: 0.5, suppression: 1.3 };
 const users = Int32Array.of(1, 0);
 
 describe("a bundle scores by the services' functions what the trainer measured, to 1e-5:", () => {

@@ -14,7 +14,7 @@ import { applyTower } from "@marquetry/model/similarity";
 import type { SimilarityModel } from "@marquetry/model/similarity";
 import { MarquetryError } from "@marquetry/runtime/errors";
 import type { BundleFolder } from "./bundle-folder.js";
-import { behavioursOf } from "../dataset/dataset-behaviours.js";
+import { interactionsOf } from "../dataset/interactions.js";
 import type { CollaborativeModality } from "./distil.js";
 import { largestOf, modalityVectors } from "./trained-bundle.js";
 import { rowOf } from "../linear-algebra/rows.js";
@@ -66,7 +66,7 @@ export function servedScorer(
   const of: InterestsOf =
     interestsOf ??
     ((history, actions) =>
-      poolMultiInterest(bundle.interests, behavioursOf(vectors, history, actions)));
+      poolMultiInterest(bundle.interests, interactionsOf(vectors, history, actions)));
   const scorerFor: ScorerFor = (histories, actions) => (users) => {
     const interests = Array.from(users, (user) => of(histories[user]!, actions?.[user]));
     const scores = nearestScores(interests, items, (rows) => towered(similarity, "user", rows));
@@ -150,7 +150,7 @@ export function withImputedCollaborative(
   const cold = Array.from({ length: itemCount }, (_, i) => i).filter((item) => !known.has(item));
   if (cold.length === 0 || items.length === 0) return folder;
   const content = contentRows(bundle.fusion, Array.from(items, vectorsOf));
-  const impute = createImpute({ content, behaviour: vectors });
+  const impute = createImpute({ content, collaborative: vectors });
   const guesses = imputedRows(impute, bundle.fusion, cold.map(vectorsOf));
   const found = cold.flatMap((item, i) => {
     const row = guesses[i];
@@ -190,7 +190,7 @@ export async function graphInterests(
   try {
     for (let from = 0; from < histories.length; from += HISTORIES_AT_ONCE) {
       const batch = histories.slice(from, from + HISTORIES_AT_ONCE);
-      const answers = await interests.of(batch.map((each) => behavioursOf(vectors, each)));
+      const answers = await interests.of(batch.map((each) => interactionsOf(vectors, each)));
       for (const [i, history] of batch.entries()) known.set(history.join(), answers[i]!);
     }
   } finally {

@@ -9,8 +9,8 @@ export interface Dataset {
   /** Whether histories are in order of time, oldest first. */
   readonly ordered: boolean;
   readonly splits: Splits;
-  /** Where the data tell what kind of behaviour each was. */
-  readonly behaviours?: Behaviours;
+  /** Of the interactions, where the data have them. */
+  readonly actions?: InteractionActions;
   /** Where the data tell when products came. */
   readonly dates?: Dates;
   /** By modality, one row per product. */
@@ -28,9 +28,10 @@ export interface ImageFiles {
   readonly files: readonly ({ readonly path: string; readonly row: number } | undefined)[];
 }
 
-export interface Behaviours {
+/** The action of each interaction. */
+export interface InteractionActions {
   /** Names by number, such as `view`. */
-  readonly types: readonly string[];
+  readonly names: readonly string[];
   /** By user, one number per place of `splits.train` and `splits.valid`. */
   readonly train: readonly Int32Array[];
   readonly valid: readonly Int32Array[];
@@ -69,16 +70,15 @@ export interface EvaluationCase {
 }
 
 export function evaluationCaseOf(
-  { splits, behaviours }: Pick<Dataset, "splits" | "behaviours">,
+  { splits, actions }: Pick<Dataset, "splits" | "actions">,
   part: "valid" | "test",
 ): EvaluationCase {
   const { train, valid, test, testHistory } = splits;
   const withValid = part === "test" && testHistory === "train-and-valid";
-  const types =
-    behaviours && (withValid ? joined(behaviours.train, behaviours.valid) : behaviours.train);
+  const types = actions && (withValid ? joined(actions.train, actions.valid) : actions.train);
   return {
     histories: withValid ? joined(train, valid) : train,
-    ...(types && { actions: actionNumbers(behaviours.types, types) }),
+    ...(types && { actions: actionNumbers(actions.names, types) }),
     targets: part === "valid" ? valid : test,
   };
 }

@@ -60,7 +60,7 @@ describe("splits made of events", () => {
       ["", "b"],
       ["", "c"],
     ]);
-    expect(dataset.behaviours).toBeUndefined();
+    expect(dataset.actions).toBeUndefined();
   });
 
   test("per-user-time: each user's behaviours cut by the ratios, oldest first", async () => {
@@ -108,11 +108,11 @@ describe("splits made of events", () => {
   });
 
   test("behaviour types stand beside the training part, place by place", async () => {
-    const { behaviours, splits } = await read(
+    const { actions, splits } = await read(
       shop({ kind: "per-user-time", ratios }, { "events.tsv": purchases() }),
     );
-    expect(behaviours!.types).toEqual(["view", "purchase"]);
-    expect(behaviours!.train.map((list) => Array.from(list))).toEqual([
+    expect(actions!.names).toEqual(["view", "purchase"]);
+    expect(actions!.train.map((list) => Array.from(list))).toEqual([
       [0, 1, 0],
       [0, 0, 0],
     ]);

@@ -6,7 +6,7 @@ import { readNamedTable } from "./table.js";
 export interface Event {
   readonly item: number;
   /** Number of the behaviour type; 0 where the table has no types. */
-  readonly behaviour: number;
+  readonly action: number;
   /** In the table's own unit; the row where the table has no times. */
   readonly at: number;
 }
@@ -16,7 +16,7 @@ export interface Events {
   /** Product ids by number: those given, or in the order in which the table has them. */
   readonly itemIds: readonly string[];
   /** Types by number; empty where the table has none. */
-  readonly behaviourTypes: readonly string[];
+  readonly actions: readonly string[];
   readonly timed: boolean;
   /** By user, oldest first. */
   readonly byUser: readonly (readonly Event[])[];
@@ -58,7 +58,7 @@ export async function readEvents(
     const list = (byUser[users.add(nonEmpty(file, row, "user", field("user")))] ??= []);
     const event = {
       item: knownItem(file, row, items, field("item"), itemIds !== undefined),
-      behaviour: header.includes("behaviour")
+      action: header.includes("behaviour")
         ? types.add(nonEmpty(file, row, "behaviour", field("behaviour")))
         : 0,
       at: timed ? timeOf(file, row, field("timestamp")!) : row,
@@ -77,7 +77,7 @@ export async function readEvents(
   return {
     userIds: users.names,
     itemIds: items.names,
-    behaviourTypes: types.names,
+    actions: types.names,
     timed,
     byUser: byUser.map((list) => list.map(({ event }) => event)),
   };

@@ -1,7 +1,7 @@
 /** Splits made by the reader, of events in order of time. */
 import { mulberry32 } from "@marquetry/model/vectors/random";
 import { shuffle } from "../training/examples.js";
-import type { Behaviours, Splits } from "./dataset.js";
+import type { InteractionActions, Splits } from "./dataset.js";
 import type { Event } from "./events.js";
 
 /** Shares of train, valid and test; they sum to 1. */
@@ -25,7 +25,7 @@ export type SplitRule =
 
 export interface MadeSplits {
   readonly splits: Splits;
-  readonly behaviours: Pick<Behaviours, "train" | "valid">;
+  readonly actions: Pick<InteractionActions, "train" | "valid">;
   /** By user, the time of the first product of each part; NaN where there is none. */
   readonly evaluatedAt: Readonly<Record<"valid" | "test", Float64Array>>;
 }
@@ -40,7 +40,7 @@ export function makeSplits(byUser: readonly (readonly Event[])[], rule: SplitRul
   const part = (name: Part): Int32Array[] =>
     cuts.map((each) => Int32Array.from(each[name], ({ item }) => item));
   const types = (name: Part): Int32Array[] =>
-    cuts.map((each) => Int32Array.from(each[name], ({ behaviour }) => behaviour));
+    cuts.map((each) => Int32Array.from(each[name], ({ action }) => action));
   const firstTimes = (name: Part): Float64Array =>
     Float64Array.from(cuts, (each) => each[name][0]?.at ?? Number.NaN);
   return {
@@ -50,7 +50,7 @@ export function makeSplits(byUser: readonly (readonly Event[])[], rule: SplitRul
       test: part("test"),
       testHistory: rule.kind === "random" ? "train" : "train-and-valid",
     },
-    behaviours: { train: types("train"), valid: types("valid") },
+    actions: { train: types("train"), valid: types("valid") },
     evaluatedAt: { valid: firstTimes("valid"), test: firstTimes("test") },
   };
 }

@@ -32,14 +32,14 @@ export async function readDataset(directory: string): Promise<Dataset> {
     itemIds: itemIds ?? Array.from({ length: items }, (_, i) => String(i)),
     ordered: interactions.ordered,
     splits,
-    ...(interactions.behaviours && { behaviours: interactions.behaviours }),
+    ...(interactions.actions && { actions: interactions.actions }),
     features,
     texts,
     images,
   };
 }
 
-interface Interactions extends Pick<Dataset, "splits" | "ordered" | "behaviours"> {
+interface Interactions extends Pick<Dataset, "splits" | "ordered" | "actions"> {
   /** What messages call the parts. */
   readonly files: SplitFiles;
   /** Where the interactions name the products. */
@@ -70,15 +70,15 @@ async function readInteractions(
   }
   const file = join(directory, interactions.file);
   const events = await readEvents(file, interactions.split, itemIds);
-  const { splits, behaviours } = makeSplits(events.byUser, interactions.split);
+  const { splits, actions } = makeSplits(events.byUser, interactions.split);
   const { kind } = interactions.split;
   return {
     files: { train: file, valid: `${file}, split ${kind}`, test: `${file}, split ${kind}` },
     ordered: kind !== "random",
     splits,
     itemIds: events.itemIds,
-    ...(events.behaviourTypes.length > 0 && {
-      behaviours: { types: events.behaviourTypes, ...behaviours },
+    ...(events.actions.length > 0 && {
+      actions: { names: events.actions, ...actions },
     }),
   };
 }

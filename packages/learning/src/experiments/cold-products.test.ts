@@ -80,10 +80,10 @@ describe("cold products", () => {
   });
 });
 
-describe("an imputed behaviour", () => {
+describe("an imputed collaborative vector", () => {
   const content = matrix(3, 2, Float32Array.of(1, 0, 0.6, 0.8, 0, 1));
   const behaviour = matrix(3, 2, Float32Array.of(0, 1, 1, 0, -1, 0));
-  const impute = createImpute({ content, behaviour });
+  const impute = createImpute({ content, collaborative: behaviour });
 
   test("is the mean of its neighbours', weighed by the sixth power of the cosine", () => {
     const [x, y] = impute(matrix(1, 2, Float32Array.of(1, 0))).data;
@@ -102,7 +102,7 @@ describe("an imputed behaviour", () => {
       many.data.set([1, 0], 2 * i);
       own.data[12 * i + i] = 1;
     }
-    const row = createImpute({ content: many, behaviour: own })(
+    const row = createImpute({ content: many, collaborative: own })(
       matrix(1, 2, Float32Array.of(1, 0)),
     );
     expect(Array.from(row.data).filter((x) => x > 0)).toHaveLength(10);

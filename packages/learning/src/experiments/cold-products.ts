@@ -40,9 +40,9 @@ export function withColdProducts(prepared: Prepared, share: number, seed: number
   for (const item of order.slice(0, Math.round(share * items))) cold[item] = 1;
   const train = dataset.splits.train.map((list) => list.filter((item) => cold[item] === 0));
   const counts = countItems(train, items);
-  const behaviours = dataset.behaviours && {
-    ...dataset.behaviours,
-    train: dataset.behaviours.train.map((types, user) =>
+  const actions = dataset.actions && {
+    ...dataset.actions,
+    train: dataset.actions.train.map((types, user) =>
       types.filter((_, place) => cold[dataset.splits.train[user]![place]!] === 0),
     ),
   };
@@ -52,7 +52,7 @@ export function withColdProducts(prepared: Prepared, share: number, seed: number
       dataset: {
         ...dataset,
         splits: { ...dataset.splits, train },
-        ...(behaviours && { behaviours }),
+        ...(actions && { actions }),
       },
       counts,
     },

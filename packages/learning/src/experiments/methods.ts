@@ -156,7 +156,7 @@ export function* sequenceRows(
     prepared,
     "full, own code",
     coded.map((interests) => ({
-      name: `decay ${interests.decay}, push ${interests.identity.push}`,
+      name: `decay ${interests.decay}, push ${interests.identity.suppression}`,
       ranking: (popularity) => identityRanking(prepared, interests, popularity),
     })),
   );
@@ -167,7 +167,7 @@ export function* sequenceRows(
     prepared,
     "full, sequence",
     models.map((model) => ({
-      name: `push ${model.shape.identity!.push}`,
+      name: `push ${model.shape.identity!.suppression}`,
       ranking: (popularity) => sequenceRanking(prepared, model, popularity),
     })),
   );

@@ -2,7 +2,7 @@
 import type { InterestModel, MultiInterest } from "@marquetry/model/interests";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { multiInterestAround } from "@marquetry/model/interests/multi-interest";
-import { behavioursOf } from "../dataset/dataset-behaviours.js";
+import { interactionsOf } from "../dataset/interactions.js";
 import { DATASET_ACTION } from "../dataset/actions.js";
 import { evaluationCaseOf } from "../dataset/dataset.js";
 import { metricsOf } from "../scoring/choose.js";
@@ -61,7 +61,7 @@ function severalOf({ counts }: Prepared, vectors: Matrix) {
       const interests = Array.from(users, (user) => {
         const history = histories[user]!;
         const pooled = Float32Array.from(pooledVector(vectors, history, decay));
-        return multiInterestAround(model, pooled, behavioursOf(vectors, history));
+        return multiInterestAround(model, pooled, interactionsOf(vectors, history));
       });
       return addPrior(nearestScores(interests, vectors), popularityPrior(counts, popularity));
     };

@@ -1,4 +1,4 @@
-/** Interests beyond recency, on learned vectors: the turned code, and the sequence model. */
+/** Interests beyond recency, on learned vectors: the reversed item-identity code, and the sequence model. */
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { recencyInterests, sequenceInterests } from "../scoring/served-interests.js";
 import type { ServedInterests } from "../scoring/served-interests.js";
@@ -7,7 +7,7 @@ import type { ScorerFor } from "../scoring/choose.js";
 import { pooledScorer, popularityPrior } from "../scoring/pooled.js";
 import type { HistoryPolicy } from "../scoring/top-lists.js";
 import { identityGain, withIdentity } from "../sequence/identity.js";
-import type { Identity } from "../sequence/identity.js";
+import type { IdentityCode } from "../sequence/identity.js";
 import { nameOf } from "../sequence/parameters.js";
 import type { SequenceShape } from "../sequence/parameters.js";
 import { sequenceScorer } from "../scoring/sequence-scorer.js";
@@ -22,7 +22,7 @@ import type { Prepared } from "../representation/prepare.js";
 
 /** A quarter of the dimensions and of the squared length for the code. */
 const CODE = { share: 1 / 4, length: 0.5 } as const;
-const PUSHES = [0.7, 1, 1.3, 1.6, 2, 2.6];
+const SUPPRESSIONS = [0.7, 1, 1.3, 1.6, 2, 2.6];
 const POPULARITY = [0, 0.01, 0.02, 0.04, 0.07];
 const DECAY = 0.6;
 const HISTORY_MAX = 30;
@@ -45,30 +45,31 @@ const UNMASKED: HistoryPolicy = { masked: false };
 export interface IdentityInterests {
   /** One row of length 1 per product, with its code. */
   readonly vectors: Matrix;
-  readonly identity: Identity;
+  readonly identity: IdentityCode;
   readonly decay: number;
 }
 
 export interface IdentityRanking {
-  readonly push: number;
+  readonly suppression: number;
   readonly popularity: number;
 }
 
-/** Recency pooling of vectors with a code, turned around by what is best on the validation part. */
+/** Recency pooling of vectors with an item-identity code, reversed by as much as is best on the
+ * validation part. */
 export function learnIdentity(prepared: Prepared, learned: Matrix): IdentityInterests {
   const room = { dims: Math.floor(learned.cols * CODE.share), length: CODE.length };
   const vectors = withIdentity(learned, room);
-  const rankings = PUSHES.map((push) => ({ push, popularity: 0.02 }));
-  const interests = { vectors, decay: DECAY, identity: { ...room, push: 0 } };
+  const rankings = SUPPRESSIONS.map((suppression) => ({ suppression, popularity: 0.02 }));
+  const interests = { vectors, decay: DECAY, identity: { ...room, suppression: 0 } };
   const { settings } = choose(
     prepared.dataset,
     prepared.counts,
     rankings,
-    ({ push, popularity }) =>
-      identityRanking(prepared, { ...interests, identity: { ...room, push } }, popularity),
+    ({ suppression, popularity }) =>
+      identityRanking(prepared, { ...interests, identity: { ...room, suppression } }, popularity),
     UNMASKED,
   );
-  return { ...interests, identity: { ...room, push: settings.push } };
+  return { ...interests, identity: { ...room, suppression: settings.suppression } };
 }
 
 export function identityRanking(
@@ -82,8 +83,8 @@ export function identityRanking(
 }
 
 /**
- * The transformer, starting from the interests with a turned code; its epoch, and then its push, are
- * those with the best validation NDCG.
+ * The transformer, starting from the interests with a reversed code; its epoch, and then its repeat
+ * suppression, are those with the best validation NDCG.
  */
 export function learnSequence(
   prepared: Prepared,
@@ -100,6 +101,7 @@ export function learnSequence(
     identity,
   };
   const settings = { ...TRAINING, seed };
+  const { suppression, ...room } = identity;
   const best = bestEpochOf({
     name: `${dataset.name}, sequence, seed ${seed}`,
     epochs: settings.epochs,
@@ -111,18 +113,24 @@ export function learnSequence(
     },
     checkpoint: checkpointOf(checkpoints, `sequence-${seed}`, {
       settings,
-      shape,
+      // The name that earlier checkpoints have for it.
+      shape: { ...shape, identity: { ...room, push: suppression } },
       vectors: digestOf(vectors.data),
     }),
     report,
   });
   const { [VECTORS]: _, ...parameters } = best.parameters;
   const model = { shape, parameters, vectors: best.vectors };
-  const pushed = PUSHES.filter((push) => push >= identity.push).map((push) =>
-    withPush(model, push),
+  const suppressed = SUPPRESSIONS.filter((suppression) => suppression >= identity.suppression).map(
+    (suppression) => withSuppression(model, suppression),
   );
-  return choose(dataset, counts, pushed, (each) => sequenceRanking(prepared, each, 0.02), UNMASKED)
-    .settings;
+  return choose(
+    dataset,
+    counts,
+    suppressed,
+    (each) => sequenceRanking(prepared, each, 0.02),
+    UNMASKED,
+  ).settings;
 }
 
 export function sequenceRanking(
@@ -134,8 +142,11 @@ export function sequenceRanking(
   return (histories) => sequenceScorer(model, histories, prior);
 }
 
-function withPush({ shape, parameters, vectors }: SequenceModel, push: number): SequenceModel {
-  const identity = { ...shape.identity!, push };
+function withSuppression(
+  { shape, parameters, vectors }: SequenceModel,
+  suppression: number,
+): SequenceModel {
+  const identity = { ...shape.identity!, suppression };
   return {
     shape: { ...shape, identity },
     parameters: { ...parameters, [nameOf.gain]: identityGain(shape.dims, identity) },

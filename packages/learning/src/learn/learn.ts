@@ -2,11 +2,11 @@
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { ZERO_SHOT_ACTIONS } from "@marquetry/model/bundle/zero-shot";
 import { POSITIVE_ACTIONS } from "../dataset/actions.js";
-import { product } from "../linear-algebra/gemm.js";
+import { matmul } from "../linear-algebra/gemm.js";
 import { besideRows, normaliseRows } from "../linear-algebra/rows.js";
 import { principalDirections } from "../linear-algebra/whitening.js";
 import { productGraph } from "../representation/product-graph.js";
-import { behaviourRows } from "../representation/collaborative.js";
+import { collaborativeRows } from "../representation/collaborative.js";
 import type { AlignmentSettings } from "../training/alignment-loss.js";
 import { COLLABORATIVE } from "@marquetry/contracts/modalities";
 import type { Parameters, TowerShape } from "../training/parameters.js";
@@ -85,7 +85,7 @@ export async function learnVectors(prepared: Prepared, options: LearnOptions): P
   const parts = ordered ? [closedForm(prepared), ...learned] : learned;
   const together = besideRows(...parts);
   const directions = principalDirections(together, SERVED_DIMS);
-  return normaliseRows(product(together, directions, { transposeB: true }));
+  return normaliseRows(matmul(together, directions, { transposeB: true }));
 }
 
 /** Of the content term of the interests. */
@@ -142,7 +142,7 @@ export function closedForm({ dataset, content }: Prepared): Matrix {
 }
 
 export function behaviourOf(train: readonly Int32Array[], items: number): Matrix {
-  return behaviourRows(train, items, BEHAVIOUR_RANK, SVD_SEED);
+  return collaborativeRows(train, items, BEHAVIOUR_RANK, SVD_SEED);
 }
 
 /** Neighbours where content is weak and histories are sets; they were not tried elsewhere. */

@@ -4,7 +4,7 @@ import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { mulberry32, randomVector } from "@marquetry/model/vectors/random";
 import { csrTimesCsr, csrTimesDense, incidence, scaleCsr, transposeCsr } from "./csr.js";
 import type { Csr } from "./csr.js";
-import { product } from "./gemm.js";
+import { matmul } from "./gemm.js";
 import { besideRows, gatherRows, normaliseRows } from "./rows.js";
 import { spdInverse } from "./spd-inverse.js";
 import { gram, rightSvd } from "./svd.js";
@@ -87,7 +87,7 @@ describe("rightSvd", () => {
     }
     const { values, right } = rightSvd(sparse(a), 3, 1);
     expectClose(values, planted.slice(0, 3), 1e-4);
-    const overlap = product(v, right);
+    const overlap = matmul(v, right);
     for (let k = 0; k < 3; k += 1) expect(Math.abs(overlap.data[k * 3 + k]!)).toBeCloseTo(1, 4);
   });
 
@@ -105,7 +105,7 @@ describe("rightSvd", () => {
 
 describe("whitening", () => {
   test("whitened rows have mean 0 and the identity as covariance", () => {
-    const rows = product(random(300, 6), random(6, 6));
+    const rows = matmul(random(300, 6), random(6, 6));
     for (let i = 0; i < rows.data.length; i += 6) rows.data[i]! += 50;
     const { centre, weight } = whitening(rows, 4);
     const shifted = matrix(
@@ -113,7 +113,7 @@ describe("whitening", () => {
       6,
       rows.data.map((x, i) => x - centre[i % 6]!),
     );
-    const white = product(shifted, weight, { transposeB: true });
+    const white = matmul(shifted, weight, { transposeB: true });
     expectClose(
       gram(white).flatMap((row) => Array.from(row, (x) => x / 300)),
       identityOf(4),
@@ -137,9 +137,9 @@ describe("spdInverse", () => {
     "A times the inverse of a matrix of %d rows is the identity",
     (n) => {
       const a = random(n, 2 * n);
-      const square = product(a, a, { transposeB: true });
+      const square = matmul(a, a, { transposeB: true });
       for (let i = 0; i < n; i += 1) square.data[i * (n + 1)]! += n;
-      expectClose(product(square, spdInverse(square)).data, identityOf(n), 1e-4);
+      expectClose(matmul(square, spdInverse(square)).data, identityOf(n), 1e-4);
     },
   );
 

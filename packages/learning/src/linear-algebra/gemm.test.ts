@@ -2,7 +2,7 @@ import { describe, expect, test } from "@jest/globals";
 import { matrix, transpose } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { mulberry32, randomVector } from "@marquetry/model/vectors/random";
-import { product } from "./gemm.js";
+import { matmul } from "./gemm.js";
 
 const uniform = mulberry32(5);
 const random = (rows: number, cols: number): Matrix =>
@@ -26,11 +26,11 @@ function largestDifference(got: Matrix, expected: readonly number[]): number {
   return expected.reduce((most, value, i) => Math.max(most, Math.abs(value - got.data[i]!)), 0);
 }
 
-describe("product", () => {
-  test("a product worked by hand", () => {
+describe("matmul", () => {
+  test("a matmul worked by hand", () => {
     const a = matrix(2, 3, Float32Array.of(1, 2, 3, 4, 5, 6));
     const b = matrix(3, 2, Float32Array.of(1, 0, 0, 1, 1, 1));
-    expect(Array.from(product(a, b).data)).toEqual([4, 5, 10, 11]);
+    expect(Array.from(matmul(a, b).data)).toEqual([4, 5, 10, 11]);
   });
 
   // Sides around the tile (4, 8) and beyond the blocks (128, 256, 512).
@@ -44,24 +44,24 @@ describe("product", () => {
     const [a, b] = [random(rows, depth), random(depth, cols)];
     const expected = slowProduct(a, b);
     const tolerance = 2e-6 * depth;
-    expect(largestDifference(product(a, b), expected)).toBeLessThan(tolerance);
+    expect(largestDifference(matmul(a, b), expected)).toBeLessThan(tolerance);
     const [ta, tb] = [transpose(a), transpose(b)];
-    expect(largestDifference(product(ta, b, { transposeA: true }), expected)).toBeLessThan(
+    expect(largestDifference(matmul(ta, b, { transposeA: true }), expected)).toBeLessThan(
       tolerance,
     );
-    expect(largestDifference(product(a, tb, { transposeB: true }), expected)).toBeLessThan(
+    expect(largestDifference(matmul(a, tb, { transposeB: true }), expected)).toBeLessThan(
       tolerance,
     );
-    const both = product(ta, tb, { transposeA: true, transposeB: true });
+    const both = matmul(ta, tb, { transposeA: true, transposeB: true });
     expect(largestDifference(both, expected)).toBeLessThan(tolerance);
   });
 
   test("equal operands give equal bits", () => {
     const [a, b] = [random(40, 300), random(300, 20)];
-    expect(Buffer.from(product(a, b).data.buffer)).toEqual(Buffer.from(product(a, b).data.buffer));
+    expect(Buffer.from(matmul(a, b).data.buffer)).toEqual(Buffer.from(matmul(a, b).data.buffer));
   });
 
   test("inner sides that differ are refused", () => {
-    expect(() => product(random(2, 3), random(2, 3))).toThrow("2 x 3 cannot take 2 x 3");
+    expect(() => matmul(random(2, 3), random(2, 3))).toThrow("2 x 3 cannot take 2 x 3");
   });
 });

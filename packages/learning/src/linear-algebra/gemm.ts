@@ -33,12 +33,12 @@ const block = new Float32Array(memory.buffer, 4 * C_AT, ROWS * COLS);
  * @returns a new matrix, shape [rows of A, cols of B]
  * @throws RangeError where the inner sides differ
  */
-export function product(a: Matrix, b: Matrix, options: ProductOptions = {}): Matrix {
+export function matmul(a: Matrix, b: Matrix, options: ProductOptions = {}): Matrix {
   const { transposeA = false, transposeB = false } = options;
   const [rows, depth] = transposeA ? [a.cols, a.rows] : [a.rows, a.cols];
   const [inner, cols] = transposeB ? [b.cols, b.rows] : [b.rows, b.cols];
   if (inner !== depth) {
-    throw new RangeError(`product: ${rows} x ${depth} cannot take ${inner} x ${cols}`);
+    throw new RangeError(`matmul: ${rows} x ${depth} cannot take ${inner} x ${cols}`);
   }
   const result = matrix(rows, cols);
   for (let col = 0; col < cols; col += COLS) {

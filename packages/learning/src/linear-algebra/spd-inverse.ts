@@ -1,7 +1,7 @@
 /** The inverse of a large symmetric positive definite matrix. */
 import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
-import { product } from "./gemm.js";
+import { matmul } from "./gemm.js";
 import { rowOf } from "./rows.js";
 
 /** Up to here elimination in double precision; above, halves by matrix products. */
@@ -21,14 +21,14 @@ export function spdInverse(a: Matrix): Matrix {
   const rest = a.rows - half;
   const upper = spdInverse(part(a, 0, 0, half, half));
   const side = part(a, 0, half, half, rest);
-  const y = product(upper, side);
+  const y = matmul(upper, side);
   const complement = subtract(
     part(a, half, half, rest, rest),
-    product(side, y, { transposeA: true }),
+    matmul(side, y, { transposeA: true }),
   );
   const lower = spdInverse(complement);
-  const ys = product(y, lower);
-  const correction = product(ys, y, { transposeB: true });
+  const ys = matmul(y, lower);
+  const correction = matmul(ys, y, { transposeB: true });
   const inverse = matrix(a.rows, a.rows);
   for (let i = 0; i < half; i += 1) {
     const row = rowOf(inverse, i);

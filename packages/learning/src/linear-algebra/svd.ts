@@ -4,7 +4,7 @@ import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { mulberry32, randomVector } from "@marquetry/model/vectors/random";
 import { csrTimesDense, transposeCsr } from "./csr.js";
 import type { Csr } from "./csr.js";
-import { product } from "./gemm.js";
+import { matmul } from "./gemm.js";
 import { symmetricEigen } from "./symmetric-eigen.js";
 
 export interface RightSvd {
@@ -45,7 +45,7 @@ export function rightSvd(a: Csr, rank: number, seed: number): RightSvd {
   }
   return {
     values: Float64Array.from({ length: rank }, (_, k) => Math.sqrt(Math.max(0, values[k]!))),
-    right: product(space, turn),
+    right: matmul(space, turn),
   };
 }
 

@@ -13,7 +13,7 @@ const ITEM_POWER = -0.4;
  * @param train by user
  * @returns shape [items, rank]; fewer columns where the data have fewer users or products
  */
-export function behaviourRows(
+export function collaborativeRows(
   train: readonly Int32Array[],
   items: number,
   rank: number,

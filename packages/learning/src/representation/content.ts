@@ -1,6 +1,6 @@
 import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
-import { product } from "../linear-algebra/gemm.js";
+import { matmul } from "../linear-algebra/gemm.js";
 import { gatherRows, normaliseRows, rowOf } from "../linear-algebra/rows.js";
 import { whitening } from "../linear-algebra/whitening.js";
 import type { Whitening } from "../linear-algebra/whitening.js";
@@ -31,7 +31,7 @@ export function whitenRows(unit: Matrix, { centre, weight }: Whitening): Matrix 
     const row = rowOf(centred, i);
     for (let j = 0; j < row.length; j += 1) row[j]! -= centre[j]!;
   }
-  return normaliseRows(product(centred, weight, { transposeB: true }));
+  return normaliseRows(matmul(centred, weight, { transposeB: true }));
 }
 
 /** norm(W (0 - c)): what a vector of zeros would be if it were not taken for a missing one. */
@@ -41,7 +41,7 @@ export function whiteningOfZero({ centre, weight }: Whitening): Float32Array {
     centre.length,
     centre.map((x) => -x),
   );
-  return normaliseRows(product(opposite, weight, { transposeB: true })).data;
+  return normaliseRows(matmul(opposite, weight, { transposeB: true })).data;
 }
 
 function presentRows(m: Matrix): number[] {

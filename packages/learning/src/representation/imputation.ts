@@ -1,22 +1,23 @@
-/** Behaviour of products that nobody had yet, guessed from products that are alike in content. */
+/** Guesses the collaborative vector of products without interactions from products with similar
+ * content. */
 import { COLLABORATIVE } from "@marquetry/contracts/modalities";
 import { fuse, fusedDims } from "@marquetry/model/fusion";
 import type { FusionModel, ModalityVectors } from "@marquetry/model/fusion";
 import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
-import { product } from "../linear-algebra/gemm.js";
+import { matmul } from "../linear-algebra/gemm.js";
 import { normaliseRows, rowOf } from "../linear-algebra/rows.js";
 
-/** Products with behaviour, in one order. */
+/** Products with a collaborative vector, in one order. */
 export interface KnownProducts {
   /** c_n, the products fused from their content alone, rows of length 1; zero for one without. */
   readonly content: Matrix;
   /** b_n, rows of length 1. */
-  readonly behaviour: Matrix;
+  readonly collaborative: Matrix;
 }
 
 /**
- * Of a block of cold products, each given by its c as a row of length 1: the behaviour
+ * Of a block of cold products, each given by its c as a row of length 1: the collaborative vector
  *
  *   b = norm(sum_n w_n b_n),   w_n = max(0, c'c_n)^6 over the 10 nearest n.
  *
@@ -28,16 +29,16 @@ export type Impute = (content: Matrix) => Matrix;
 const NEIGHBOURS = 10;
 const POWER = 6;
 
-export function createImpute({ content: known, behaviour }: KnownProducts): Impute {
+export function createImpute({ content: known, collaborative }: KnownProducts): Impute {
   return (content) => {
-    const cosines = product(content, known, { transposeB: true });
-    const imputed = matrix(content.rows, behaviour.cols);
+    const cosines = matmul(content, known, { transposeB: true });
+    const imputed = matrix(content.rows, collaborative.cols);
     for (let i = 0; i < content.rows; i += 1) {
       const row = rowOf(cosines, i);
       const to = rowOf(imputed, i);
       for (const n of largest(row, NEIGHBOURS)) {
         const weight = Math.max(0, row[n]!) ** POWER;
-        const from = rowOf(behaviour, n);
+        const from = rowOf(collaborative, n);
         for (let j = 0; j < to.length; j += 1) to[j]! += weight * from[j]!;
       }
     }
@@ -46,7 +47,8 @@ export function createImpute({ content: known, behaviour }: KnownProducts): Impu
 }
 
 /**
- * c = fuse(the product's modalities without behaviour): what the model itself takes for alike.
+ * c = fuse(the product's content modalities): products are as similar as the model itself says.
+ * @param products modality vectors of each; a collaborative vector among them is ignored
  * @returns one row of length 1 per product; zeros for one without content
  */
 export function contentRows(fusion: FusionModel, products: readonly ModalityVectors[]): Matrix {
@@ -57,7 +59,7 @@ export function contentRows(fusion: FusionModel, products: readonly ModalityVect
   return normaliseRows(rows);
 }
 
-/** The behaviour of each product; undefined for one that is like no other. */
+/** The collaborative vector of each product; undefined for one that is like no other. */
 export function imputedRows(
   impute: Impute,
   fusion: FusionModel,

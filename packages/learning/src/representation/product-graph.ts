@@ -6,7 +6,7 @@
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { addCsr, csrOf, rowSums, scaleCsr, transposeCsr } from "../linear-algebra/csr.js";
 import type { Csr, Entry } from "../linear-algebra/csr.js";
-import { product } from "../linear-algebra/gemm.js";
+import { matmul } from "../linear-algebra/gemm.js";
 import { gatherRows } from "../linear-algebra/rows.js";
 import { coOccurrence } from "./co-occurrence.js";
 
@@ -70,7 +70,7 @@ function alikeByContent(modalities: readonly Matrix[], items: number): Csr {
     const block = Array.from({ length: Math.min(BLOCK, items - from) }, (_, i) => from + i);
     const sums = new Float64Array(block.length * items);
     for (const modality of modalities) {
-      const cosines = product(gatherRows(modality, block), modality, { transposeB: true }).data;
+      const cosines = matmul(gatherRows(modality, block), modality, { transposeB: true }).data;
       for (let e = 0; e < sums.length; e += 1) sums[e]! += cosines[e]! / modalities.length;
     }
     for (const [i, item] of block.entries()) {

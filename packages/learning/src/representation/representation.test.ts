@@ -3,7 +3,7 @@ import { identity, matrix } from "@marquetry/model/vectors/matrix";
 import { mulberry32, randomVector } from "@marquetry/model/vectors/random";
 import { csrTimesDense } from "../linear-algebra/csr.js";
 import { rowOf } from "../linear-algebra/rows.js";
-import { behaviourRows } from "./collaborative.js";
+import { collaborativeRows } from "./collaborative.js";
 import { prepareContent } from "./content.js";
 import { productGraph } from "./product-graph.js";
 
@@ -30,7 +30,7 @@ describe("behaviour", () => {
   const train = lists([0, 1], [0, 1], [2, 3], [2, 3], [0, 1, 2]);
 
   test("products that the same users had are near, others are not; one that nobody had is zero", () => {
-    const rows = behaviourRows(train, 5, 3, 1);
+    const rows = collaborativeRows(train, 5, 3, 1);
     const cosine = (i: number, j: number): number =>
       rowOf(rows, i).reduce((sum, x, k) => sum + x * rowOf(rows, j)[k]!, 0);
     expect(cosine(0, 1)).toBeGreaterThan(0.9);

@@ -1,9 +1,9 @@
 /** Ranking by one vector per product and one pooled vector per user: what the services do. */
 import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
-import { product } from "../linear-algebra/gemm.js";
+import { matmul } from "../linear-algebra/gemm.js";
 import { normaliseRows, rowOf } from "../linear-algebra/rows.js";
-import { climb } from "../training/in-batch-loss.js";
+import { residualProjection } from "../training/in-batch-loss.js";
 import type { Towers } from "../training/in-batch-loss.js";
 import type { Scorer } from "./top-lists.js";
 
@@ -37,7 +37,8 @@ export interface PooledInterests {
 /** score = u'v + prior. */
 export function pooledScorer(ranking: PooledRanking): Scorer {
   const { vectors, histories, decay, prior, gain, towers, interests, actions } = ranking;
-  const items = towers === undefined ? vectors : normaliseRows(climb(vectors, towers.item));
+  const items =
+    towers === undefined ? vectors : normaliseRows(residualProjection(vectors, towers.item));
   return (users) => {
     const pooled = matrix(users.length, vectors.cols);
     for (const [i, user] of users.entries()) {
@@ -45,8 +46,9 @@ export function pooledScorer(ranking: PooledRanking): Scorer {
       const factors = interests && interestFactors(interests, history, actions?.[user]);
       rowOf(pooled, i).set(pooledVector(vectors, history, decay, gain, factors));
     }
-    const climbed = towers === undefined ? pooled : normaliseRows(climb(pooled, towers.user));
-    return addPrior(product(climbed, items, { transposeB: true }), prior);
+    const climbed =
+      towers === undefined ? pooled : normaliseRows(residualProjection(pooled, towers.user));
+    return addPrior(matmul(climbed, items, { transposeB: true }), prior);
   };
 }
 
@@ -67,7 +69,7 @@ export function nearestScores(
   for (let k = 0; k < most; k += 1) {
     const users = matrix(interests.length, dims);
     for (const [i, own] of interests.entries()) rowOf(users, i).set(own[k] ?? own[0] ?? []);
-    const next = product(throughTower(users), items, { transposeB: true });
+    const next = matmul(throughTower(users), items, { transposeB: true });
     if (scores === undefined) scores = next;
     else for (const [i, x] of next.data.entries()) if (x > scores.data[i]!) scores.data[i] = x;
   }

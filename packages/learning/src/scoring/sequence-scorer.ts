@@ -3,7 +3,7 @@ import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { addPrior } from "./pooled.js";
 import type { Scorer } from "./top-lists.js";
-import { product } from "../linear-algebra/gemm.js";
+import { matmul } from "../linear-algebra/gemm.js";
 import { gatherRows, rowOf } from "../linear-algebra/rows.js";
 import type { Parameters } from "../training/parameters.js";
 import type { SequenceShape } from "../sequence/parameters.js";
@@ -28,7 +28,7 @@ export function sequenceScorer(
       model,
       Array.from(users, (user) => histories[user]!),
     );
-    return addPrior(product(interests, model.vectors, { transposeB: true }), prior);
+    return addPrior(matmul(interests, model.vectors, { transposeB: true }), prior);
   };
 }
 

@@ -7,7 +7,7 @@ import { identityGain, withIdentity } from "./identity.js";
 
 const ITEMS = 50;
 const DIMS = 64;
-const identity = { dims: 32, length: 0.6, push: 1.2 };
+const identity = { dims: 32, length: 0.6, suppression: 1.2 };
 const uniform = mulberry32(3);
 const vectors = normaliseRows(matrix(ITEMS, DIMS, randomVector(uniform, ITEMS * DIMS)));
 // Products 0 and 1 are alike.
@@ -27,18 +27,18 @@ describe("a code of the product's own", () => {
   });
 
   test("turned around in the interest, it puts a neighbour before what the user just had", () => {
-    const scoresOf = (push: number): Float32Array =>
+    const scoresOf = (suppression: number): Float32Array =>
       pooledScorer({
         vectors: coded,
         histories: [Int32Array.of(0)],
         decay: 0.6,
         prior: new Float64Array(ITEMS),
-        gain: identityGain(DIMS, { ...identity, push }),
+        gain: identityGain(DIMS, { ...identity, suppression }),
       })(Int32Array.of(0)).data;
-    const [plain, pushed] = [scoresOf(0), scoresOf(identity.push)];
+    const [plain, suppressed] = [scoresOf(0), scoresOf(identity.suppression)];
     expect(plain[0]).toBeCloseTo(plain[1]!, 5);
-    expect(pushed[1]).toBeGreaterThan(pushed[0]! + 0.2);
+    expect(suppressed[1]).toBeGreaterThan(suppressed[0]! + 0.2);
     // Still the nearest of all others.
-    expect(pushed.indexOf(Math.max(...pushed))).toBe(1);
+    expect(suppressed.indexOf(Math.max(...suppressed))).toBe(1);
   });
 });

@@ -10,13 +10,13 @@ import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { mulberry32, nearNormal } from "@marquetry/model/vectors/random";
 import { normaliseRows, rowOf } from "../linear-algebra/rows.js";
 
-export interface Identity {
+export interface IdentityCode {
   /** Dimensions of the code. */
   readonly dims: number;
   /** Length of the code in a vector of length 1, in [0, 1). */
   readonly length: number;
   /** By how much interests turn the code around at the start of training, at least 0. */
-  readonly push: number;
+  readonly suppression: number;
 }
 
 const SEED = 7;
@@ -27,7 +27,7 @@ const SEED = 7;
  */
 export function withIdentity(
   vectors: Matrix,
-  { dims, length }: Pick<Identity, "dims" | "length">,
+  { dims, length }: Pick<IdentityCode, "dims" | "length">,
 ): Matrix {
   const kept = vectors.cols - dims;
   const likeness = matrix(vectors.rows, kept);
@@ -52,8 +52,8 @@ export function withIdentity(
 }
 
 /** What the dimensions are multiplied by in an interest: 1, and -push for those of the code. */
-export function identityGain(dims: number, identity: Identity | undefined): Float32Array {
+export function identityGain(dims: number, identity: IdentityCode | undefined): Float32Array {
   const gain = new Float32Array(dims).fill(1);
-  if (identity !== undefined) gain.fill(-identity.push, dims - identity.dims);
+  if (identity !== undefined) gain.fill(-identity.suppression, dims - identity.dims);
   return gain;
 }

@@ -1,7 +1,7 @@
 /** Layers with their gradients. All matrices have one row per place. */
 import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
-import { product } from "../linear-algebra/gemm.js";
+import { matmul } from "../linear-algebra/gemm.js";
 
 /** Added to a variance before its root, as in ONNX's LayerNormalization by default. */
 export const NORM_EPSILON = 1e-5;
@@ -72,7 +72,7 @@ export function backwardLayerNorm(
 
 /** Adds A'G, the gradient of W in A W, to `to`. */
 export function addWeightGradient(to: Float32Array, a: Matrix, gradient: Matrix): void {
-  addTo(to, product(a, gradient, { transposeA: true }).data);
+  addTo(to, matmul(a, gradient, { transposeA: true }).data);
 }
 
 export function addTo(to: Float32Array, from: Float32Array): void {

@@ -14,7 +14,7 @@ const shape = {
   hidden: 24,
   historyMax: 6,
   decay: 0.7,
-  identity: { dims: 4, length: 0.5, push: 1.5 },
+  identity: { dims: 4, length: 0.5, suppression: 1.5 },
 };
 const uniform = mulberry32(17);
 const vectors = normaliseRows(matrix(ITEMS, shape.dims, randomVector(uniform, ITEMS * shape.dims)));

@@ -2,7 +2,7 @@
 import { mulberry32, nearNormal } from "@marquetry/model/vectors/random";
 import type { Parameters } from "../training/parameters.js";
 import { identityGain } from "./identity.js";
-import type { Identity } from "./identity.js";
+import type { IdentityCode } from "./identity.js";
 
 export interface SequenceShape {
   /** d, the length of a product's vector; a multiple of `heads`. */
@@ -15,7 +15,7 @@ export interface SequenceShape {
   /** Weight of a behaviour per newer one in the vector that the block starts from, in (0, 1]. */
   readonly decay: number;
   /** Room for telling products apart; none where absent. */
-  readonly identity?: Identity;
+  readonly identity?: IdentityCode;
 }
 
 export const nameOf = {

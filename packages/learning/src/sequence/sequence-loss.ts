@@ -4,7 +4,7 @@
  * against the product at t + 1.
  */
 import type { Matrix } from "@marquetry/model/vectors/matrix";
-import { product } from "../linear-algebra/gemm.js";
+import { matmul } from "../linear-algebra/gemm.js";
 import { gatherRows, rowOf } from "../linear-algebra/rows.js";
 import { crossEntropy, logChances } from "../training/in-batch-loss.js";
 
@@ -47,7 +47,7 @@ export function sequenceLoss(
   const candidates = Int32Array.from(new Set([...rows.targets, ...own])).sort();
   const placeOf = new Map(Array.from(candidates, (item, place) => [item, place]));
   const candidateVectors = gatherRows(vectors, candidates);
-  const logits = product(interests, candidateVectors, { transposeB: true });
+  const logits = matmul(interests, candidateVectors, { transposeB: true });
   const chances = logChances(candidates, rows.targets.length, settings.targetShares);
   let loss = 0;
   for (const [i, target] of rows.targets.entries()) {
@@ -60,9 +60,9 @@ export function sequenceLoss(
   }
   return {
     loss: loss / logits.rows,
-    byInterests: product(logits, candidateVectors),
+    byInterests: matmul(logits, candidateVectors),
     candidates,
-    byCandidates: product(logits, interests, { transposeA: true }),
+    byCandidates: matmul(logits, interests, { transposeA: true }),
   };
 }
 

@@ -11,7 +11,7 @@
  */
 import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
-import { product } from "../linear-algebra/gemm.js";
+import { matmul } from "../linear-algebra/gemm.js";
 import { backwardNormalise, normalised } from "../training/item-tower.js";
 import type { Normalised } from "../training/item-tower.js";
 import type { Parameters } from "../training/parameters.js";
@@ -63,24 +63,24 @@ export function forwardSequence(
   const norm1 = layerNorm(x, parameters[nameOf.scale(1)]!, parameters[nameOf.shift(1)]!);
   const first = { ...norm1, mask: dropout(norm1.rows, chance, uniform) };
   const input = {
-    query: product(first.rows, square(shape, parameters[nameOf.query]!)),
-    key: product(first.rows, square(shape, parameters[nameOf.key]!)),
-    value: product(first.rows, square(shape, parameters[nameOf.value]!)),
+    query: matmul(first.rows, square(shape, parameters[nameOf.query]!)),
+    key: matmul(first.rows, square(shape, parameters[nameOf.key]!)),
+    value: matmul(first.rows, square(shape, parameters[nameOf.value]!)),
     recency: matrix(shape.heads, shape.historyMax, parameters[nameOf.recency]),
     starts,
   };
   const attention = { ...forwardAttention(input), input };
-  const h = product(attention.output, square(shape, parameters[nameOf.out]!));
+  const h = matmul(attention.output, square(shape, parameters[nameOf.out]!));
   addTo(h.data, base.rows.data);
   const second = layerNorm(h, parameters[nameOf.scale(2)]!, parameters[nameOf.shift(2)]!);
   const { into, out } = feedForward(shape, parameters);
-  const raised = product(second.rows, into);
+  const raised = matmul(second.rows, into);
   addToRows(raised, parameters[nameOf.feedInBias]!);
   for (let i = 0; i < raised.data.length; i += 1) {
     if (raised.data[i]! < 0) raised.data[i] = 0;
   }
   const hidden = { ...raised, mask: dropout(raised, chance, uniform) };
-  const sum = product(hidden, out);
+  const sum = matmul(hidden, out);
   addToRows(sum, parameters[nameOf.feedOutBias]!);
   addTo(sum.data, h.data);
   const last = normalised(sum);
@@ -104,14 +104,14 @@ export function backwardSequence(
   const byH = backwardFeed(shape, parameters, forward, bySum, gradients);
   addTo(byH.data, bySum.data);
   addWeightGradient(gradients[nameOf.out]!, attention.output, byH);
-  const byOutput = product(byH, square(shape, parameters[nameOf.out]!), { transposeB: true });
+  const byOutput = matmul(byH, square(shape, parameters[nameOf.out]!), { transposeB: true });
   const by = backwardAttention(attention.input, attention, byOutput);
   addTo(gradients[nameOf.recency]!, by.recency.data);
   const byFirst = matrix(byH.rows, byH.cols);
   for (const name of ["query", "key", "value"] as const) {
     addWeightGradient(gradients[nameOf[name]]!, first.rows, by[name]);
     const weights = square(shape, parameters[nameOf[name]]!);
-    addTo(byFirst.data, product(by[name], weights, { transposeB: true }).data);
+    addTo(byFirst.data, matmul(by[name], weights, { transposeB: true }).data);
   }
   applyMask(byFirst, first.mask);
   const byX = backwardLayerNorm(
@@ -139,7 +139,7 @@ function backwardFeed(
   const { into, out } = feedForward(shape, parameters);
   addColumnSums(gradients[nameOf.feedOutBias]!, bySum);
   addWeightGradient(gradients[nameOf.feedOut]!, hidden, bySum);
-  const byHidden = product(bySum, out, { transposeB: true });
+  const byHidden = matmul(bySum, out, { transposeB: true });
   applyMask(byHidden, hidden.mask);
   for (let i = 0; i < byHidden.data.length; i += 1) {
     if (hidden.data[i] === 0) byHidden.data[i] = 0;
@@ -147,7 +147,7 @@ function backwardFeed(
   addColumnSums(gradients[nameOf.feedInBias]!, byHidden);
   addWeightGradient(gradients[nameOf.feedIn]!, second.rows, byHidden);
   return backwardLayerNorm(
-    product(byHidden, into, { transposeB: true }),
+    matmul(byHidden, into, { transposeB: true }),
     second,
     parameters[nameOf.scale(2)]!,
     gradients[nameOf.scale(2)]!,

@@ -97,7 +97,7 @@ function vectorsOf({ vectors }: Point): Point["vectors"] {
 function imputeFrom(found: readonly number[], content: Matrix, vectors: Matrix): Impute {
   return createImpute({
     content: gatherRows(content, found),
-    behaviour: gatherRows(vectors, found),
+    collaborative: gatherRows(vectors, found),
   });
 }
 

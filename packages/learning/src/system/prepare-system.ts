@@ -43,9 +43,9 @@ export async function prepareSystem(parts: SystemParts): Promise<Prepared> {
   const events = [...byUser.values()]
     .map((clicks) => withoutRepeats(toEvents(clicks, itemOf)))
     .filter((list) => list.length > 0);
-  const behaviours = events.reduce((sum, { length }) => sum + length, 0);
-  report(`${events.length} users, ${behaviours} behaviours, ${unusable} unusable records`);
-  const { splits, behaviours: types, evaluatedAt } = makeSplits(events, { kind: "leave-one-out" });
+  const interactions = events.reduce((sum, { length }) => sum + length, 0);
+  report(`${events.length} users, ${interactions} behaviours, ${unusable} unusable records`);
+  const { splits, actions, evaluatedAt } = makeSplits(events, { kind: "leave-one-out" });
   const asked = splits.test.filter((list) => list.length > 0).length;
   if (asked < 2) {
     const message =
@@ -63,7 +63,7 @@ export async function prepareSystem(parts: SystemParts): Promise<Prepared> {
     itemIds,
     ordered: true,
     splits,
-    behaviours: { types: POSITIVE_ACTIONS, ...types },
+    actions: { names: POSITIVE_ACTIONS, ...actions },
     dates: { availableFromMs, evaluatedAtMs: evaluatedAt },
     features: {},
     texts: {},
@@ -118,7 +118,7 @@ function toEvents(clicks: readonly Click[], itemOf: ReadonlyMap<string, number>)
     const item = itemOf.get(productId);
     return item === undefined
       ? []
-      : [{ item, behaviour: POSITIVE_ACTIONS.indexOf(action), at: occurredAtMs }];
+      : [{ item, action: POSITIVE_ACTIONS.indexOf(action), at: occurredAtMs }];
   });
 }
 
@@ -127,7 +127,7 @@ function withoutRepeats(events: readonly Event[]): Event[] {
   for (const event of events) {
     const last = kept.at(-1);
     if (last?.item !== event.item) kept.push(event);
-    else if (event.behaviour > last.behaviour) kept[kept.length - 1] = event;
+    else if (event.action > last.action) kept[kept.length - 1] = event;
   }
   return kept;
 }

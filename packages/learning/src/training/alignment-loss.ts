@@ -9,7 +9,7 @@
  */
 import { transpose } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
-import { product } from "../linear-algebra/gemm.js";
+import { matmul } from "../linear-algebra/gemm.js";
 import { gatherRows, rowOf } from "../linear-algebra/rows.js";
 import { backwardNormalise, normalised } from "./item-tower.js";
 import type { ItemForward } from "./item-tower.js";
@@ -44,14 +44,14 @@ export function alignmentLoss(
   for (const { m, n, both } of pairs) {
     const a = normalised(gatherRows(parts[m]!.projected, both));
     const b = normalised(gatherRows(parts[n]!.projected, both));
-    const logits = product(a.rows, b.rows, { transposeB: true });
+    const logits = matmul(a.rows, b.rows, { transposeB: true });
     const scale = 1 / temperature;
     for (let e = 0; e < logits.data.length; e += 1) logits.data[e]! *= scale;
     loss += crossEntropyInPlace(logits) / pairs.length;
     // From here `logits` holds the gradient by the logits.
     const factor = (weight * scale) / pairs.length;
-    const byA = backwardNormalise(product(logits, b.rows), a);
-    const byB = backwardNormalise(product(logits, a.rows, { transposeA: true }), b);
+    const byA = backwardNormalise(matmul(logits, b.rows), a);
+    const byB = backwardNormalise(matmul(logits, a.rows, { transposeA: true }), b);
     addRows(gradients[m]!, byA, both, factor);
     addRows(gradients[n]!, byB, both, factor);
   }

@@ -9,7 +9,7 @@
  */
 import { matrix, transpose } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
-import { product } from "../linear-algebra/gemm.js";
+import { matmul } from "../linear-algebra/gemm.js";
 import { gatherRows, rowOf } from "../linear-algebra/rows.js";
 import type { Batch } from "./examples.js";
 import { backwardNormalise, normalised } from "./item-tower.js";
@@ -51,26 +51,29 @@ export function inBatchLoss(
   const placeOf = new Map(candidates.map((item, place) => [item, place]));
   const pooled = poolHistories(vectors, batch, interests);
   const gathered = gatherRows(vectors, candidates);
-  const users = normalised(towers === undefined ? pooled.rows : climb(pooled.rows, towers.user));
-  const items = towers === undefined ? undefined : normalised(climb(gathered, towers.item));
+  const users = normalised(
+    towers === undefined ? pooled.rows : residualProjection(pooled.rows, towers.user),
+  );
+  const items =
+    towers === undefined ? undefined : normalised(residualProjection(gathered, towers.item));
   const candidateVectors = items?.rows ?? gathered;
-  const logits = product(users.rows, candidateVectors, { transposeB: true });
+  const logits = matmul(users.rows, candidateVectors, { transposeB: true });
   correct(logits, candidates, batch, placeOf, settings);
   const loss = softmaxInPlace(logits, batch, placeOf, settings.temperature);
 
   // From here `logits` holds the loss's gradient by u'v.
   const vectorGradient = matrix(vectors.rows, vectors.cols);
-  let byCandidates = product(logits, users.rows, { transposeA: true });
-  let byPooled = backwardNormalise(product(logits, candidateVectors), users);
+  let byCandidates = matmul(logits, users.rows, { transposeA: true });
+  let byPooled = backwardNormalise(matmul(logits, candidateVectors), users);
   let towerGradients: Towers | undefined;
   if (towers !== undefined && items !== undefined) {
     const byItems = backwardNormalise(byCandidates, items);
     towerGradients = {
-      user: product(byPooled, pooled.rows, { transposeA: true }),
-      item: product(byItems, gathered, { transposeA: true }),
+      user: matmul(byPooled, pooled.rows, { transposeA: true }),
+      item: matmul(byItems, gathered, { transposeA: true }),
     };
-    byPooled = climb(byPooled, transpose(towers.user));
-    byCandidates = climb(byItems, transpose(towers.item));
+    byPooled = residualProjection(byPooled, transpose(towers.user));
+    byCandidates = residualProjection(byItems, transpose(towers.item));
   }
   for (const [place, item] of candidates.entries()) {
     rowOf(vectorGradient, item).set(rowOf(byCandidates, place));
@@ -87,8 +90,8 @@ export function inBatchLoss(
 }
 
 /** (I + T) x for every row x. */
-export function climb(rows: Matrix, tower: Matrix): Matrix {
-  const result = product(rows, tower, { transposeB: true });
+export function residualProjection(rows: Matrix, tower: Matrix): Matrix {
+  const result = matmul(rows, tower, { transposeB: true });
   for (let e = 0; e < result.data.length; e += 1) result.data[e]! += rows.data[e]!;
   return result;
 }

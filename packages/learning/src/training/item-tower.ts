@@ -6,7 +6,7 @@
 import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { csrTimesDense } from "../linear-algebra/csr.js";
-import { product } from "../linear-algebra/gemm.js";
+import { matmul } from "../linear-algebra/gemm.js";
 import { COLLABORATIVE } from "@marquetry/contracts/modalities";
 import { nameOf } from "./parameters.js";
 import type { Parameters, TowerShape } from "./parameters.js";
@@ -58,7 +58,7 @@ export function forwardItems(
   const { items, dims, content } = shape;
   const parts: Part[] = Object.entries(content).map(([name, rows]) => ({
     name,
-    projected: product(rows, matrix(rows.cols, dims, parameters[nameOf.projection(name)])),
+    projected: matmul(rows, matrix(rows.cols, dims, parameters[nameOf.projection(name)])),
     present: presence[name]!,
     weights: new Float64Array(items),
   }));
@@ -135,7 +135,7 @@ export function backwardItems(
     const gradient =
       name === COLLABORATIVE
         ? byParts[m]!
-        : product(shape.content[name]!, byParts[m]!, { transposeA: true });
+        : matmul(shape.content[name]!, byParts[m]!, { transposeA: true });
     const to = gradients[target]!;
     for (let i = 0; i < to.length; i += 1) to[i]! += gradient.data[i]!;
   }

@@ -8,7 +8,7 @@
  */
 import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
-import { product } from "../linear-algebra/gemm.js";
+import { matmul } from "../linear-algebra/gemm.js";
 import { rowOf } from "../linear-algebra/rows.js";
 import type { Batch } from "./examples.js";
 
@@ -70,8 +70,8 @@ export function contentScores(
   vectors: Matrix,
   { query, key }: NonNullable<InterestWeights["content"]>,
 ): Float64Array {
-  const queries = product(vectors, query, { transposeB: true });
-  const keys = product(vectors, key, { transposeB: true });
+  const queries = matmul(vectors, query, { transposeB: true });
+  const keys = matmul(vectors, key, { transposeB: true });
   const scale = 1 / Math.sqrt(key.rows);
   return Float64Array.from({ length: vectors.rows }, (_, item) => {
     const k = rowOf(keys, item);
@@ -133,20 +133,20 @@ function backwardContent(
   vectorGradient: Matrix,
 ): { readonly query: Matrix; readonly key: Matrix } {
   const scale = 1 / Math.sqrt(key.rows);
-  const byQueries = product(vectors, key, { transposeB: true });
-  const byKeys = product(vectors, query, { transposeB: true });
+  const byQueries = matmul(vectors, key, { transposeB: true });
+  const byKeys = matmul(vectors, query, { transposeB: true });
   for (const [item, byScore] of byScores.entries()) {
     for (const rows of [byQueries, byKeys]) {
       const row = rowOf(rows, item);
       for (let j = 0; j < row.length; j += 1) row[j]! *= scale * byScore;
     }
   }
-  for (const more of [product(byQueries, query), product(byKeys, key)]) {
+  for (const more of [matmul(byQueries, query), matmul(byKeys, key)]) {
     for (let e = 0; e < more.data.length; e += 1) vectorGradient.data[e]! += more.data[e]!;
   }
   return {
-    query: product(byQueries, vectors, { transposeA: true }),
-    key: product(byKeys, vectors, { transposeA: true }),
+    query: matmul(byQueries, vectors, { transposeA: true }),
+    key: matmul(byKeys, vectors, { transposeA: true }),
   };
 }
 

@@ -8,7 +8,7 @@ import { rowOf } from "../linear-algebra/rows.js";
  * @param history oldest first
  * @param actions by place, where they are known
  */
-export function behavioursOf(
+export function interactionsOf(
   vectors: Matrix,
   history: Int32Array,
   actions?: Int32Array,
