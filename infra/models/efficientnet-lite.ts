@@ -3,8 +3,8 @@
  * Neural Networks"; the Lite family drops squeeze-and-excitation and uses ReLU6) as an ONNX graph,
  * written operation by operation from the tensors of a PyTorch checkpoint.
  */
-import { writeOnnx } from "./onnx-writer.js";
-import type { OnnxNode, OnnxWeights } from "./onnx-writer.js";
+import { onnxModel } from "@marquetry/onnx/writer";
+import type { Initializer, Node } from "@marquetry/onnx/writer";
 import type { Tensor } from "./unpickle.js";
 
 /** Multipliers of the channel counts and of the blocks per stage, and the side of the picture. */
@@ -30,6 +30,8 @@ const stages = [
 
 const stemChannels = 32;
 const headChannels = 1280;
+/** The manifests' digests are those of graphs of this version. */
+const OPSET = 13;
 /** Of the checkpoints' batch normalisation. */
 const epsilon = 1e-3;
 
@@ -74,12 +76,14 @@ export function efficientNetLiteToOnnx(
   });
   x = graph.relu6(x);
   graph.pool(x, "embedding");
-  return writeOnnx({
+  return onnxModel({
     name: variant,
-    input: { name: "image", shape: ["N", 3, size, size] },
-    output: { name: "embedding", shape: ["N", headChannels] },
+    producer: "marquetry",
+    opset: OPSET,
+    inputs: [{ name: "image", type: "float32", shape: ["N", 3, size, size] }],
+    outputs: [{ name: "embedding", type: "float32", shape: ["N", headChannels] }],
     nodes: graph.nodes,
-    weights: graph.weights,
+    initializers: graph.weights,
   });
 }
 
@@ -98,10 +102,10 @@ interface Shape {
 }
 
 class GraphBuilder {
-  readonly nodes: OnnxNode[] = [];
-  readonly weights: OnnxWeights[] = [
-    { name: "zero", shape: [], data: new Float32Array([0]) },
-    { name: "six", shape: [], data: new Float32Array([6]) },
+  readonly nodes: Node[] = [];
+  readonly weights: Initializer[] = [
+    { name: "zero", dims: [], data: new Float32Array([0]) },
+    { name: "six", dims: [], data: new Float32Array([6]) },
   ];
   readonly #checkpoint: ReadonlyMap<string, Tensor>;
   #size: number;
@@ -152,10 +156,10 @@ class GraphBuilder {
     }
     this.weights.push({
       name: `${name}.weight`,
-      shape: [to, perGroup, kernel, kernel],
+      dims: [to, perGroup, kernel, kernel],
       data: scaled,
     });
-    this.weights.push({ name: `${name}.bias`, shape: [to], data: bias });
+    this.weights.push({ name: `${name}.bias`, dims: [to], data: bias });
     return this.#node("Conv", [input, `${name}.weight`, `${name}.bias`], name, {
       group: groups,
       kernel_shape: [kernel, kernel],
@@ -194,7 +198,7 @@ class GraphBuilder {
   }
 
   #node(op: string, inputs: readonly string[], output: string, attributes = {}): string {
-    this.nodes.push({ op, inputs, output, attributes });
+    this.nodes.push({ name: output, op, inputs, outputs: [output], attributes });
     return output;
   }
 }

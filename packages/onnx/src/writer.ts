@@ -1,15 +1,15 @@
 /**
- * Writes ONNX graphs: the trainer's sequence models, and small ones on which tests know the right
- * answer. Only what they need of the protobuf wire format and of onnx.proto; field numbers are those
- * of onnx.proto3, IR version 8, opset 17.
+ * Writes ONNX graphs: the trainer's sequence models, the networks that `npm run models` converts, and
+ * small ones on which tests know the right answer. It knows only as much of the protobuf wire format
+ * and of onnx.proto3 as they need. IR version 8; the numbers of the fields are those of onnx.proto3.
  */
 type Bytes = Uint8Array<ArrayBuffer>;
-type Extent = number | string;
 
 export interface TensorValue {
   readonly name: string;
   readonly type: "float32" | "int64";
-  readonly shape: readonly Extent[];
+  /** A string names a dimension that is known only when the graph runs. */
+  readonly shape: readonly (number | string)[];
 }
 
 export interface Initializer {
@@ -19,6 +19,8 @@ export interface Initializer {
 }
 
 export interface Node {
+  /** What a graph's viewer shows. Default: none. */
+  readonly name?: string;
   readonly op: string;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
@@ -27,40 +29,62 @@ export interface Node {
 }
 
 export interface Graph {
+  /** Default: `marquetry`. */
+  readonly name?: string;
+  /** The program that wrote it. Default: not stated. */
+  readonly producer?: string;
+  /** Version of the operators. Default: 17. */
+  readonly opset?: number;
   readonly inputs: readonly TensorValue[];
   readonly outputs: readonly TensorValue[];
   readonly initializers?: readonly Initializer[];
+  /** In an order in which each node's inputs are known. */
   readonly nodes: readonly Node[];
 }
 
-/** Equal graphs give equal bytes. */
+const IR_VERSION = 8;
+
+/**
+ * Equal graphs give equal bytes.
+ * @throws RangeError where an initializer has another number of values than its dims say
+ */
 export function onnxModel(graph: Graph): Bytes {
+  const { name = "marquetry", producer, opset = 17, initializers = [] } = graph;
   const body = message(
     ...graph.nodes.map((node) => bytes(1, nodeProto(node))),
-    text(2, "marquetry"),
-    ...(graph.initializers ?? []).map((tensor) => bytes(5, tensorProto(tensor))),
+    text(2, name),
+    ...initializers.map((tensor) => bytes(5, tensorProto(tensor))),
     ...graph.inputs.map((value) => bytes(11, valueInfo(value))),
     ...graph.outputs.map((value) => bytes(12, valueInfo(value))),
   );
-  const opset = message(text(1, ""), integer(2, 17));
-  return message(integer(1, 8), bytes(7, body), bytes(8, opset));
+  return message(
+    integer(1, IR_VERSION),
+    ...(producer === undefined ? [] : [text(2, producer)]),
+    bytes(7, body),
+    bytes(8, message(text(1, ""), integer(2, opset))),
+  );
 }
 
-function nodeProto({ op, inputs, outputs, attributes = {} }: Node): Bytes {
+function nodeProto({ name, op, inputs, outputs, attributes = {} }: Node): Bytes {
   return message(
-    ...inputs.map((name) => text(1, name)),
-    ...outputs.map((name) => text(2, name)),
+    ...inputs.map((input) => text(1, input)),
+    ...outputs.map((output) => text(2, output)),
+    ...(name === undefined ? [] : [text(3, name)]),
     text(4, op),
-    ...Object.entries(attributes).map(([name, value]) =>
+    ...Object.entries(attributes).map(([attribute, value]) =>
       typeof value === "number"
-        ? bytes(5, message(text(1, name), integer(3, value), integer(20, 2)))
-        : bytes(5, message(text(1, name), ...value.map((v) => integer(8, v)), integer(20, 7))),
+        ? bytes(5, message(text(1, attribute), integer(3, value), integer(20, 2)))
+        : bytes(5, message(text(1, attribute), ...value.map((v) => integer(8, v)), integer(20, 7))),
     ),
   );
 }
 
 function tensorProto({ name, dims, data }: Initializer): Bytes {
-  const raw = new Uint8Array(data.buffer.slice(0) as ArrayBuffer, data.byteOffset, data.byteLength);
+  const length = dims.reduce((product, extent) => product * extent, 1);
+  if (length !== data.length) {
+    throw new RangeError(`${name}: ${data.length} values, but its dims hold ${length}`);
+  }
+  const raw = new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
   const type = data.BYTES_PER_ELEMENT === 4 ? FLOAT : INT64;
   return message(...dims.map((d) => integer(1, d)), integer(2, type), text(8, name), bytes(9, raw));
 }
