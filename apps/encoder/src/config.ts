@@ -1,9 +1,9 @@
 import { RETRY_ATTEMPTS_MAX } from "@marquetry/contracts/topics";
 import { integer, readConfig, serviceConfig, url } from "@marquetry/runtime/config";
 import { modelsDirectory } from "@marquetry/runtime/directories";
+import { z } from "zod";
 import { CONTENT_MODALITIES } from "@marquetry/contracts/modalities";
 import type { ContentModality } from "@marquetry/contracts/modalities";
-import { z } from "zod";
 
 function hosts() {
   return z
@@ -101,4 +101,9 @@ export type EncoderConfig = z.output<typeof schema> & { readonly MODELS_DIR: str
 export function readEncoderConfig(env: NodeJS.ProcessEnv = process.env): Readonly<EncoderConfig> {
   const config = readConfig(schema, env);
   return Object.freeze({ ...config, MODELS_DIR: modelsDirectory(env) });
+}
+
+/** Modalities that a configuration leaves out are other deployments' work. */
+export function encodesAllModalities({ ENCODER_MODALITIES: chosen }: EncoderConfig): boolean {
+  return chosen === undefined || CONTENT_MODALITIES.every((modality) => chosen.includes(modality));
 }

@@ -2,8 +2,8 @@
 import type { EmbeddingCache } from "@marquetry/backends/embedding-cache";
 import type { Encoder } from "@marquetry/inference/encoder";
 import { MarquetryError } from "@marquetry/runtime/errors";
-import type { ContentModality } from "@marquetry/contracts/modalities";
 import { digestOf, embeddingDigest, encoderDigest } from "./content.js";
+import type { ContentModality } from "@marquetry/contracts/modalities";
 import type { EncoderEvents } from "./events.js";
 
 export type EncodeContent = (

@@ -16,7 +16,6 @@ import type {
   ProductEmbedded,
 } from "@marquetry/contracts/events/product_pb";
 import { vectorToBytes } from "@marquetry/model/vectors/vector";
-import type { ContentModality } from "@marquetry/contracts/modalities";
 import { textOf } from "./content.js";
 import { createEncodeModality } from "./encode-modality.js";
 import type { EncodeModality, Encoded, Source } from "./encode-modality.js";
@@ -26,7 +25,10 @@ import { createSemaphore } from "./semaphore.js";
 
 export type EncodeProducts = (changes: readonly ProductChange[]) => Promise<ProductEmbedded[]>;
 
-export interface EncodeProductsParts {
+export const CONTENT_MODALITIES = ["text", "image", "video"] as const;
+export type ContentModality = (typeof CONTENT_MODALITIES)[number];
+
+export interface EncodeProductsDeps {
   /** One encoder per modality. */
   readonly encoders: ReadonlyMap<ContentModality, Encoder>;
   /** Whether products have no other modalities than these, as is so unless told; else the events
@@ -59,7 +61,7 @@ const DETAIL_CHARACTERS_MAX = 500;
  * Encodes a batch of changes; answers one event per change, in the same order. Each modality of each
  * product ends as encoded, absent or failed, and a failed one never harms another.
  */
-export function createEncodeProducts(parts: EncodeProductsParts): EncodeProducts {
+export function createEncodeProducts(parts: EncodeProductsDeps): EncodeProducts {
   const { encoders, events, onWaiting = () => {}, groupMax = {} } = parts;
   const lanes = Array.from(encoders, ([modality, encoder]) => {
     const encode = createEncodeModality({
@@ -114,7 +116,7 @@ function sourceOf(modality: ContentModality, { change }: ProductChange): Source 
 
 function toEmbedded(
   { productId, revision, occurredAt, change }: ProductChange,
-  { encoders, complete = true }: EncodeProductsParts,
+  { encoders, complete = true }: EncodeProductsDeps,
   outcomeOf: (modality: ContentModality) => Outcome | undefined,
 ): ProductEmbedded {
   if (change.case !== "upserted") {

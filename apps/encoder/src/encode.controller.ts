@@ -13,7 +13,7 @@ import type { EncoderConfig } from "./config.js";
 import type { EncodeContent } from "./encode-content.js";
 import { watchEventLoop } from "./event-loop.js";
 import type { EncoderEvents } from "./events.js";
-import { CONFIG, ENCODE_CONTENT, EVENTS } from "./tokens.js";
+import { CONFIG, ENCODE_CONTENT, EVENTS } from "./ports.js";
 
 /** Beyond it an answer would come too late for whoever waits. */
 const EVENT_LOOP_DELAY_MS_MAX = 250;

@@ -3,25 +3,21 @@ import { Module } from "@nestjs/common";
 import type { DynamicModule } from "@nestjs/common";
 import { NestFactory } from "@nestjs/core";
 import { openEmbeddingCache } from "@marquetry/backends/embedding-cache/open";
-import type { EventBus } from "@marquetry/backends/event-bus";
-import { openEventBus } from "@marquetry/backends/event-bus/open";
-import type { Encoder } from "@marquetry/inference/encoder";
-import { TOPICS } from "@marquetry/contracts/topics";
-import type { ServiceContext } from "@marquetry/runtime/lifecycle";
-import { CONTENT_MODALITIES } from "@marquetry/contracts/modalities";
+import { EncoderService } from "@marquetry/contracts/encoder/encoder_service_pb";
 import type { ContentModality } from "@marquetry/contracts/modalities";
+import { TOPICS } from "@marquetry/contracts/topics";
+import { startGrpcServer } from "@marquetry/grpc/server";
+import type { ServiceContext } from "@marquetry/runtime/lifecycle";
+import { createBackPressure } from "./back-pressure.js";
+import { encodesAllModalities } from "./config.js";
 import type { EncoderConfig } from "./config.js";
 import { createEncodeContent } from "./encode-content.js";
-import { EncodeController } from "./encode.controller.js";
-import { createBackPressure } from "./back-pressure.js";
 import { createEncodeProducts } from "./encode-products.js";
-import { openEncoders, watchVideoDecoder } from "./encoders.js";
+import { EncodeController } from "./encode.controller.js";
+import { watchVideoDecoder } from "./encoders.js";
 import { createEncoderEvents } from "./events.js";
-import { GrpcServer } from "./grpc-server.js";
-import { createMediaReader } from "./media/media-reader.js";
 import type { MediaLimits } from "./media/limits.js";
-import { ProductChangesConsumer } from "./product-changes.consumer.js";
-import type { ConsumerSettings } from "./product-changes.consumer.js";
+import { createMediaReader } from "./media/media-reader.js";
 import {
   BACK_PRESSURE,
   CONFIG,
@@ -29,16 +25,13 @@ import {
   ENCODE_CONTENT,
   ENCODE_PRODUCTS,
   EVENTS,
-  EVENT_BUS,
-  SETTINGS,
-} from "./tokens.js";
+  PORTS,
+} from "./ports.js";
+import type { EncoderPorts } from "./ports.js";
+import { ProductChangesConsumer } from "./product-changes.consumer.js";
 
-export { openEncoders } from "./encoders.js";
-
-export interface EncoderPorts {
-  readonly bus: EventBus;
-  readonly encoders: ReadonlyMap<ContentModality, Encoder>;
-}
+/** The proto's bound on a picture, and room for what stands around it. */
+const REQUEST_BYTES_MAX = 8_388_608 + 1_024;
 
 @Module({})
 class EncoderModule {
@@ -47,65 +40,85 @@ class EncoderModule {
     context: ServiceContext,
     ports: EncoderPorts,
   ): DynamicModule {
+    const { closers, degradation } = context;
+    const { encoders } = ports;
     const events = createEncoderEvents(context);
-    const media = createMediaReader(mediaLimits(config), {
-      onEvent: (event) => events.mediaHappened(event),
-    });
-    context.closers.add("media", () => media.close());
-    const cache = openEmbeddingCache(config.EMBEDDING_CACHE_URL, {
-      megabytes: config.EMBEDDING_CACHE_MB,
-      ttlSeconds: config.EMBEDDING_CACHE_TTL_DAYS * 86_400,
-      onFailure: (error) => events.cacheAway(error),
-    });
-    context.closers.add("embedding cache", () => cache.close());
-    context.degradation.set("embedding cache", () => cache.ping());
+    const media = closers.own(
+      "media",
+      createMediaReader(mediaLimits(config), { onEvent: (event) => events.mediaHappened(event) }),
+    );
+    const cache = closers.own(
+      "embedding cache",
+      openEmbeddingCache(config.EMBEDDING_CACHE_URL, {
+        megabytes: config.EMBEDDING_CACHE_MB,
+        ttlSeconds: config.EMBEDDING_CACHE_TTL_DAYS * 86_400,
+        onFailure: (error) => events.cacheUnavailable(error),
+      }),
+    );
+    degradation.set("embedding cache", () => cache.ping());
     const backPressure = createBackPressure(events);
-    const modalities = [...ports.encoders.keys()];
-    const complete = isComplete(config);
     const encodeProducts = createEncodeProducts({
-      encoders: ports.encoders,
-      complete,
+      encoders,
+      complete: encodesAllModalities(config),
       readMedia: (request) => media.read(request),
       cache,
       events,
       onWaiting: (modality, waiting) => backPressure.report(modality, waiting),
-      groupMax: groupMaxOf(config),
+      groupMax: groupMax(config),
       encodeTimeoutMs: config.ENCODER_TIMEOUT_MS,
     });
-    const settings: ConsumerSettings = {
-      modalities,
-      group: complete ? "marquetry-encoder" : `marquetry-encoder-${modalities.join("-")}`,
-      consumers: config.ENCODER_CONSUMERS,
-      retryDelaysMs: config.ENCODER_RETRY_DELAYS,
-    };
     return {
       module: EncoderModule,
       providers: [
         { provide: CONFIG, useValue: config },
         { provide: CONTEXT, useValue: context },
+        { provide: PORTS, useValue: ports },
         { provide: EVENTS, useValue: events },
-        { provide: EVENT_BUS, useValue: ports.bus },
         { provide: BACK_PRESSURE, useValue: backPressure },
-        { provide: SETTINGS, useValue: settings },
         { provide: ENCODE_PRODUCTS, useValue: encodeProducts },
-        { provide: ENCODE_CONTENT, useValue: createEncodeContent(ports.encoders, cache, events) },
+        { provide: ENCODE_CONTENT, useValue: createEncodeContent(encoders, cache, events) },
         ProductChangesConsumer,
         EncodeController,
-        GrpcServer,
       ],
     };
   }
 }
 
-/** A deployment that is told its modalities leaves the others to other deployments. */
-function isComplete({ ENCODER_MODALITIES: told }: EncoderConfig): boolean {
-  return told === undefined || CONTENT_MODALITIES.every((modality) => told.includes(modality));
+/** Starts the service on the given ports; resolves with the gRPC port when it consumes and answers. */
+export async function startEncoder(
+  config: EncoderConfig,
+  context: ServiceContext,
+  ports: EncoderPorts,
+): Promise<number> {
+  const { closers, logger, readiness } = context;
+  await ports.bus.ensureTopics(TOPICS);
+  const app = closers.own(
+    "application",
+    await NestFactory.createApplicationContext(
+      EncoderModule.register(config, context, ports),
+      // Nest would end the process by itself, without a word, where it cannot wire the module.
+      { logger: false, abortOnError: false },
+    ),
+  );
+  const { port } = closers.own(
+    "gRPC server",
+    await startGrpcServer({
+      service: EncoderService,
+      implementation: app.get(EncodeController).implementation,
+      port: config.GRPC_PORT,
+      requestBytesMax: REQUEST_BYTES_MAX,
+    }),
+  );
+  readiness.set("event bus", () => ports.bus.ping());
+  if (ports.encoders.has("video")) watchVideoDecoder(config.ENCODER_FFMPEG, context);
+  logger.info({ grpcPort: port }, "serving gRPC");
+  return port;
 }
 
 /** Media in memory for one encoder's next run, however large each may be. */
 const GROUP_BYTES_MAX = 134_217_728;
 
-function groupMaxOf(config: EncoderConfig): Partial<Record<ContentModality, number>> {
+function groupMax(config: EncoderConfig): Partial<Record<ContentModality, number>> {
   const of = (bytesMax: number): number =>
     Math.min(Math.max(Math.floor(GROUP_BYTES_MAX / bytesMax), 1), 16);
   return { image: of(config.MEDIA_BYTES_MAX), video: of(config.MEDIA_VIDEO_BYTES_MAX) };
@@ -121,37 +134,4 @@ function mediaLimits(config: EncoderConfig): MediaLimits {
     idleMs: config.MEDIA_IDLE_MS,
     hostReadsMax: config.MEDIA_HOST_READS_MAX,
   };
-}
-
-/** Opens what the configuration names. */
-export async function openEncoderPorts(
-  config: EncoderConfig,
-  context: ServiceContext,
-): Promise<EncoderPorts> {
-  const bus = openEventBus(config.EVENT_BUS_URL, {
-    clientId: "marquetry-encoder",
-    logger: context.logger,
-  });
-  context.closers.add("event bus", () => bus.close());
-  return { bus, encoders: await openEncoders(config, context) };
-}
-
-/** Starts the service on the given ports; resolves with the gRPC port when it consumes and answers. */
-export async function startEncoder(
-  config: EncoderConfig,
-  context: ServiceContext,
-  ports: EncoderPorts,
-): Promise<number> {
-  await ports.bus.ensureTopics(TOPICS);
-  const app = await NestFactory.createApplicationContext(
-    EncoderModule.register(config, context, ports),
-    // Nest would end the process by itself, without a word, where it cannot wire the module.
-    { logger: false, abortOnError: false },
-  );
-  context.closers.add("application", () => app.close());
-  context.readiness.set("event bus", () => ports.bus.ping());
-  if (ports.encoders.has("video")) watchVideoDecoder(config.ENCODER_FFMPEG, context);
-  const { port } = app.get(GrpcServer);
-  context.logger.info({ grpcPort: port }, "serving gRPC");
-  return port;
 }

@@ -10,9 +10,9 @@ import { DEFAULT_ENCODERS } from "@marquetry/model/bundle/zero-shot";
 import { ConfigError } from "@marquetry/runtime/config";
 import { MarquetryError } from "@marquetry/runtime/errors";
 import type { ServiceContext } from "@marquetry/runtime/lifecycle";
+import type { EncoderConfig } from "./config.js";
 import { CONTENT_MODALITIES } from "@marquetry/contracts/modalities";
 import type { ContentModality } from "@marquetry/contracts/modalities";
-import type { EncoderConfig } from "./config.js";
 
 /** The encoders by modality, each in worker threads of its own. */
 export async function openEncoders(

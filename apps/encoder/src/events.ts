@@ -39,7 +39,7 @@ export function createEncoderEvents({
   ]);
   const cacheFailures = metrics.counter(
     "cache_failures_total",
-    "Calls that found the embedding cache away",
+    "Calls that found the embedding cache unavailable",
   );
   const planned = metrics.counter("retries_planned_total", "Changes to be tried again later");
   const healed = metrics.counter(
@@ -83,9 +83,9 @@ export function createEncoderEvents({
       lookUps.inc({ modality, outcome: "miss" }, asked - found);
     },
     /** It shows in `/readyz` too; a line per batch would say no more. */
-    cacheAway(error: unknown): void {
+    cacheUnavailable(error: unknown): void {
       cacheFailures.inc({});
-      logger.debug({ error: describeError(error) }, "the embedding cache is away");
+      logger.debug({ error: describeError(error) }, "the embedding cache is unavailable");
     },
     retriesPlanned(count: number): void {
       planned.inc({}, count);

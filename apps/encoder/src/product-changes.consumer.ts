@@ -1,66 +1,62 @@
-import { toBinary } from "@bufbuild/protobuf";
 import { Inject, Injectable } from "@nestjs/common";
-import type { OnApplicationBootstrap, OnModuleDestroy } from "@nestjs/common";
+import type { OnApplicationBootstrap } from "@nestjs/common";
 import type {
   ConsumedRecord,
   Consumer,
-  EventBus,
   OutgoingRecord,
   Rejection,
 } from "@marquetry/backends/event-bus";
 import { observeConsumers } from "@marquetry/backends/event-bus/observation";
-import { ProductEmbeddedSchema } from "@marquetry/contracts/events/product_pb";
-import type { ProductEmbedded } from "@marquetry/contracts/events/product_pb";
-import { CONTENT_MODALITIES } from "@marquetry/contracts/modalities";
 import {
-  embeddingKey,
   PRODUCT_CHANGES,
   PRODUCT_CHANGES_RETRY,
   PRODUCT_EMBEDDINGS,
-  RETRY_HEADERS,
-  retryPartitionKey,
 } from "@marquetry/contracts/topics";
 import { decodeBatch } from "@marquetry/contracts/validation";
+import { MarquetryError } from "@marquetry/runtime/errors";
 import type { ServiceContext } from "@marquetry/runtime/lifecycle";
 import type { BackPressure } from "./back-pressure.js";
+import { encodesAllModalities } from "./config.js";
+import type { EncoderConfig } from "./config.js";
 import type { EncodeProducts } from "./encode-products.js";
 import type { EncoderEvents } from "./events.js";
+import { BACK_PRESSURE, CONFIG, CONTEXT, ENCODE_PRODUCTS, EVENTS, PORTS } from "./ports.js";
+import type { EncoderPorts } from "./ports.js";
+import { attemptOf, dueAtMs, embeddedRecord, retryRecord } from "./records.js";
 import { afterFailure, FIRST_ATTEMPT } from "./retries.js";
-import type { Attempt, Retry } from "./retries.js";
-import { BACK_PRESSURE, CONTEXT, ENCODE_PRODUCTS, EVENT_BUS, EVENTS, SETTINGS } from "./tokens.js";
-
-export interface ConsumerSettings {
-  /** Modalities that this deployment encodes. */
-  readonly modalities: readonly string[];
-  /** Of this deployment: those that share their work share the group. */
-  readonly group: string;
-  /** Members of the group in this process: while one waits for the bus, another encodes. */
-  readonly consumers: number;
-  readonly retryDelaysMs: readonly number[];
-}
+import type { Attempt } from "./retries.js";
 
 const BATCH_RECORDS_MAX = 64;
-const TRACE_HEADERS = new Set(["traceparent", "tracestate"]);
 
 /** Product changes, and those that wait for another attempt, through the use-case to the topic of
  * embeddings. */
 @Injectable()
-export class ProductChangesConsumer implements OnApplicationBootstrap, OnModuleDestroy {
+export class ProductChangesConsumer implements OnApplicationBootstrap {
   readonly #consumers: Consumer[] = [];
+  readonly #modalities: readonly string[];
 
   constructor(
     @Inject(CONTEXT) private readonly context: ServiceContext,
-    @Inject(EVENT_BUS) private readonly bus: EventBus,
+    @Inject(CONFIG) private readonly config: EncoderConfig,
+    @Inject(PORTS) private readonly ports: EncoderPorts,
     @Inject(ENCODE_PRODUCTS) private readonly encodeProducts: EncodeProducts,
     @Inject(BACK_PRESSURE) private readonly backPressure: BackPressure,
     @Inject(EVENTS) private readonly events: EncoderEvents,
-    @Inject(SETTINGS) private readonly settings: ConsumerSettings,
-  ) {}
+  ) {
+    this.#modalities = [...ports.encoders.keys()];
+  }
 
   async onApplicationBootstrap(): Promise<void> {
-    const { group, consumers } = this.settings;
-    const consume = observeConsumers(this.bus, this.context);
-    for (let member = 1; member <= consumers; member += 1) {
+    this.context.closers.add("consumers", async () => {
+      await Promise.all(this.#consumers.map((consumer) => consumer.close()));
+    });
+    // Deployments that share their work share the group.
+    const group = encodesAllModalities(this.config)
+      ? "marquetry-encoder"
+      : `marquetry-encoder-${this.#modalities.join("-")}`;
+    const consume = observeConsumers(this.ports.bus, this.context);
+    // While one member waits for the bus, another encodes.
+    for (let member = 1; member <= this.config.ENCODER_CONSUMERS; member += 1) {
       const options = {
         topic: PRODUCT_CHANGES.name,
         group,
@@ -76,7 +72,7 @@ export class ProductChangesConsumer implements OnApplicationBootstrap, OnModuleD
         topic: PRODUCT_CHANGES_RETRY.name,
         group: `${group}-retry`,
         batchRecordsMax: BATCH_RECORDS_MAX,
-        dueAtMs: ({ headers }) => Number(headers[RETRY_HEADERS.notBefore] ?? 0) || 0,
+        dueAtMs,
         handler: (records) => this.#encode(this.#ours(records), attemptOf),
       },
       {
@@ -87,10 +83,6 @@ export class ProductChangesConsumer implements OnApplicationBootstrap, OnModuleD
     this.#govern(retries);
   }
 
-  async onModuleDestroy(): Promise<void> {
-    await Promise.all(this.#consumers.map((consumer) => consumer.close()));
-  }
-
   #govern(consumer: Consumer): void {
     this.backPressure.govern(consumer);
     this.#consumers.push(consumer);
@@ -99,7 +91,7 @@ export class ProductChangesConsumer implements OnApplicationBootstrap, OnModuleD
   /** Other deployments' modalities are theirs to try again. */
   #ours(records: readonly ConsumedRecord[]): ConsumedRecord[] {
     return records.filter((record) =>
-      attemptOf(record).modalities?.some((each) => this.settings.modalities.includes(each)),
+      attemptOf(record).modalities?.some((each) => this.#modalities.includes(each)),
     );
   }
 
@@ -107,6 +99,7 @@ export class ProductChangesConsumer implements OnApplicationBootstrap, OnModuleD
     records: readonly ConsumedRecord[],
     attemptAt: (record: ConsumedRecord) => Attempt,
   ): Promise<Rejection[]> {
+    const { bus } = this.ports;
     const { accepted, rejected } = decodeBatch(PRODUCT_CHANGES.schema, records);
     const embedded = await this.encodeProducts(accepted.map(({ message }) => message));
     const rejections: Rejection[] = [...rejected];
@@ -114,59 +107,19 @@ export class ProductChangesConsumer implements OnApplicationBootstrap, OnModuleD
     const retries: OutgoingRecord[] = [];
     accepted.forEach(({ record }, index) => {
       const event = embedded[index];
-      if (event === undefined) throw new Error("the encoder answered fewer events than changes");
+      if (event === undefined)
+        throw new MarquetryError("internal", "the encoder answered fewer events than changes");
       const attempt = attemptAt(record);
-      outgoing.push(toOutgoing(event, attempt, record));
-      const { dead, retry } = afterFailure(event, attempt, this.settings.retryDelaysMs);
+      outgoing.push(embeddedRecord(event, attempt, record));
+      const { dead, retry } = afterFailure(event, attempt, this.config.ENCODER_RETRY_DELAYS);
       if (dead !== undefined) rejections.push({ record, cause: dead });
-      if (retry !== undefined) retries.push(toRetry(record, retry));
+      if (retry !== undefined) retries.push(retryRecord(record, retry));
       else if (dead === undefined && attempt.attempt > 0) this.events.productHealed();
     });
-    await this.bus.publish(PRODUCT_EMBEDDINGS.name, outgoing);
+    await bus.publish(PRODUCT_EMBEDDINGS.name, outgoing);
     // The product goes on without the modality meanwhile.
-    await this.bus.publish(PRODUCT_CHANGES_RETRY.name, retries);
+    await bus.publish(PRODUCT_CHANGES_RETRY.name, retries);
     this.events.retriesPlanned(retries.length);
     return rejections;
   }
-}
-
-function toOutgoing(
-  event: ProductEmbedded,
-  { attempt }: Attempt,
-  record: ConsumedRecord,
-): OutgoingRecord {
-  return {
-    key: embeddingKey(event, attempt),
-    partitionKey: event.productId,
-    value: toBinary(ProductEmbeddedSchema, event),
-    headers: traceHeaders(record),
-  };
-}
-
-/** The same bytes under the same headers: another attempt reads what the first one read. */
-function toRetry(record: ConsumedRecord, { attempt, delayMs, modalities }: Retry): OutgoingRecord {
-  return {
-    key: record.key,
-    partitionKey: retryPartitionKey(attempt),
-    value: record.value,
-    headers: {
-      ...record.headers,
-      [RETRY_HEADERS.attempt]: String(attempt),
-      [RETRY_HEADERS.notBefore]: String(Date.now() + delayMs),
-      [RETRY_HEADERS.modalities]: modalities.join(","),
-    },
-  };
-}
-
-/** A record without our headers, which somebody else must have written, is tried for everything. */
-function attemptOf({ headers }: ConsumedRecord): Attempt {
-  const attempt = Number(headers[RETRY_HEADERS.attempt] ?? 1);
-  const modalities = headers[RETRY_HEADERS.modalities]?.split(",") ?? CONTENT_MODALITIES;
-  return { attempt: Number.isSafeInteger(attempt) && attempt > 0 ? attempt : 1, modalities };
-}
-
-function traceHeaders(record: ConsumedRecord): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(record.headers).filter(([name]) => TRACE_HEADERS.has(name)),
-  );
 }

@@ -13,11 +13,11 @@ import type {
 } from "@marquetry/contracts/events/product_pb";
 import { createLogger } from "@marquetry/runtime/logger";
 import { createMetrics } from "@marquetry/runtime/telemetry";
-import type { ContentModality } from "@marquetry/contracts/modalities";
 import { describe, expect, test } from "@jest/globals";
 import { digestOf } from "../src/content.js";
 import { createEncodeProducts } from "../src/encode-products.js";
-import type { EncodeProductsParts } from "../src/encode-products.js";
+import type { EncodeProductsDeps } from "../src/encode-products.js";
+import type { ContentModality } from "@marquetry/contracts/modalities";
 import { createEncoderEvents } from "../src/events.js";
 import { createMediaReader } from "../src/media/media-reader.js";
 import { openEncoders } from "./open-encoders.js";
@@ -38,7 +38,7 @@ const media = createMediaReader({
 });
 
 /** One replica: its reads, and what it handed to an encoder. */
-function replica(cache: EmbeddingCache, parts: Partial<EncodeProductsParts> = {}) {
+function replica(cache: EmbeddingCache, parts: Partial<EncodeProductsDeps> = {}) {
   const read: string[] = [];
   const encoded = { text: 0, image: 0, video: 0 };
   const counting = Array.from(encoders, ([modality, encoder]): [ContentModality, Encoder] => [

@@ -16,8 +16,8 @@ import { vectorFromBytes } from "@marquetry/model/vectors/vector";
 import { createLogger } from "@marquetry/runtime/logger";
 import { startService } from "@marquetry/runtime/lifecycle";
 import type { RunningService } from "@marquetry/runtime/lifecycle";
-import type { ContentModality } from "@marquetry/contracts/modalities";
 import { readEncoderConfig } from "../src/config.js";
+import type { ContentModality } from "@marquetry/contracts/modalities";
 import { startEncoder } from "../src/encoder.module.js";
 import { pixel } from "./pictures.js";
 

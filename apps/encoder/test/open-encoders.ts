@@ -5,8 +5,8 @@ import {
   writeImageEncoder,
   writeTextEncoder,
 } from "@marquetry/testing/tiny-encoders";
-import type { ContentModality } from "@marquetry/contracts/modalities";
 import { afterAll, beforeAll } from "@jest/globals";
+import type { ContentModality } from "@marquetry/contracts/modalities";
 
 /** Small real encoders of text and pictures, open while the calling file's tests run. */
 export function openEncoders(): Map<ContentModality, Encoder> {

@@ -25,8 +25,10 @@ import { startService } from "@marquetry/runtime/lifecycle";
 import { afterAll, afterEach, expect, test } from "@jest/globals";
 import { mkdir, writeFile } from "node:fs/promises";
 import { readEncoderConfig } from "../src/config.js";
-import { openEncoderPorts, openEncoders, startEncoder } from "../src/encoder.module.js";
-import type { EncoderPorts } from "../src/encoder.module.js";
+import { startEncoder } from "../src/encoder.module.js";
+import { openEncoders } from "../src/encoders.js";
+import { openEncoderPorts } from "../src/ports.js";
+import type { EncoderPorts } from "../src/ports.js";
 import { dataUrl, pixel } from "./pictures.js";
 
 const DEADLINE_MS = 20_000;

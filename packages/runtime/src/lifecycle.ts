@@ -17,6 +17,15 @@ export class Closers {
     this.#closers.push({ name, close });
   }
 
+  /** Closes what was just opened, and hands it back. */
+  own<Resource extends { close(): Promise<void> | void }>(
+    name: string,
+    resource: Resource,
+  ): Resource {
+    this.add(name, () => resource.close());
+    return resource;
+  }
+
   /** Idempotent; a second call waits for the first. `onError` hears of each closer that fails. */
   closeAll(onError: (name: string, error: unknown) => void): Promise<void> {
     this.#closing = this.#closing.then(() => this.#closeRest(onError));

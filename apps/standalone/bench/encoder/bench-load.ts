@@ -8,7 +8,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { toBinary } from "@bufbuild/protobuf";
 import { EncoderService } from "@marquetry/contracts/encoder/encoder_service_pb";
 import { ProductChangeSchema } from "@marquetry/contracts/events/product_pb";
-import type { EncoderPorts } from "@marquetry/encoder/app";
+import type { EncoderPorts } from "@marquetry/encoder/ports";
 import { createGrpcClient } from "@marquetry/grpc/client";
 import { createEndlessBus } from "./endless-bus.js";
 import { startEncoderService, watchDelay } from "./service.js";

@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import type { EncoderPorts } from "@marquetry/encoder/app";
+import type { EncoderPorts } from "@marquetry/encoder/ports";
 import { cosine } from "@marquetry/model/vectors/vector";
 import { openBareLoop } from "./bare.js";
 import { openThroughput, startEncoderService } from "./service.js";

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { ProductChange } from "@marquetry/contracts/events/product_pb";
-import type { EncoderPorts } from "@marquetry/encoder/app";
+import type { EncoderPorts } from "@marquetry/encoder/ports";
 import { readCatalogue, toProductChange } from "../../src/catalogue.js";
 import { openThroughput, startEncoderService } from "./service.js";
 import { openDefaultEncoder, openMemoryBus } from "./setting.js";

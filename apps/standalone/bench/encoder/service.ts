@@ -6,7 +6,7 @@ import { ProductChangeSchema, ProductEmbeddedSchema } from "@marquetry/contracts
 import type { ProductChange } from "@marquetry/contracts/events/product_pb";
 import { PRODUCT_CHANGES, PRODUCT_EMBEDDINGS, TOPICS } from "@marquetry/contracts/topics";
 import { startEncoder } from "@marquetry/encoder/app";
-import type { EncoderPorts } from "@marquetry/encoder/app";
+import type { EncoderPorts } from "@marquetry/encoder/ports";
 import { readEncoderConfig } from "@marquetry/encoder/config";
 import { vectorFromBytes } from "@marquetry/model/vectors/vector";
 import { startService } from "@marquetry/runtime/lifecycle";
