@@ -40,22 +40,22 @@ class EncoderModule {
     context: ServiceContext,
     ports: EncoderPorts,
   ): DynamicModule {
-    const { closers, degradation } = context;
+    const { resource } = context;
     const { encoders } = ports;
     const events = createEncoderEvents(context);
-    const media = closers.own(
+    const media = resource(
       "media",
       createMediaReader(mediaLimits(config), { onEvent: (event) => events.mediaHappened(event) }),
     );
-    const cache = closers.own(
+    const cache = resource(
       "embedding cache",
       openEmbeddingCache(config.EMBEDDING_CACHE_URL, {
         megabytes: config.EMBEDDING_CACHE_MB,
         ttlSeconds: config.EMBEDDING_CACHE_TTL_DAYS * 86_400,
         onFailure: (error) => events.cacheUnavailable(error),
       }),
+      "optional",
     );
-    degradation.set("embedding cache", () => cache.ping());
     const backPressure = createBackPressure(events);
     const encodeProducts = createEncodeProducts({
       encoders,
@@ -90,9 +90,9 @@ export async function startEncoder(
   context: ServiceContext,
   ports: EncoderPorts,
 ): Promise<number> {
-  const { closers, logger, readiness } = context;
+  const { logger, resource } = context;
   await ports.bus.ensureTopics(TOPICS);
-  const app = closers.own(
+  const app = resource(
     "application",
     await NestFactory.createApplicationContext(
       EncoderModule.register(config, context, ports),
@@ -100,7 +100,7 @@ export async function startEncoder(
       { logger: false, abortOnError: false },
     ),
   );
-  const { port } = closers.own(
+  const { port } = resource(
     "gRPC server",
     await startGrpcServer({
       service: EncoderService,
@@ -109,7 +109,6 @@ export async function startEncoder(
       requestBytesMax: REQUEST_BYTES_MAX,
     }),
   );
-  readiness.set("event bus", () => ports.bus.ping());
   if (ports.encoders.has("video")) watchVideoDecoder(config.ENCODER_FFMPEG, context);
   logger.info({ grpcPort: port }, "serving gRPC");
   return port;

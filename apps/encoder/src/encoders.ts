@@ -17,7 +17,7 @@ import type { ContentModality } from "@marquetry/contracts/modalities";
 /** The encoders by modality, each in worker threads of its own. */
 export async function openEncoders(
   config: EncoderConfig,
-  { closers }: Pick<ServiceContext, "closers">,
+  { resource }: Pick<ServiceContext, "resource">,
 ): Promise<ReadonlyMap<ContentModality, Encoder>> {
   const references = await referencesOf(config);
   const ids = {
@@ -38,8 +38,7 @@ export async function openEncoders(
     if (reference !== undefined && chosen !== reference.encoder) {
       throw new ConfigError(`${variable}: the bundle names ${reference.encoder} (got "${chosen}")`);
     }
-    const encoder = await openRegistered(config, chosen);
-    closers.add(`${modality} encoder`, () => encoder.close());
+    const encoder = resource(`${modality} encoder`, await openRegistered(config, chosen));
     if (encoder.manifest.modality !== modality) {
       throw new ConfigError(
         `${variable}: expected an encoder of ${modality} (got "${chosen}", which is one of ${encoder.manifest.modality})`,

@@ -23,9 +23,11 @@ export const ENCODE_PRODUCTS = Symbol("EncodeProducts");
 /** Opens what the configuration names. */
 export async function openEncoderPorts(
   config: EncoderConfig,
-  { closers, logger }: ServiceContext,
+  { resource, logger }: ServiceContext,
 ): Promise<EncoderPorts> {
   const clientId = "marquetry-encoder";
-  const bus = closers.own("event bus", openEventBus(config.EVENT_BUS_URL, { clientId, logger }));
-  return { bus, encoders: await openEncoders(config, { closers }) };
+  return {
+    bus: resource("event bus", openEventBus(config.EVENT_BUS_URL, { clientId, logger })),
+    encoders: await openEncoders(config, { resource }),
+  };
 }

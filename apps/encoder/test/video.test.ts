@@ -22,6 +22,7 @@ import { PRODUCT_CHANGES, PRODUCT_EMBEDDINGS } from "@marquetry/contracts/topics
 import { encodeBundle } from "@marquetry/model/bundle";
 import { zeroShotBundle } from "@marquetry/model/bundle/zero-shot";
 import { startService } from "@marquetry/runtime/lifecycle";
+import type { Resource, ServiceContext } from "@marquetry/runtime/lifecycle";
 import { afterAll, afterEach, expect, test } from "@jest/globals";
 import { mkdir, writeFile } from "node:fs/promises";
 import { readEncoderConfig } from "../src/config.js";
@@ -173,14 +174,17 @@ async function writeBundle(encoders: Parameters<typeof zeroShotBundle>[0]): Prom
 }
 
 async function open(env: Record<string, string>): Promise<string[]> {
-  const opened: (() => Promise<void> | void)[] = [];
-  const added = { add: (_: string, close: () => Promise<void> | void) => void opened.push(close) };
+  const opened: Resource[] = [];
+  const resource: ServiceContext["resource"] = (_, each) => {
+    opened.push(each);
+    return each;
+  };
   try {
     const config = readEncoderConfig({ EVENT_BUS_URL: "memory:", ...env });
-    const encoders = await openEncoders(config, { closers: added as never });
+    const encoders = await openEncoders(config, { resource });
     return [...encoders].map(([modality, { manifest }]) => `${modality} ${manifest.id}`);
   } finally {
-    for (const close of opened) await close();
+    for (const each of opened) await each.close();
   }
 }
 
@@ -196,7 +200,7 @@ test("the bundle names the encoders in use, of any number that are registered", 
   );
 });
 
-test("an encoder that does not fit the bundle, or is not there, is told precisely", async () => {
+test("an encoder that does not fit the bundle, or is not there, is named precisely", async () => {
   const MODELS_DIR = dirname((await writeFramesEncoder()).video);
   const dims = await writeBundle({ image: { encoder: "tiny-image", dims: 13 } });
   await expect(open({ MODELS_DIR, BUNDLE_DIR: dims })).rejects.toThrow(

@@ -102,30 +102,34 @@ export async function startPlatform({
     const backends = await run(
       "backends",
       userProfileConfig,
-      async (config, { closers, logger }) => {
+      async (config, { logger, resource }) => {
         const encoders =
-          given === undefined ? await openEncoders(encoderConfig, { closers }) : new Map();
+          given === undefined ? await openEncoders(encoderConfig, { resource }) : new Map();
         const opened =
           given ??
           (await bundleAt(config.BUNDLE_DIR, () => zeroShotBundle(referencesOf(encoders))));
         const bundle = { ...opened, id: bundleId ?? opened.id };
-        const bus = openEventBus(config.EVENT_BUS_URL, {
-          clientId: "marquetry-standalone",
-          logger,
-        });
-        closers.add("event bus", () => bus.close());
-        const index = openProductIndex(config.VECTOR_INDEX_URL, {
-          apiKey: config.VECTOR_INDEX_API_KEY,
-        });
-        closers.add("vector index", () => index.close());
-        const profiles = openProfileStore(config.PROFILE_STORE_URL, {
-          bundleId: bundle.id,
-          popularityHalfLifeMs: bundle.ranking.popularityHalfLifeMs,
-          popularityProductsMax: config.POPULARITY_PRODUCTS_MAX,
-          ttlSeconds: config.PROFILE_TTL_DAYS * 86_400,
-        });
-        closers.add("profile store", () => profiles.close());
-        return { bundle, bus, index, profiles, encoders };
+        return {
+          bundle,
+          encoders,
+          bus: resource(
+            "event bus",
+            openEventBus(config.EVENT_BUS_URL, { clientId: "marquetry-standalone", logger }),
+          ),
+          index: resource(
+            "vector index",
+            openProductIndex(config.VECTOR_INDEX_URL, { apiKey: config.VECTOR_INDEX_API_KEY }),
+          ),
+          profiles: resource(
+            "profile store",
+            openProfileStore(config.PROFILE_STORE_URL, {
+              bundleId: bundle.id,
+              popularityHalfLifeMs: bundle.ranking.popularityHalfLifeMs,
+              popularityProductsMax: config.POPULARITY_PRODUCTS_MAX,
+              ttlSeconds: config.PROFILE_TTL_DAYS * 86_400,
+            }),
+          ),
+        };
       },
     );
     await run("fusion", fusionConfig, (_, context) => startFusion(context, backends));

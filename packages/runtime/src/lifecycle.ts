@@ -17,15 +17,6 @@ export class Closers {
     this.#closers.push({ name, close });
   }
 
-  /** Closes what was just opened, and hands it back. */
-  own<Resource extends { close(): Promise<void> | void }>(
-    name: string,
-    resource: Resource,
-  ): Resource {
-    this.add(name, () => resource.close());
-    return resource;
-  }
-
   /** Idempotent; a second call waits for the first. `onError` hears of each closer that fails. */
   closeAll(onError: (name: string, error: unknown) => void): Promise<void> {
     this.#closing = this.#closing.then(() => this.#closeRest(onError));
@@ -46,7 +37,7 @@ export class Closers {
 /** What a service opens. Every port of `packages/backends` is one. */
 export interface Resource {
   /** Resolves when the resource answers; throws what is wrong with it. */
-  ping(): Promise<void>;
+  ping?(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -61,8 +52,9 @@ export interface ServiceContext {
   /** What the service can do without, though less well; it shows in `/readyz` and stops nothing. */
   readonly degradation: Map<string, HealthCheck>;
   /**
-   * One line for a resource: it is closed with the service, and `/readyz` pings it under its name,
-   * as a part of `degradation` where it is "optional". Default: "required". Returns the resource.
+   * One line for a resource: it is closed with the service. `/readyz` pings it under its name if it
+   * has `ping`, as a part of `degradation` where it is "optional". Default: "required". Returns the
+   * resource.
    */
   readonly resource: <Opened extends Resource>(
     name: string,
@@ -114,7 +106,8 @@ export async function startService<Config extends ServiceConfig>(
   };
   const resource: ServiceContext["resource"] = (name, opened, need = "required") => {
     closers.add(name, () => opened.close());
-    (need === "required" ? readiness : degradation).set(name, () => opened.ping());
+    const checks = need === "required" ? readiness : degradation;
+    if (opened.ping !== undefined) checks.set(name, () => opened.ping?.());
     return opened;
   };
   try {
