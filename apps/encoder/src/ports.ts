@@ -1,7 +1,7 @@
 /** What the service works with, and the names under which Nest injects it. */
 import type { EventBus } from "@marquetry/backends/event-bus";
 import { openEventBus } from "@marquetry/backends/event-bus/open";
-import type { Encoder } from "@marquetry/inference/encoders";
+import type { Encoder } from "@marquetry/inference/encoder";
 import type { ServiceContext } from "@marquetry/runtime/lifecycle";
 import type { EncoderConfig } from "./config.js";
 import { openEncoders } from "./encoders.js";
