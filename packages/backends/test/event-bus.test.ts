@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { describe, expect, jest, test } from "@jest/globals";
 import { CONTRACT_DRAIN_MS, describeEventBus } from "../src/event-bus/event-bus.contract.js";
 import type { EventBus } from "../src/event-bus/event-bus.js";
-import { createKafkaEventBus } from "../src/event-bus/kafka/kafka.js";
+import { createKafkaEventBus } from "../src/event-bus/kafka/kafka-event-bus.js";
 import { createMemoryEventBus } from "../src/event-bus/memory.js";
 
 jest.setTimeout(90_000);

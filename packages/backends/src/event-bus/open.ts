@@ -1,7 +1,7 @@
 import { MarquetryError } from "@marquetry/runtime/errors";
 import type { Logger } from "@marquetry/runtime/logger";
 import type { EventBus } from "./event-bus.js";
-import { createKafkaEventBus } from "./kafka/kafka.js";
+import { createKafkaEventBus } from "./kafka/kafka-event-bus.js";
 import { createMemoryEventBus } from "./memory.js";
 import { withPrefixes } from "./prefixes.js";
 

@@ -61,7 +61,7 @@ export function unknownTopic(topic: string): MarquetryError {
 }
 
 /** A group reads one topic: with two, Kafka's eager assignment hands out topics not asked for. */
-export function groupTaken(group: string, topic: string): MarquetryError {
+export function groupReadsAnother(group: string, topic: string): MarquetryError {
   return new MarquetryError("invalid", `group "${group}" already reads topic "${topic}"`, {
     field: "group",
   });

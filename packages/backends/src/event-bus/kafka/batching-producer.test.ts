@@ -6,9 +6,9 @@ interface Send {
   readonly done: PromiseWithResolvers<void>;
 }
 
-function newLane(limits: { sendBytesMax?: number; waitingMax?: number } = {}) {
+function newProducer(limits: { sendBytesMax?: number; waitingMax?: number } = {}) {
   const sends: Send[] = [];
-  const lane = createBatchingProducer<string>({
+  const producer = createBatchingProducer<string>({
     send: (messages) => {
       const done = Promise.withResolvers<void>();
       sends.push({ messages, done });
@@ -19,11 +19,11 @@ function newLane(limits: { sendBytesMax?: number; waitingMax?: number } = {}) {
     ...limits,
   });
   const push = (...messages: string[]) =>
-    lane.push(
+    producer.push(
       messages,
       messages.map(({ length }) => length),
     );
-  return { lane, push, sends };
+  return { producer, push, sends };
 }
 
 /** Lets everything that is ready to run do so. */
@@ -31,8 +31,8 @@ function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-test("what arrives while a send is under way goes out together in the next one, in order", async () => {
-  const { push, sends } = newLane();
+test("what arrives while a send is under way goes out in the next one, in order", async () => {
+  const { push, sends } = newProducer();
   const first = push("a");
   const others = Promise.all([push("b"), push("c", "d")]);
   expect(sends.map(({ messages }) => messages)).toEqual([["a"]]);
@@ -45,7 +45,7 @@ test("what arrives while a send is under way goes out together in the next one, 
 });
 
 test("a send holds no more bytes than the bound, unless one message alone does", async () => {
-  const { push, sends } = newLane({ sendBytesMax: 4 });
+  const { push, sends } = newProducer({ sendBytesMax: 4 });
   const pushed = push("aa", "bb", "c", "too long", "d");
   for (let index = 0; index < 4; index += 1) {
     await settled();
@@ -55,8 +55,8 @@ test("a send holds no more bytes than the bound, unless one message alone does",
   expect(sends.map(({ messages }) => messages)).toEqual([["aa", "bb"], ["c"], ["too long"], ["d"]]);
 });
 
-test("a failed send fails each push with a part in it, drops their rest, and the lane goes on", async () => {
-  const { push, sends } = newLane({ sendBytesMax: 3 });
+test("a failed send fails each push with messages in it, drops their rest, and the producer goes on", async () => {
+  const { push, sends } = newProducer({ sendBytesMax: 3 });
   const outcomes = Promise.allSettled([push("a"), push("b", "c", "d"), push("e")]);
   sends[0]?.done.resolve(); // holds a alone, since it left at once
   await settled();
@@ -73,18 +73,18 @@ test("a failed send fails each push with a part in it, drops their rest, and the
 });
 
 test("the rest of a push whose beginning failed is never sent", async () => {
-  const { lane, push, sends } = newLane({ sendBytesMax: 2 });
+  const { producer, push, sends } = newProducer({ sendBytesMax: 2 });
   const outcomes = Promise.allSettled([push("a", "b", "never"), push("z")]);
   sends[0]?.done.reject(new Error("away"));
   await settled();
   expect(sends[1]?.messages).toEqual(["z"]);
   sends[1]?.done.resolve();
   expect((await outcomes).map(({ status }) => status)).toEqual(["rejected", "fulfilled"]);
-  await lane.idle();
+  await producer.idle();
 });
 
 test("past the bound of what waits a push is refused as overloaded, and later ones pass again", async () => {
-  const { push, sends } = newLane({ waitingMax: 2 });
+  const { push, sends } = newProducer({ waitingMax: 2 });
   const first = push("a");
   const waiting = push("b", "c");
   await expect(push("d")).rejects.toMatchObject({ code: "overloaded" });

@@ -16,9 +16,10 @@ export interface BatchingProducer<Message> {
   idle(): Promise<void>;
 }
 
-interface Job<Message> {
+interface Push<Message> {
   readonly messages: readonly Message[];
   readonly bytes: readonly number[];
+  /** Index of the first message that is not in a batch yet. */
   next: number;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
@@ -26,54 +27,33 @@ interface Job<Message> {
 
 /**
  * One send at a time, so that a retried send cannot overtake a later one; what arrives meanwhile
- * goes out together in the next. A failed send fails every push that had a part in it.
+ * goes out in one batch with the next. A failed send fails every push that had messages in it.
  */
 export function createBatchingProducer<Message>(
   options: BatchingProducerOptions<Message>,
 ): BatchingProducer<Message> {
-  const jobs: Job<Message>[] = [];
+  const pushes: Push<Message>[] = [];
   let waiting = 0;
-  let pumping: Promise<void> | undefined;
+  let sending: Promise<void> | undefined;
 
-  /** Takes messages from the front, whole jobs or the beginning of one, up to the bound. */
-  function takeChunk(): { messages: Message[]; parts: Job<Message>[] } {
-    const messages: Message[] = [];
-    const parts: Job<Message>[] = [];
-    let room = options.sendBytesMax;
-    for (let job = jobs[0]; job !== undefined; job = jobs[0]) {
-      const before = messages.length;
-      while (job.next < job.messages.length) {
-        const bytes = job.bytes[job.next] ?? 0;
-        if (bytes > room && messages.length > 0) break;
-        messages.push(job.messages[job.next] as Message);
-        room -= bytes;
-        job.next += 1;
-      }
-      if (messages.length > before) parts.push(job);
-      if (job.next < job.messages.length) break;
-      jobs.shift();
-    }
-    waiting -= messages.length;
-    return { messages, parts };
-  }
-
-  async function pump(): Promise<void> {
-    while (jobs.length > 0) {
-      const { messages, parts } = takeChunk();
+  async function sendAll(): Promise<void> {
+    while (pushes.length > 0) {
+      const batch = takeBatch(pushes, options.sendBytesMax);
+      waiting -= batch.messages.length;
       try {
-        await options.send(messages);
-        for (const job of parts) if (job.next === job.messages.length) job.resolve();
+        await options.send(batch.messages);
+        for (const push of batch.pushes) if (push.next === push.messages.length) push.resolve();
       } catch (error) {
-        for (const job of parts) drop(job, error);
+        for (const push of batch.pushes) fail(push, error);
       }
     }
-    pumping = undefined;
+    sending = undefined;
   }
 
-  function drop(job: Job<Message>, error: unknown): void {
-    waiting -= job.messages.length - job.next;
-    if (jobs[0] === job) jobs.shift();
-    job.reject(error);
+  function fail(push: Push<Message>, error: unknown): void {
+    waiting -= push.messages.length - push.next;
+    if (pushes[0] === push) pushes.shift();
+    push.reject(error);
   }
 
   return {
@@ -84,12 +64,35 @@ export function createBatchingProducer<Message>(
       }
       waiting += messages.length;
       await new Promise<void>((resolve, reject) => {
-        jobs.push({ messages, bytes, next: 0, resolve, reject });
-        pumping ??= pump();
+        pushes.push({ messages, bytes, next: 0, resolve, reject });
+        sending ??= sendAll();
       });
     },
     async idle() {
-      await pumping;
+      await sending;
     },
   };
+}
+
+/** Takes messages from the front, whole pushes or the beginning of one, up to the bound. */
+function takeBatch<Message>(
+  pushes: Push<Message>[],
+  bytesMax: number,
+): { messages: Message[]; pushes: Push<Message>[] } {
+  const batch = { messages: [] as Message[], pushes: [] as Push<Message>[] };
+  let bytesFree = bytesMax;
+  for (let push = pushes[0]; push !== undefined; push = pushes[0]) {
+    const before = batch.messages.length;
+    while (push.next < push.messages.length) {
+      const bytes = push.bytes[push.next] ?? 0;
+      if (bytes > bytesFree && batch.messages.length > 0) break;
+      batch.messages.push(push.messages[push.next] as Message);
+      bytesFree -= bytes;
+      push.next += 1;
+    }
+    if (batch.messages.length > before) batch.pushes.push(push);
+    if (push.next < push.messages.length) break;
+    pushes.shift();
+  }
+  return batch;
 }
