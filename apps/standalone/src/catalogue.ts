@@ -7,9 +7,10 @@ import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { ProductChangeSchema } from "@marquetry/contracts/events/product_pb";
 import type { ProductChange } from "@marquetry/contracts/events/product_pb";
+import { MarquetryError } from "@marquetry/runtime/errors";
 import { parse } from "csv-parse/sync";
 
-/** One row; columns beyond these are ignored. Lists are parted by "|". */
+/** One row; columns beyond these are ignored. "|" separates the entries of a list. */
 interface Row {
   readonly id?: string;
   readonly title?: string;
@@ -39,53 +40,56 @@ export interface CatalogueProduct {
   readonly groupId: string;
 }
 
-/** @throws Error that names the file, the row and what was expected. */
+/** @throws MarquetryError `not-found` or `invalid`, with file, row and what was expected */
 export async function readCatalogue(directory: string): Promise<CatalogueProduct[]> {
   const file = join(directory, "products.csv");
-  let text: string;
-  try {
-    text = await readFile(file, "utf8");
-  } catch (error) {
-    throw new Error(`${file}: expected a catalogue: a folder with products.csv and pictures`, {
-      cause: error,
-    });
-  }
+  const text = await readFile(file, "utf8").catch((cause: unknown) => {
+    const message = `${file}: expected a catalogue: a folder with products.csv and pictures`;
+    throw new MarquetryError("not-found", message, { cause });
+  });
   const rows = parse<Row>(text, {
     columns: true,
     skip_empty_lines: true,
     bom: true,
     trim: true,
   });
-  if (rows.length === 0) throw new Error(`${file}: expected at least one product below the header`);
+  if (rows.length === 0) refuse(file, "expected at least one product below the header");
   const ids = new Set<string>();
   return rows.map((row, at) => {
     const where = `${file}, row ${at + 2}`;
-    const title = row.title ?? row.name ?? "";
-    if (row.id === undefined || row.id === "") throw new Error(`${where}: expected an id`);
-    if (ids.has(row.id)) throw new Error(`${where}: id ${row.id} stands in an earlier row`);
-    ids.add(row.id);
-    const price = row.price === undefined || row.price === "" ? undefined : Number(row.price);
-    if (price !== undefined && !(price >= 0))
-      throw new Error(`${where}: expected a price, got ${row.price}`);
-    const image =
-      row.image === undefined || row.image === "" ? undefined : join(directory, row.image);
-    if (image !== undefined && !existsSync(image))
-      throw new Error(`${where}: there is no picture ${image}`);
-    return {
-      id: row.id,
-      title,
-      description: row.description ?? "",
-      categories: (row.categories ?? "").split("|").filter((path) => path !== ""),
-      brand: row.brand ?? "",
-      price,
-      currency: row.currency ?? "",
-      image,
-      groupId: row.parent ?? "",
-    };
+    const product = productOf(row, where, directory);
+    if (ids.has(product.id)) refuse(where, `id ${product.id} stands in an earlier row`);
+    ids.add(product.id);
+    return product;
   });
 }
 
-/** The change that brings the product, as it is, into the platform. */
+function productOf(row: Row, where: string, directory: string): CatalogueProduct {
+  const id = row.id ?? "";
+  if (id === "") refuse(where, "expected an id");
+  const price = row.price === undefined || row.price === "" ? undefined : Number(row.price);
+  if (price !== undefined && !(price >= 0)) refuse(where, `expected a price, got ${row.price}`);
+  const image =
+    row.image === undefined || row.image === "" ? undefined : join(directory, row.image);
+  if (image !== undefined && !existsSync(image)) refuse(where, `there is no picture ${image}`);
+  return {
+    id,
+    title: row.title ?? row.name ?? "",
+    description: row.description ?? "",
+    categories: (row.categories ?? "").split("|").filter((path) => path !== ""),
+    brand: row.brand ?? "",
+    price,
+    currency: row.currency ?? "",
+    image,
+    groupId: row.parent ?? "",
+  };
+}
+
+function refuse(where: string, reason: string): never {
+  throw new MarquetryError("invalid", `${where}: ${reason}`);
+}
+
+/** The change that brings the product into the platform. */
 export function toProductChange(
   product: CatalogueProduct,
   at: {

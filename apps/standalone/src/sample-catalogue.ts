@@ -7,6 +7,7 @@ import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promise
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { cacheDirectory } from "@marquetry/runtime/directories";
+import { MarquetryError } from "@marquetry/runtime/errors";
 import { parse } from "csv-parse/sync";
 import { stringify } from "csv-stringify/sync";
 import { extract } from "tar";
@@ -18,7 +19,7 @@ export function sampleCatalogueDirectory(env: NodeJS.ProcessEnv): string {
   return join(cacheDirectory(env), "sample-catalogue-3.7.3");
 }
 
-/** Puts the catalogue where it is kept, unless it is there; a partial folder is never left. */
+/** Downloads the catalogue into the folder, once; an interrupted download leaves no folder. */
 export async function fetchSampleCatalogue(
   directory: string,
   report: (line: string) => void,
@@ -36,7 +37,10 @@ export async function fetchSampleCatalogue(
       .update(await readFile(archive))
       .digest("hex");
     if (digest !== ARCHIVE_SHA256)
-      throw new Error(`${PACKAGE}: expected sha256 ${ARCHIVE_SHA256}, got ${digest}`);
+      throw new MarquetryError(
+        "corrupt",
+        `${PACKAGE}: expected sha256 ${ARCHIVE_SHA256}, got ${digest}`,
+      );
     await extract({
       file: archive,
       cwd: work,

@@ -22,18 +22,18 @@ const catalogue: CatalogueProduct[] = ["Home/Lamps", "Home/Chairs", "Sport/Balls
     })),
 );
 
-test("shoppers differ in taste, keep to it mostly, and buy within it", () => {
+test("shoppers differ in category, keep to it mostly, and buy within it", () => {
   const shoppers = simulateShoppers(catalogue, 3, NOW);
-  expect(new Set(shoppers.map(({ taste }) => taste)).size).toBe(3);
-  for (const { taste, behaviours } of shoppers) {
-    const within = behaviours.filter(({ product }) => product.categories[0] === taste);
-    expect(within.length / behaviours.length).toBeGreaterThan(0.7);
-    const bought = behaviours.findLast(({ action }) => action === Action.PURCHASE);
-    expect(bought?.product.categories[0]).toBe(taste);
+  expect(new Set(shoppers.map(({ category }) => category)).size).toBe(3);
+  for (const { category, interactions } of shoppers) {
+    const within = interactions.filter(({ product }) => product.categories[0] === category);
+    expect(within.length / interactions.length).toBeGreaterThan(0.7);
+    const bought = interactions.findLast(({ action }) => action === Action.PURCHASE);
+    expect(bought?.product.categories[0]).toBe(category);
   }
 });
 
-test("the same seed tells the same story, another seed another one", () => {
+test("the same seed gives the same shoppers, another seed others", () => {
   expect(simulateShoppers(catalogue, 5, NOW)).toEqual(simulateShoppers(catalogue, 5, NOW));
   expect(simulateShoppers(catalogue, 5, NOW, 8)).not.toEqual(simulateShoppers(catalogue, 5, NOW));
 });
