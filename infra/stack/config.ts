@@ -2,7 +2,8 @@ import { fileURLToPath } from "node:url";
 import { join, resolve } from "node:path";
 import { cacheDirectory } from "@marquetry/runtime/directories";
 import { z } from "zod";
-import { StackError, type StackPorts } from "./options.js";
+import { StackError } from "./options.js";
+import type { StackPorts } from "./options.js";
 
 export interface StackConfig {
   readonly directory: string;

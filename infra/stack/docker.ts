@@ -4,13 +4,8 @@ import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { z } from "zod";
-import {
-  SERVER_NAMES,
-  StackError,
-  type ServerName,
-  type ServerStatus,
-  type StackOptions,
-} from "./options.js";
+import { SERVER_NAMES, StackError } from "./options.js";
+import type { ServerName, ServerStatus, StackOptions } from "./options.js";
 
 const run = promisify(execFile);
 

@@ -1,8 +1,10 @@
 /** The stack as processes of this machine: Kafka on Java, Redis, Qdrant's engine on Python. */
 import { mkdir, rm } from "node:fs/promises";
 import { kafkaServer } from "./kafka.js";
-import { StackError, type ServerName, type ServerStatus, type StackOptions } from "./options.js";
-import { installPrerequisites, prerequisitePlaces, type Prerequisites } from "./prerequisites.js";
+import { StackError } from "./options.js";
+import type { ServerName, ServerStatus, StackOptions } from "./options.js";
+import { installPrerequisites, prerequisitePlaces } from "./prerequisites.js";
+import type { Prerequisites } from "./prerequisites.js";
 import {
   awaitReady,
   connectTo,
@@ -11,8 +13,8 @@ import {
   runningPid,
   startProcess,
   stopProcess,
-  type Server,
 } from "./processes.js";
+import type { Server } from "./processes.js";
 import { qdrantServer } from "./qdrant.js";
 import { redisServer } from "./redis.js";
 

@@ -3,8 +3,10 @@ import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { StackError, type StackOptions } from "./options.js";
-import { connectTo, type Server } from "./processes.js";
+import { StackError } from "./options.js";
+import type { StackOptions } from "./options.js";
+import { connectTo } from "./processes.js";
+import type { Server } from "./processes.js";
 
 // A cluster id is 16 bytes in base64url; these read "marquetry-stack1".
 const CLUSTER_ID = "bWFycXVldHJ5LXN0YWNrMQ";

@@ -2,7 +2,8 @@
 import { parseArgs } from "node:util";
 import { readStackConfig } from "./config.js";
 import { dockerAnswers } from "./docker.js";
-import { StackError, type StackOptions } from "./options.js";
+import { StackError } from "./options.js";
+import type { StackOptions } from "./options.js";
 import { stackDown, stackStatus, stackUp } from "./stack.js";
 
 const HELP = `usage: npm run stack:up

@@ -7,7 +7,8 @@ import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promise
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { StackError, type StackOptions } from "./options.js";
+import { StackError } from "./options.js";
+import type { StackOptions } from "./options.js";
 
 export interface Prerequisites {
   /** Folder of Kafka's jars. */

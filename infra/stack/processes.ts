@@ -14,7 +14,8 @@ import { mkdir } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { StackError, type ServerName } from "./options.js";
+import { StackError } from "./options.js";
+import type { ServerName } from "./options.js";
 
 /** One server as a process of this machine. */
 export interface Server {

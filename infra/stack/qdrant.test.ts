@@ -8,7 +8,8 @@ import { join } from "node:path";
 import { stackCacheDirectory } from "./config.js";
 import type { StackOptions } from "./options.js";
 import { prerequisitePlaces } from "./prerequisites.js";
-import { awaitReady, startProcess, stopProcess, type Server } from "./processes.js";
+import { awaitReady, startProcess, stopProcess } from "./processes.js";
+import type { Server } from "./processes.js";
 import { qdrantServer } from "./qdrant.js";
 import { freePorts } from "./stack.js";
 

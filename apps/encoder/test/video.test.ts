@@ -19,7 +19,7 @@ import {
 } from "@marquetry/contracts/events/product_pb";
 import type { EmbeddedProduct } from "@marquetry/contracts/events/product_pb";
 import { PRODUCT_CHANGES, PRODUCT_EMBEDDINGS } from "@marquetry/contracts/topics";
-import { encodeBundle } from "@marquetry/model/bundle";
+import { encodeBundle } from "@marquetry/model/bundle/codec";
 import { zeroShotBundle } from "@marquetry/model/bundle/zero-shot";
 import { startService } from "@marquetry/runtime/lifecycle";
 import type { Resource, ServiceContext } from "@marquetry/runtime/lifecycle";

@@ -7,7 +7,7 @@ import { createInterface } from "node:readline";
 import { openEventBus } from "@marquetry/backends/event-bus/open";
 import { openProfileStore } from "@marquetry/backends/profile-store/open";
 import { openProductIndex } from "@marquetry/backends/product-index/open";
-import { BUNDLE_FILES, encodeBundle } from "@marquetry/model/bundle";
+import { BUNDLE_FILES, encodeBundle } from "@marquetry/model/bundle/codec";
 import type { Bundle } from "@marquetry/model/bundle";
 import { createLogger } from "@marquetry/runtime/logger";
 import type { ServiceName } from "../src/platform.js";

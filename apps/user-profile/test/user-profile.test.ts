@@ -18,7 +18,7 @@ import { openProductIndex } from "@marquetry/backends/product-index/open";
 import { Action, ClickstreamEventSchema } from "@marquetry/contracts/events/clickstream_pb";
 import type { ClickstreamEvent } from "@marquetry/contracts/events/clickstream_pb";
 import { CLICKSTREAM } from "@marquetry/contracts/topics";
-import { encodeBundle } from "@marquetry/model/bundle";
+import { encodeBundle } from "@marquetry/model/bundle/codec";
 import type { Bundle } from "@marquetry/model/bundle";
 import { pool } from "@marquetry/model/interests";
 import { zeroShotBundle } from "@marquetry/model/bundle/zero-shot";

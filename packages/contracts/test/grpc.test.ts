@@ -1,22 +1,8 @@
-import {
-  create,
-  createFileRegistry,
-  fromBinary,
-  getOption,
-  type Message,
-  type MessageShape,
-} from "@bufbuild/protobuf";
+import { create, createFileRegistry, fromBinary, getOption } from "@bufbuild/protobuf";
+import type { Message, MessageShape } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
-import {
-  Client,
-  credentials,
-  type sendUnaryData,
-  Server,
-  ServerCredentials,
-  type ServerUnaryCall,
-  type ServiceDefinition,
-  status,
-} from "@grpc/grpc-js";
+import { Client, credentials, Server, ServerCredentials, status } from "@grpc/grpc-js";
+import type { sendUnaryData, ServerUnaryCall, ServiceDefinition } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { field } from "../gen/buf/validate/validate_pb.js";
 import {

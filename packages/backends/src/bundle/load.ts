@@ -1,7 +1,7 @@
 /** A bundle's folder: the one place where services and the trainer read it from disk. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { openBundle } from "@marquetry/model/bundle";
+import { openBundle } from "@marquetry/model/bundle/codec";
 import type { Bundle } from "@marquetry/model/bundle";
 import { defaultBundle } from "@marquetry/model/bundle/zero-shot";
 

@@ -3,8 +3,9 @@ import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/p
 import { basename, dirname, join } from "node:path";
 import { loadBundle } from "@marquetry/backends/bundle/load";
 import { COLLABORATIVE } from "@marquetry/contracts/modalities";
-import { BUNDLE_FILES } from "@marquetry/model/bundle";
-import type { Bundle, EncodedBundle, EncoderReference } from "@marquetry/model/bundle";
+import { BUNDLE_FILES } from "@marquetry/model/bundle/codec";
+import type { Bundle, EncoderReference } from "@marquetry/model/bundle";
+import type { EncodedBundle } from "@marquetry/model/bundle/codec";
 import { sha256Hex } from "@marquetry/model/bundle/digest";
 import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import { decodeBundle } from "@marquetry/model/bundle";
+import { decodeBundle } from "@marquetry/model/bundle/codec";
 import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { mulberry32, randomVector } from "@marquetry/model/vectors/random";

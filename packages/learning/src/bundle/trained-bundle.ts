@@ -1,7 +1,8 @@
 /** The learned model as a bundle, and proof that the bundle is the learned model. */
 import { COLLABORATIVE } from "@marquetry/contracts/modalities";
-import { decodeBundle, encodeBundle } from "@marquetry/model/bundle";
-import type { Bundle, EncodedBundle, TrainingRecord } from "@marquetry/model/bundle";
+import { decodeBundle, encodeBundle } from "@marquetry/model/bundle/codec";
+import type { Bundle, TrainingRecord } from "@marquetry/model/bundle";
+import type { EncodedBundle } from "@marquetry/model/bundle/codec";
 import { sha256Hex } from "@marquetry/model/bundle/digest";
 import { fuse } from "@marquetry/model/fusion";
 import type { ModalityVectors } from "@marquetry/model/fusion";

@@ -3,8 +3,10 @@
  * the bundle and are computed again wherever it is read, so that a build of another version, another
  * library or another machine shows at start, and not in slowly wrong recommendations.
  */
-import { fuse, type FusionModel, type ModalityVectors } from "../fusion/fusion.js";
-import { pool, type InterestModel, type PooledInteraction } from "../interests/interests.js";
+import { fuse } from "../fusion/fusion.js";
+import type { FusionModel, ModalityVectors } from "../fusion/fusion.js";
+import { pool } from "../interests/interests.js";
+import type { InterestModel, PooledInteraction } from "../interests/interests.js";
 
 export interface GoldenVectors {
   readonly products: readonly GoldenProduct[];

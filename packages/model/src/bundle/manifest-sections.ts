@@ -1,8 +1,9 @@
 /**
  * The sections of a bundle's manifest: of each the names, types and values that it may have. Whether
- * shapes and sections fit together is checked where they are all read (`bundle.ts`).
+ * shapes and sections fit together is checked where they are all read (`codec.ts`).
  */
-import type { EncoderReference, RankingModel, TrainingRecord } from "./bundle.js";
+import type { EncoderReference, TrainingRecord } from "./bundle.js";
+import type { RankingModel } from "../ranking/ranking.js";
 import type {
   AttentionScorer,
   FusionModality,

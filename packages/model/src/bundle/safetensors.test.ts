@@ -1,12 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { mulberry32, randomVector } from "../vectors/random.js";
-import {
-  decodeMixedSafetensors,
-  decodeSafetensors,
-  encodeSafetensors,
-  type Tensor,
-  type TensorData,
-} from "./safetensors.js";
+import { decodeMixedSafetensors, decodeSafetensors, encodeSafetensors } from "./safetensors.js";
+import type { Tensor, TensorData } from "./safetensors.js";
 
 const v = (...elements: number[]): Float32Array => new Float32Array(elements);
 

@@ -1,5 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
-import { BUNDLE_ID, decodeBundle, encodeBundle, type Bundle } from "./bundle.js";
+import { BUNDLE_ID } from "./bundle.js";
+import { decodeBundle, encodeBundle } from "./codec.js";
+import type { Bundle } from "./bundle.js";
 import { fuse } from "../fusion/fusion.js";
 import { pool } from "../interests/interests.js";
 import { matVec } from "../vectors/matrix.js";

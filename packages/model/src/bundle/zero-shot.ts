@@ -1,4 +1,5 @@
-import { encodeBundle, type Bundle, type EncoderReference } from "./bundle.js";
+import { encodeBundle } from "./codec.js";
+import type { Bundle, EncoderReference } from "./bundle.js";
 import { sha256Hex } from "./digest.js";
 import type { WeightedModality } from "../fusion/fusion.js";
 import { orthogonalProjection } from "../vectors/projection.js";

@@ -5,10 +5,8 @@ import {
   fuse,
   fusedDims,
   presentModalities,
-  type AttentionScorer,
-  type FusionModel,
-  type ModalityVectors,
 } from "./fusion.js";
+import type { AttentionScorer, FusionModel, ModalityVectors } from "./fusion.js";
 import { identity, matrix, matVec } from "../vectors/matrix.js";
 import { orthogonalProjection } from "../vectors/projection.js";
 import { mulberry32, randomVector } from "../vectors/random.js";

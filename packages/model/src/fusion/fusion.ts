@@ -9,7 +9,8 @@
  * replaced by zeros that would pull the result down. A zero vector has no direction and counts as
  * absent; so do modalities that the model does not name.
  */
-import { assertMatrix, matVec, type Matrix } from "../vectors/matrix.js";
+import { assertMatrix, matVec } from "../vectors/matrix.js";
+import type { Matrix } from "../vectors/matrix.js";
 import { softmax } from "../vectors/softmax.js";
 import {
   assertDims,

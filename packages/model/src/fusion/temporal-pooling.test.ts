@@ -1,5 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
-import { frameWeights, poolFrames, type TemporalPooling } from "./temporal-pooling.js";
+import { frameWeights, poolFrames } from "./temporal-pooling.js";
+import type { TemporalPooling } from "./temporal-pooling.js";
 import { cosine, norm } from "../vectors/vector.js";
 
 const vector = (...values: number[]): Float32Array => Float32Array.from(values);

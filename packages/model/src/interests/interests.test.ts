@@ -1,12 +1,10 @@
 import { describe, expect, test } from "@jest/globals";
-import {
-  assertInterestModel,
-  pool,
-  poolingWeights,
-  type AttentionInterest,
-  type InterestModel,
-  type MeanInterest,
-  type PooledInteraction,
+import { assertInterestModel, pool, poolingWeights } from "./interests.js";
+import type {
+  AttentionInterest,
+  InterestModel,
+  MeanInterest,
+  PooledInteraction,
 } from "./interests.js";
 import { identity, matrix } from "../vectors/matrix.js";
 import { mulberry32, randomVector } from "../vectors/random.js";

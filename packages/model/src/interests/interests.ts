@@ -1,5 +1,6 @@
 /** Interests: the behaviours of one user become one vector in the space of the products. */
-import { assertMatrix, matVec, type Matrix } from "../vectors/matrix.js";
+import { assertMatrix, matVec } from "../vectors/matrix.js";
+import type { Matrix } from "../vectors/matrix.js";
 import { softmax } from "../vectors/softmax.js";
 import { assertDims, assertFinite, dot, norm, normalise, weightedSum } from "../vectors/vector.js";
 

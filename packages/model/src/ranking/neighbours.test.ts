@@ -1,12 +1,11 @@
 import { describe, expect, test } from "@jest/globals";
-import { decodeBundle, encodeBundle, type Bundle } from "../bundle/bundle.js";
+import { decodeBundle, encodeBundle } from "../bundle/codec.js";
+import type { Bundle } from "../bundle/bundle.js";
 import { sha256Hex } from "../bundle/digest.js";
-import { neighboursById, type ProductNeighbours } from "./neighbours.js";
-import {
-  decodeMixedSafetensors,
-  encodeSafetensors,
-  type TensorData,
-} from "../bundle/safetensors.js";
+import { neighboursById } from "./neighbours.js";
+import type { ProductNeighbours } from "./neighbours.js";
+import { decodeMixedSafetensors, encodeSafetensors } from "../bundle/safetensors.js";
+import type { TensorData } from "../bundle/safetensors.js";
 import { zeroShotBundle } from "../bundle/zero-shot.js";
 
 /** Every character that an id may have, and some that none has. */

@@ -67,6 +67,19 @@ export interface ScoreParts {
   readonly freshness: number;
 }
 
+export interface RankingModel {
+  readonly weights: ScoreParts;
+  /** Milliseconds, above 0. */
+  readonly freshnessHalfLifeMs: number;
+  /** Milliseconds, above 0. */
+  readonly popularityHalfLifeMs: number;
+  /** What a behaviour adds to its product's popularity, by action; may be negative. */
+  readonly actionWeights: Readonly<Record<string, number>>;
+  /** The least popularity score of any product, in [0, 1]; 0 unless given. So much is granted to a
+   * product that nobody had yet, which would otherwise stand behind everything. */
+  readonly popularityFloor?: number;
+}
+
 export interface ComposedScore {
   /** The sum of `parts`. */
   readonly score: number;

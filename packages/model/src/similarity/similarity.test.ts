@@ -1,5 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
-import { fuse, presentModalities, type ConcatenationFusion } from "../fusion/fusion.js";
+import { fuse, presentModalities } from "../fusion/fusion.js";
+import type { ConcatenationFusion } from "../fusion/fusion.js";
 import { identity, matrix } from "../vectors/matrix.js";
 import { orthogonalProjection } from "../vectors/projection.js";
 import { mulberry32, randomVector } from "../vectors/random.js";
@@ -13,9 +14,8 @@ import {
   sharedBlockScale,
   similarity,
   similarityFromDot,
-  type ModalityAdaptiveSimilarity,
-  type TwoTowerSimilarity,
 } from "./similarity.js";
+import type { ModalityAdaptiveSimilarity, TwoTowerSimilarity } from "./similarity.js";
 import { cosine, dot, normalise, weightedSum } from "../vectors/vector.js";
 
 const v = (...elements: number[]): Float32Array => new Float32Array(elements);

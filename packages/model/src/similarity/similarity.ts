@@ -1,7 +1,8 @@
 /** Similarity of an interest vector u and a product's fused vector v. */
 import { blockStarts, fusedDims, projectedDims } from "../fusion/fusion.js";
 import type { ConcatenationFusion, FusionModel } from "../fusion/fusion.js";
-import { assertMatrix, matVec, type Matrix } from "../vectors/matrix.js";
+import { assertMatrix, matVec } from "../vectors/matrix.js";
+import type { Matrix } from "../vectors/matrix.js";
 import { softmax } from "../vectors/softmax.js";
 import { assertDims, cosine, dot, norm, normalise } from "../vectors/vector.js";
 

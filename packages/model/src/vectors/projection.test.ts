@@ -1,5 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
-import { matVec, transpose, type Matrix } from "./matrix.js";
+import { matVec, transpose } from "./matrix.js";
+import type { Matrix } from "./matrix.js";
 import { orthogonalProjection } from "./projection.js";
 import { mulberry32, randomVector } from "./random.js";
 import { cosine, dot, norm, normalise } from "./vector.js";

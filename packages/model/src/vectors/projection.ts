@@ -1,4 +1,5 @@
-import { matrix, transpose, type Matrix } from "./matrix.js";
+import { matrix, transpose } from "./matrix.js";
+import type { Matrix } from "./matrix.js";
 import { mulberry32, nearNormal } from "./random.js";
 
 /**

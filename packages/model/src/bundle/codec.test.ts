@@ -1,17 +1,16 @@
 import { describe, expect, test } from "@jest/globals";
-import { decodeBundle, encodeBundle, openBundle, type Bundle } from "./bundle.js";
+import { decodeBundle, encodeBundle, openBundle } from "./codec.js";
+import type { Bundle } from "./bundle.js";
 import { sha256Hex } from "./digest.js";
-import {
-  fuse,
-  type AttentionScorer,
-  type FusionModel,
-  type ModalityVectors,
-} from "../fusion/fusion.js";
-import { pool, type InterestModel } from "../interests/interests.js";
+import { fuse } from "../fusion/fusion.js";
+import type { AttentionScorer, FusionModel, ModalityVectors } from "../fusion/fusion.js";
+import { pool } from "../interests/interests.js";
+import type { InterestModel } from "../interests/interests.js";
 import { matrix } from "../vectors/matrix.js";
 import { mulberry32, randomVector } from "../vectors/random.js";
 import { decodeSafetensors, encodeSafetensors } from "./safetensors.js";
-import { similarity, type SimilarityModel } from "../similarity/similarity.js";
+import { similarity } from "../similarity/similarity.js";
+import type { SimilarityModel } from "../similarity/similarity.js";
 
 const uniform = mulberry32(77);
 const random = (rows: number, cols: number) =>
