@@ -1,15 +1,6 @@
 import { badInput } from "./bad-input.js";
-import type { SplitRule } from "./make-splits.js";
+import type { Interaction, SplitRule } from "./make-splits.js";
 import { readNamedTable } from "./table.js";
-
-/** One behaviour of a user. */
-export interface Event {
-  readonly item: number;
-  /** Number of the behaviour type; 0 where the table has no types. */
-  readonly action: number;
-  /** In the table's own unit; the row where the table has no times. */
-  readonly at: number;
-}
 
 export interface Events {
   readonly userIds: readonly string[];
@@ -19,7 +10,7 @@ export interface Events {
   readonly actions: readonly string[];
   readonly timed: boolean;
   /** By user, oldest first. */
-  readonly byUser: readonly (readonly Event[])[];
+  readonly byUser: readonly (readonly Interaction[])[];
 }
 
 const COLUMNS = { required: ["user", "item"], optional: ["timestamp", "behaviour"] };
@@ -45,7 +36,7 @@ export async function readEvents(
   const users = numbering();
   const items = numbering(itemIds);
   const types = numbering();
-  const byUser: { event: Event; row: number }[][] = [];
+  const byUser: { event: Interaction; row: number }[][] = [];
   const seen = new Map<string, number>();
   for (const { row, fields } of rows) {
     const said = fields.join("\t");

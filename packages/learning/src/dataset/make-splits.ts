@@ -1,8 +1,15 @@
 /** Splits made by the reader, of events in order of time. */
-import { mulberry32 } from "@marquetry/model/vectors/random";
-import { shuffle } from "../training/examples.js";
+import { mulberry32, shuffle } from "@marquetry/model/vectors/random";
 import type { InteractionActions, Splits } from "./dataset.js";
-import type { Event } from "./events.js";
+
+/** What one user did with one product. */
+export interface Interaction {
+  readonly item: number;
+  /** Number of the action; 0 where the table has no actions. */
+  readonly action: number;
+  /** In the table's own unit; the row where the table has no times. */
+  readonly at: number;
+}
 
 /** Shares of train, valid and test; they sum to 1. */
 export type Ratios = readonly [number, number, number];
@@ -31,10 +38,13 @@ export interface MadeSplits {
 }
 
 type Part = "train" | "valid" | "test";
-type Cut = Readonly<Record<Part, readonly Event[]>>;
+type Cut = Readonly<Record<Part, readonly Interaction[]>>;
 
 /** @param byUser oldest first */
-export function makeSplits(byUser: readonly (readonly Event[])[], rule: SplitRule): MadeSplits {
+export function makeSplits(
+  byUser: readonly (readonly Interaction[])[],
+  rule: SplitRule,
+): MadeSplits {
   const cut = cutterOf(byUser, rule);
   const cuts = byUser.map((events) => cut(events));
   const part = (name: Part): Int32Array[] =>
@@ -56,9 +66,9 @@ export function makeSplits(byUser: readonly (readonly Event[])[], rule: SplitRul
 }
 
 function cutterOf(
-  byUser: readonly (readonly Event[])[],
+  byUser: readonly (readonly Interaction[])[],
   rule: SplitRule,
-): (events: readonly Event[]) => Cut {
+): (events: readonly Interaction[]) => Cut {
   if (rule.kind === "leave-one-out") return lastTwo;
   if (rule.kind === "per-user-time") return (events) => cutAt(events, rule.ratios);
   if (rule.kind === "random") {
@@ -74,7 +84,7 @@ function cutterOf(
 }
 
 /** Valid and test are rounded; the rest trains. */
-function cutAt(events: readonly Event[], [, valid, test]: Ratios): Cut {
+function cutAt(events: readonly Interaction[], [, valid, test]: Ratios): Cut {
   const n = events.length;
   const tests = Math.min(n - 1, Math.round(test * n));
   const valids = Math.min(n - 1 - tests, Math.round(valid * n));
@@ -85,24 +95,24 @@ function cutAt(events: readonly Event[], [, valid, test]: Ratios): Cut {
   };
 }
 
-function lastTwo(events: readonly Event[]): Cut {
+function lastTwo(events: readonly Interaction[]): Cut {
   if (events.length < 3) return { train: events, valid: [], test: [] };
   return { train: events.slice(0, -2), valid: events.slice(-2, -1), test: events.slice(-1) };
 }
 
-function firstOfEach(events: readonly Event[]): Event[] {
-  const first = new Map<number, Event>();
+function firstOfEach(events: readonly Interaction[]): Interaction[] {
+  const first = new Map<number, Interaction>();
   for (const event of events) if (!first.has(event.item)) first.set(event.item, event);
   return [...first.values()];
 }
 
-function shuffled(events: readonly Event[], uniform: () => number): Event[] {
+function shuffled(events: readonly Interaction[], uniform: () => number): Interaction[] {
   const order = Array.from(events.keys());
   shuffle(order, uniform);
   return order.map((i) => events[i]!);
 }
 
-function cutTimes(events: readonly Event[], [train, valid]: Ratios) {
+function cutTimes(events: readonly Interaction[], [train, valid]: Ratios) {
   const times = Float64Array.from(events, ({ at }) => at).toSorted();
   const timeAt = (share: number): number =>
     times[Math.min(times.length - 1, Math.round(share * times.length))]!;

@@ -11,7 +11,7 @@ import type { IdentityCode } from "../sequence/identity.js";
 import { nameOf } from "../sequence/parameters.js";
 import type { SequenceShape } from "../sequence/parameters.js";
 import { sequenceScorer } from "../scoring/sequence-scorer.js";
-import type { SequenceModel } from "../scoring/sequence-scorer.js";
+import type { SequenceModel } from "../sequence/interests.js";
 import { trainSequence, VECTORS } from "../sequence/train-sequence.js";
 import type { SequenceTrainSettings } from "../sequence/train-sequence.js";
 import { bestEpochOf } from "../training/best-epoch.js";

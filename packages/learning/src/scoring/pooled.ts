@@ -3,8 +3,8 @@ import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { matmul } from "../linear-algebra/gemm.js";
 import { normaliseRows, rowOf } from "../linear-algebra/rows.js";
-import { residualProjection } from "../training/in-batch-loss.js";
-import type { Towers } from "../training/in-batch-loss.js";
+import { residualProjection } from "../training/towers.js";
+import type { Towers } from "../training/towers.js";
 import type { Scorer } from "./top-lists.js";
 
 export interface PooledRanking {

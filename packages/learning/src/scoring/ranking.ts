@@ -8,7 +8,7 @@ import { choose } from "./choose.js";
 import type { Chosen, ScorerFor } from "./choose.js";
 import { addPrior, pooledScorer, popularityPrior } from "./pooled.js";
 import type { HistoryPolicy, Scorer } from "./top-lists.js";
-import type { Towers } from "../training/in-batch-loss.js";
+import type { Towers } from "../training/towers.js";
 import { interestWeightsOf, towersOf } from "../training/parameters.js";
 import type { Parameters, TowerShape } from "../training/parameters.js";
 import type { Prepared } from "../representation/prepare.js";

@@ -7,8 +7,8 @@ import { interestFactors, pooledVector } from "./pooled.js";
 import type { PooledInterests } from "./pooled.js";
 import { rowOf } from "../linear-algebra/rows.js";
 import { sequenceGraph } from "../sequence/onnx.js";
-import { interestsOf } from "./sequence-scorer.js";
-import type { SequenceModel } from "./sequence-scorer.js";
+import { interestsOf } from "../sequence/interests.js";
+import type { SequenceModel } from "../sequence/interests.js";
 import { contentScores } from "../training/pooling.js";
 
 /** What a dataset cannot tell. */

@@ -5,7 +5,7 @@ import { mulberry32, randomVector } from "@marquetry/model/vectors/random";
 import { normaliseRows, rowOf } from "../linear-algebra/rows.js";
 import { sequenceGraph } from "./onnx.js";
 import { startSequence } from "./parameters.js";
-import { interestsOf } from "../scoring/sequence-scorer.js";
+import { interestsOf } from "./interests.js";
 
 const ITEMS = 30;
 const shape = {

@@ -2,7 +2,6 @@ import { describe, expect, test } from "@jest/globals";
 import { matrix } from "@marquetry/model/vectors/matrix";
 import { mulberry32, randomVector } from "@marquetry/model/vectors/random";
 import { normaliseRows, rowOf } from "../linear-algebra/rows.js";
-import { pooledVector } from "../scoring/pooled.js";
 import type { TrainedEpoch } from "../training/epochs.js";
 import type { Parameters } from "../training/parameters.js";
 import { startSequence } from "./parameters.js";
@@ -74,13 +73,6 @@ describe("the block", () => {
     return forwardSequence(shape, parameters, x, starts, noDropout).interests;
   };
 
-  test("untrained, it is the recency-pooled interest of the newest L", () => {
-    const history = Int32Array.of(4, 1, 2, 0, 6);
-    const interests = interestsOf(startSequence(shape, 1), history);
-    const pooled = pooledVector(vectors, history.subarray(-shape.historyMax), shape.decay);
-    rowOf(interests, 4).forEach((x, j) => expect(x).toBeCloseTo(pooled[j]!, 6));
-  });
-
   test("no place sees what came later, nor what is L back", () => {
     const parameters = randomParameters();
     const full = interestsOf(parameters, Int32Array.of(4, 1, 2, 0, 6));
@@ -90,7 +82,7 @@ describe("the block", () => {
     rowOf(full, 4).forEach((x, j) => expect(x).toBeCloseTo(rowOf(newest, 2)[j]!, 6));
   });
 
-  test("the order of the behaviours counts", () => {
+  test("the order of the interactions counts", () => {
     const parameters = randomParameters();
     const [one, two] = [Int32Array.of(1, 2, 3), Int32Array.of(2, 1, 3)];
     const last = (history: Int32Array) => Array.from(rowOf(interestsOf(parameters, history), 2));
@@ -149,7 +141,7 @@ describe("training", () => {
     seed: 2,
   } as const;
 
-  test("an order of behaviours that means something is learned", () => {
+  test("an order of interactions that means something is learned", () => {
     const epochs = [...trainSequence(shape, vectors, train, settings)];
     const { parameters } = epochs.at(-1)!.state;
     const x = matrix(2, shape.dims);

@@ -1,12 +1,11 @@
 /** Training of a sequence model: epochs of steps over whole sequences, all places at once. */
 import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
-import { mulberry32 } from "@marquetry/model/vectors/random";
+import { mulberry32, shuffle } from "@marquetry/model/vectors/random";
 import { gatherRows, rowOf } from "../linear-algebra/rows.js";
 import { runEpochs, startState } from "../training/epochs.js";
 import type { TrainedEpoch, TrainingState } from "../training/epochs.js";
-import { shuffle } from "../training/examples.js";
-import { backwardNormalise, normalised } from "../training/item-tower.js";
+import { backwardNormalise, normalised } from "../linear-algebra/normalised.js";
 import { zerosLike } from "../training/parameters.js";
 import type { Parameters } from "../training/parameters.js";
 import { targetShares } from "../training/train.js";

@@ -12,8 +12,8 @@
 import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { matmul } from "../linear-algebra/gemm.js";
-import { backwardNormalise, normalised } from "../training/item-tower.js";
-import type { Normalised } from "../training/item-tower.js";
+import { backwardNormalise, normalised } from "../linear-algebra/normalised.js";
+import type { Normalised } from "../linear-algebra/normalised.js";
 import type { Parameters } from "../training/parameters.js";
 import { backwardAttention, forwardAttention } from "./attention.js";
 import type { AttentionForward, AttentionInput, Starts } from "./attention.js";

@@ -5,7 +5,7 @@ import type { Bundle } from "@marquetry/model/bundle";
 import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { MarquetryError } from "@marquetry/runtime/errors";
-import type { Event } from "../dataset/events.js";
+import type { Interaction } from "../dataset/make-splits.js";
 import { makeSplits } from "../dataset/make-splits.js";
 import { rowOf } from "../linear-algebra/rows.js";
 import { preparedOf, TEXT_DIRECTIONS } from "../representation/prepare.js";
@@ -113,7 +113,7 @@ async function readCatalogue({ bundle, index }: SystemParts): Promise<Catalogue>
   };
 }
 
-function toEvents(clicks: readonly Click[], itemOf: ReadonlyMap<string, number>): Event[] {
+function toEvents(clicks: readonly Click[], itemOf: ReadonlyMap<string, number>): Interaction[] {
   return clicks.flatMap(({ productId, action, occurredAtMs }) => {
     const item = itemOf.get(productId);
     return item === undefined
@@ -122,8 +122,8 @@ function toEvents(clicks: readonly Click[], itemOf: ReadonlyMap<string, number>)
   });
 }
 
-function withoutRepeats(events: readonly Event[]): Event[] {
-  const kept: Event[] = [];
+function withoutRepeats(events: readonly Interaction[]): Interaction[] {
+  const kept: Interaction[] = [];
   for (const event of events) {
     const last = kept.at(-1);
     if (last?.item !== event.item) kept.push(event);

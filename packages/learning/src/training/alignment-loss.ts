@@ -10,8 +10,8 @@
 import { transpose } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { matmul } from "../linear-algebra/gemm.js";
+import { backwardNormalise, normalised } from "../linear-algebra/normalised.js";
 import { gatherRows, rowOf } from "../linear-algebra/rows.js";
-import { backwardNormalise, normalised } from "./item-tower.js";
 import type { ItemForward } from "./item-tower.js";
 
 export interface AlignmentSettings {

@@ -1,5 +1,5 @@
 /** What the loss is taken over: a history and the product that followed or belongs to it. */
-import { mulberry32 } from "@marquetry/model/vectors/random";
+import { mulberry32, shuffle } from "@marquetry/model/vectors/random";
 
 /** Rows of one step. */
 export interface Batch {
@@ -99,12 +99,4 @@ function drawFirst(values: Int32Array, count: number, uniform: () => number): In
     [values[i], values[j]] = [values[j]!, values[i]!];
   }
   return values.slice(0, count);
-}
-
-/** Fisher and Yates, in place. */
-export function shuffle(values: number[], uniform: () => number): void {
-  for (let i = values.length - 1; i > 0; i -= 1) {
-    const j = Math.floor(uniform() * (i + 1));
-    [values[i], values[j]] = [values[j]!, values[i]!];
-  }
 }

@@ -10,23 +10,19 @@
 import { matrix, transpose } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { matmul } from "../linear-algebra/gemm.js";
+import { backwardNormalise, normalised } from "../linear-algebra/normalised.js";
 import { gatherRows, rowOf } from "../linear-algebra/rows.js";
 import type { Batch } from "./examples.js";
-import { backwardNormalise, normalised } from "./item-tower.js";
 import { backwardPooling, poolHistories } from "./pooling.js";
 import type { InterestWeights } from "./pooling.js";
+import { residualProjection } from "./towers.js";
+import type { Towers } from "./towers.js";
 
 export interface LossSettings {
   /** tau, above 0. */
   readonly temperature: number;
   /** p by product; they sum to 1. */
   readonly targetShares: Float64Array;
-}
-
-/** T by side, shape [d, d]; zeros leave the vectors as they are. */
-export interface Towers {
-  readonly user: Matrix;
-  readonly item: Matrix;
 }
 
 export interface LossResult {
@@ -87,13 +83,6 @@ export function inBatchLoss(
     vectorGradient,
   );
   return { loss, vectorGradient, interestGradients, ...(towerGradients && { towerGradients }) };
-}
-
-/** (I + T) x for every row x. */
-export function residualProjection(rows: Matrix, tower: Matrix): Matrix {
-  const result = matmul(rows, tower, { transposeB: true });
-  for (let e = 0; e < result.data.length; e += 1) result.data[e]! += rows.data[e]!;
-  return result;
 }
 
 /** Scales to logits, subtracts ln q and leaves out the row's own history. */

@@ -8,6 +8,8 @@ import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { csrTimesDense } from "../linear-algebra/csr.js";
 import { matmul } from "../linear-algebra/gemm.js";
 import { COLLABORATIVE } from "@marquetry/contracts/modalities";
+import { backwardNormalise, normalised } from "../linear-algebra/normalised.js";
+import type { Normalised } from "../linear-algebra/normalised.js";
 import { nameOf } from "./parameters.js";
 import type { Parameters, TowerShape } from "./parameters.js";
 import { backwardScorer, scorerDirection } from "./scorer.js";
@@ -30,12 +32,6 @@ export interface ItemForward {
   /** For `backwardItems`. */
   readonly parts: readonly Part[];
   readonly fused: Normalised;
-}
-
-/** Rows of length 1 and the lengths they had. */
-export interface Normalised {
-  readonly rows: Matrix;
-  readonly lengths: Float64Array;
 }
 
 /** Modalities that each product has at all: a row that is not zero, a table where it is known. */
@@ -177,37 +173,6 @@ function backwardWeights(
   for (const [m, { name }] of parts.entries()) gradients[nameOf.gate(name)]![0]! += byGates[m]!;
   backwardScorer(scorer, parameters, byDirection, gradients);
   return byParts;
-}
-
-export function normalised(m: Matrix): Normalised {
-  const rows = matrix(m.rows, m.cols);
-  const lengths = new Float64Array(m.rows);
-  for (let i = 0; i < m.rows; i += 1) {
-    const start = i * m.cols;
-    let squares = 0;
-    for (let j = start; j < start + m.cols; j += 1) squares += m.data[j]! * m.data[j]!;
-    lengths[i] = Math.sqrt(squares);
-    if (squares === 0) continue;
-    const factor = 1 / lengths[i]!;
-    for (let j = start; j < start + m.cols; j += 1) rows.data[j] = m.data[j]! * factor;
-  }
-  return { rows, lengths };
-}
-
-/** (g - v (v'g)) / |s| by row; zero where s was. */
-export function backwardNormalise(gradient: Matrix, { rows, lengths }: Normalised): Matrix {
-  const result = matrix(rows.rows, rows.cols);
-  for (let i = 0; i < rows.rows; i += 1) {
-    if (lengths[i] === 0) continue;
-    const start = i * rows.cols;
-    let along = 0;
-    for (let j = start; j < start + rows.cols; j += 1) along += rows.data[j]! * gradient.data[j]!;
-    const factor = 1 / lengths[i]!;
-    for (let j = start; j < start + rows.cols; j += 1) {
-      result.data[j] = factor * (gradient.data[j]! - along * rows.data[j]!);
-    }
-  }
-  return result;
 }
 
 function addScaledRows(to: Matrix, from: Matrix, factors: Float64Array): void {

@@ -4,7 +4,7 @@ import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { mulberry32, nearNormal, randomVector } from "@marquetry/model/vectors/random";
 import type { Csr } from "../linear-algebra/csr.js";
-import type { Towers } from "./in-batch-loss.js";
+import type { Towers } from "./towers.js";
 import type { InterestWeights } from "./pooling.js";
 import { startScorer } from "./scorer.js";
 import type { ScorerKind } from "./scorer.js";

@@ -37,3 +37,11 @@ export function nearNormal(uniform: () => number): number {
 export function randomVector(uniform: () => number, dims: number): Float32Array {
   return Float32Array.from({ length: dims }, () => nearNormal(uniform));
 }
+
+/** Puts the values in a random order, in place (Fisher and Yates; Durstenfeld, CACM 7 (7), 1964). */
+export function shuffle(values: number[], uniform: () => number): void {
+  for (let i = values.length - 1; i > 0; i -= 1) {
+    const j = Math.floor(uniform() * (i + 1));
+    [values[i], values[j]] = [values[j]!, values[i]!];
+  }
+}

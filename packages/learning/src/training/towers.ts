@@ -1,0 +1,21 @@
+/** What users and products go through before they meet: a residual projection each. */
+import type { Matrix } from "@marquetry/model/vectors/matrix";
+import { matmul } from "../linear-algebra/gemm.js";
+
+/** T by side, shape [d, d]; zeros leave the vectors as they are. */
+export interface Towers {
+  readonly user: Matrix;
+  readonly item: Matrix;
+}
+
+/**
+ * (I + T) x for every row x.
+ * @param rows shape [n, d]
+ * @param tower T, shape [d, d]
+ * @returns a new matrix, shape [n, d]
+ */
+export function residualProjection(rows: Matrix, tower: Matrix): Matrix {
+  const result = matmul(rows, tower, { transposeB: true });
+  for (let e = 0; e < result.data.length; e += 1) result.data[e]! += rows.data[e]!;
+  return result;
+}
