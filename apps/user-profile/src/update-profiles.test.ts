@@ -379,8 +379,8 @@ describe("interests", () => {
   });
 
   test("a bundle with several keeps one per taste, the newest first", async () => {
-    const several = { max: 2, cosine: 0.6, share: 0.5, rounds: 3 };
-    const served = { ...bundle, interests: { ...bundle.interests, several } };
+    const multiInterest = { max: 2, cosine: 0.6, share: 0.5, rounds: 3 };
+    const served = { ...bundle, interests: { ...bundle.interests, multiInterest } };
     const { updateProfiles, profiles } = await bench((same) => same, served);
     await updateProfiles(
       PARTITION,

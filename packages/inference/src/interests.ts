@@ -86,7 +86,7 @@ async function assertGolden(
     const computed = await poolBySequence(
       interests,
       model,
-      histories.map(({ behaviours }) => behaviours),
+      histories.map(({ interactions }) => interactions),
     );
     for (const [i, history] of histories.entries()) assertGoldenInterest(history, computed[i]);
   } catch (cause) {

@@ -138,7 +138,7 @@ describe("interests of a bundle", () => {
     vector: randomVector(uniform, 3),
   });
 
-  test("only positive behaviours enter the sequence; users without any have no interest", async () => {
+  test("only positive interactions enter the sequence; users without any have no interest", async () => {
     const opened = await openInterests(await bundleWith());
     closers.push(() => opened.close());
     const users = [
@@ -161,14 +161,17 @@ describe("interests of a bundle", () => {
   test("of other strategies they are those of pool()", async () => {
     const bundle = await zeroShotBundle({ text: { encoder: "words", dims: 3 } }, { dims: 3 });
     const opened = await openInterests(bundle);
-    const behaviours = [did("view", 1), did("purchase", 2)];
-    expect(await opened.of([behaviours, []])).toEqual([[pool(bundle.interests, behaviours)], []]);
+    const interactions = [did("view", 1), did("purchase", 2)];
+    expect(await opened.of([interactions, []])).toEqual([
+      [pool(bundle.interests, interactions)],
+      [],
+    ]);
   });
 
   test("with multi-interest they lie around what the sequence model gives", async () => {
     const plain = await bundleWith();
-    const several = { max: 2, cosine: 0.99, share: 0.5, rounds: 3 };
-    const split = { ...plain, interests: { ...plain.interests, several } };
+    const multiInterest = { max: 2, cosine: 0.99, share: 0.5, rounds: 3 };
+    const split = { ...plain, interests: { ...plain.interests, multiInterest } };
     const history = [
       { ...did("view", 1), vector: Float32Array.of(1, 0, 0) },
       { ...did("view", 2), vector: Float32Array.of(0, 1, 0) },
@@ -187,11 +190,11 @@ describe("interests of a bundle", () => {
   });
 
   test("a graph that does not give the trainer's golden interests is refused at start", async () => {
-    const behaviours = [did("view", 1), did("view", 2)];
-    const interest = Float32Array.from(recent(behaviours.map(({ vector }) => vector)));
+    const interactions = [did("view", 1), did("view", 2)];
+    const interest = Float32Array.from(recent(interactions.map(({ vector }) => vector)));
     const golden = (changed: Float32Array) => ({
       products: [],
-      histories: [{ name: "two views", behaviours, interest: changed }],
+      histories: [{ name: "two views", interactions, interest: changed }],
     });
     const right = await openInterests(await bundleWith({ golden: golden(interest) }));
     await right.close();

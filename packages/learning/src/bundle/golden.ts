@@ -79,7 +79,7 @@ function history({ vectors, itemIds, interestOf }: GoldenSource, items: Int32Arr
     name: Array.from(items, (item) => itemIds[item]!)
       .join(", ")
       .slice(0, NAME_MAX),
-    behaviours: interactionsOf(vectors, items),
+    interactions: interactionsOf(vectors, items),
     interest: interestOf(items),
   } satisfies GoldenHistory;
 }

@@ -108,10 +108,10 @@ describe("a bundle scores by the services' functions what the trainer measured, 
 
 test("a bundle with several interests per user scores products by the nearest", async () => {
   const trained = await trainedBundle(prepared, vectors, ranking);
-  const several = { max: 2, cosine: 0.99, share: 0.9, rounds: 3 };
+  const multiInterest = { max: 2, cosine: 0.99, share: 0.9, rounds: 3 };
   const bundle = {
     ...trained.bundle,
-    interests: { ...trained.bundle.interests, several },
+    interests: { ...trained.bundle.interests, multiInterest },
   };
   const served = servedScorer({ ...trained, bundle }, { text }, counts)(histories)(users);
   const single = servedScorer(trained, { text }, counts)(histories)(users);

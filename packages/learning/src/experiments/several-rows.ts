@@ -53,7 +53,7 @@ function severalOf({ counts }: Prepared, vectors: Matrix) {
     actions: { [DATASET_ACTION]: { bias: 0, sign: 1 } },
     negativeShare: 0,
     normaliseOutput: true,
-    several: SEVERAL,
+    multiInterest: SEVERAL,
   };
   return ({ decay, popularity }: RankingSettings): ScorerFor =>
     (histories) =>

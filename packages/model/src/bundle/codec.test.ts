@@ -63,7 +63,7 @@ const output = {
   negativeShare: 0.3,
   normaliseOutput: true,
 } as const;
-const SEVERAL = { max: 2, cosine: 0.6, share: 0.5, rounds: 3 };
+const MULTI_INTEREST = { max: 2, cosine: 0.6, share: 0.5, rounds: 3 };
 const interests: InterestModel[] = [
   { strategy: "mean", ...output },
   { strategy: "attention", contentScoring: false, ...output },
@@ -75,7 +75,7 @@ const interests: InterestModel[] = [
     value: random(8, 8),
     ageHalfLifeMs: 1000,
     rankDecay: 0.8,
-    several: SEVERAL,
+    multiInterest: MULTI_INTEREST,
     ...output,
   },
 ];
@@ -152,14 +152,14 @@ describe("a bundle that was written and read", () => {
 
   test.each(interests)("by $strategy pools bit for bit as before", async (model) => {
     const back = await roundtrip({ ...plain, interests: model });
-    const behaviours = ["view", "dismiss", "view"].map((action, i) => ({
+    const interactions = ["view", "dismiss", "view"].map((action, i) => ({
       vector: randomVector(uniform, 8),
       action,
       occurredAtMs: 700 * i,
     }));
-    const expected = Array.from(pool(model, behaviours)!);
-    expect(Array.from(pool(back.interests, behaviours)!)).toEqual(expected);
-    expect(back.interests.several).toEqual(model.several);
+    const expected = Array.from(pool(model, interactions)!);
+    expect(Array.from(pool(back.interests, interactions)!)).toEqual(expected);
+    expect(back.interests.multiInterest).toEqual(model.multiInterest);
   });
 
   test.each(similarities)("by $kind compares as before", async (model) => {
@@ -249,7 +249,7 @@ describe("a bundle with golden vectors", () => {
     normaliseOutput: true,
   };
   const vectors = { text: randomVector(uniform, 6), image: randomVector(uniform, 4) };
-  const behaviours = ["view", "view"].map((action, i) => ({
+  const interactions = ["view", "view"].map((action, i) => ({
     vector: randomVector(uniform, 4),
     action,
     occurredAtMs: i,
@@ -263,7 +263,7 @@ describe("a bundle with golden vectors", () => {
         fused: fuse(fusion, { image: vectors.image })!,
       },
     ],
-    histories: [{ name: "two", behaviours, interest: pool(interests[0]!, behaviours)! }],
+    histories: [{ name: "two", interactions, interest: pool(interests[0]!, interactions)! }],
   };
   const bundle: Bundle = { ...plain, fusion, golden };
 
@@ -283,7 +283,7 @@ describe("a bundle with golden vectors", () => {
     const back = (await roundtrip(bundle)).golden!;
     expect(back.products.map(({ name }) => name)).toEqual(["whole", "a picture"]);
     expect(Array.from(back.products[1]!.fused)).toEqual(Array.from(golden.products[1]!.fused));
-    expect(back.histories[0]!.behaviours[1]).toEqual(behaviours[1]);
+    expect(back.histories[0]!.interactions[1]).toEqual(interactions[1]);
   });
 
   test("is refused where a weight is another, though the digest is right", async () => {
@@ -348,12 +348,18 @@ describe("a bundle is refused", () => {
     ["interests.rankDecay: unknown field", (m) => (m.interests.rankDecay = 0.5)],
     ["interests.several: expected an object", (m) => (m.interests.several = 2)],
     ["interests.several.share: expected a", (m) => (m.interests.several = { max: 2, cosine: 0 })],
-    ["interests.several.max: expected an", (m) => (m.interests.several = { ...SEVERAL, max: 1 })],
-    ["interests.several.max: expected an", (m) => (m.interests.several = { ...SEVERAL, max: 9 })],
-    ["interests.several.cosine", (m) => (m.interests.several = { ...SEVERAL, cosine: 1 })],
-    ["interests.several.share", (m) => (m.interests.several = { ...SEVERAL, share: 0 })],
-    ["interests.several.rounds", (m) => (m.interests.several = { ...SEVERAL, rounds: 0.5 })],
-    ["interests.several.k: unknown", (m) => (m.interests.several = { ...SEVERAL, k: 1 })],
+    [
+      "interests.several.max: expected an",
+      (m) => (m.interests.several = { ...MULTI_INTEREST, max: 1 }),
+    ],
+    [
+      "interests.several.max: expected an",
+      (m) => (m.interests.several = { ...MULTI_INTEREST, max: 9 }),
+    ],
+    ["interests.several.cosine", (m) => (m.interests.several = { ...MULTI_INTEREST, cosine: 1 })],
+    ["interests.several.share", (m) => (m.interests.several = { ...MULTI_INTEREST, share: 0 })],
+    ["interests.several.rounds", (m) => (m.interests.several = { ...MULTI_INTEREST, rounds: 0.5 })],
+    ["interests.several.k: unknown", (m) => (m.interests.several = { ...MULTI_INTEREST, k: 1 })],
     ["similarity.kind: expected one of", (m) => (m.similarity.kind = "near")],
     ["ranking.weights.popularity", (m) => (m.ranking.weights.popularity = null)],
     ["ranking.freshnessHalfLifeMs: expected a", (m) => (m.ranking.freshnessHalfLifeMs = 0)],

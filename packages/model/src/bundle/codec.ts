@@ -71,16 +71,11 @@ const FIELDS = ["format", "id", "createdBy", "weights", ...SECTIONS, ...OPTIONAL
 export async function encodeBundle(bundle: Bundle): Promise<EncodedBundle> {
   const tensors = new Map<string, Tensor<TensorData>>();
   const present = OPTIONAL_SECTIONS.filter((name) => bundle[name] !== undefined);
-  const { interests, neighbours } = bundle;
-  const graph = interests.strategy === "sequence" ? interests.graph : undefined;
-  const described = {
-    ...bundle,
-    ...(graph && { interests: { ...interests, graph: await digestOf(graph) } }),
-    ...(neighbours && { neighbours: { ...neighbours, ids: idsToBytes(neighbours.ids) } }),
-  };
+  const graph = bundle.interests.strategy === "sequence" ? bundle.interests.graph : undefined;
+  const values = manifestValues(bundle, graph && (await digestOf(graph)));
   const sections = [...SECTIONS, ...present].map((name) => [
     name,
-    describe(described[name], name, tensors),
+    toJson(values[name], name, tensors),
   ]);
   const weights = encodeSafetensors(tensors);
   const manifest = {
@@ -151,14 +146,32 @@ export async function openBundle(readFile: (name: string) => Promise<Uint8Array>
   return decodeBundle(manifest, weights, await readFile(BUNDLE_FILES.interests));
 }
 
-/** The value as JSON with sorted keys; tensors are put aside and replaced by their names. */
-function describe(value: unknown, path: string, tensors: Map<string, Tensor<TensorData>>): unknown {
+/** The sections under the names that manifests have for their fields. */
+function manifestValues(bundle: Bundle, graphDigest: Digest | undefined) {
+  const { multiInterest, ...interests } = bundle.interests;
+  const { neighbours, golden } = bundle;
+  return {
+    ...bundle,
+    interests: { ...interests, several: multiInterest, ...(graphDigest && { graph: graphDigest }) },
+    neighbours: neighbours && { ...neighbours, ids: idsToBytes(neighbours.ids) },
+    golden: golden && {
+      ...golden,
+      histories: golden.histories.map(({ interactions, ...history }) => ({
+        ...history,
+        behaviours: interactions,
+      })),
+    },
+  };
+}
+
+/** The value as JSON with sorted keys. Tensors are put aside and replaced by their names. */
+function toJson(value: unknown, path: string, tensors: Map<string, Tensor<TensorData>>): unknown {
   if (ArrayBuffer.isView(value)) {
     const data = value as TensorData;
     tensors.set(path, { shape: [data.length], data });
     return path;
   }
-  if (Array.isArray(value)) return value.map((item, i) => describe(item, `${path}.${i}`, tensors));
+  if (Array.isArray(value)) return value.map((item, i) => toJson(item, `${path}.${i}`, tensors));
   if (typeof value !== "object" || value === null) return value;
   if ("data" in value && ArrayBuffer.isView(value.data)) {
     const { rows, cols, data } = value as Matrix;
@@ -168,7 +181,7 @@ function describe(value: unknown, path: string, tensors: Map<string, Tensor<Tens
   const entries = Object.entries(value).filter(([, field]) => field !== undefined);
   entries.sort(([a], [b]) => (a < b ? -1 : 1));
   return Object.fromEntries(
-    entries.map(([key, field]) => [key, describe(field, `${path}.${key}`, tensors)]),
+    entries.map(([key, field]) => [key, toJson(field, `${path}.${key}`, tensors)]),
   );
 }
 
@@ -180,7 +193,12 @@ function parseJson(text: string): unknown {
   }
 }
 
-async function digestOf(bytes: Uint8Array): Promise<{ bytes: number; sha256: string }> {
+interface Digest {
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+async function digestOf(bytes: Uint8Array): Promise<Digest> {
   return { bytes: bytes.length, sha256: await sha256Hex(bytes) };
 }
 

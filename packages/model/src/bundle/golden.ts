@@ -22,11 +22,11 @@ export interface GoldenProduct {
   readonly fused: Float32Array;
 }
 
-/** u = pool(behaviours). */
+/** u = pool(interactions). */
 export interface GoldenHistory {
   /** For people. */
   readonly name: string;
-  readonly behaviours: readonly PooledInteraction[];
+  readonly interactions: readonly PooledInteraction[];
   /** u, shape [d]. */
   readonly interest: Float32Array;
 }
@@ -48,8 +48,8 @@ export function assertGoldenVectors(
     assertSame(`golden product "${name}"`, fuse(fusion, vectors), fused);
   }
   if (interests.strategy === "sequence") return;
-  for (const { name, behaviours, interest } of histories) {
-    assertSame(`golden history "${name}"`, pool(interests, behaviours), interest);
+  for (const { name, interactions, interest } of histories) {
+    assertSame(`golden history "${name}"`, pool(interests, interactions), interest);
   }
 }
 

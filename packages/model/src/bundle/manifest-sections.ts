@@ -16,6 +16,7 @@ import {
   allowOnly,
   booleanOf,
   choiceOf,
+  hasField,
   listOf,
   numberOf,
   objectOf,
@@ -134,7 +135,7 @@ export function readInterests(
     actions: recordOf(fields, "actions", readAction),
     negativeShare: numberOf(fields, "negativeShare"),
     normaliseOutput: booleanOf(fields, "normaliseOutput"),
-    ...optional(fields, "several", readSeveral),
+    ...(hasField(fields, "several") && { multiInterest: readMultiInterest(fields, "several") }),
   };
   if (strategy === "mean") {
     allowOnly(fields, shared);
@@ -166,7 +167,7 @@ export function readInterests(
   };
 }
 
-function readSeveral(interests: Fields, name: string): MultiInterest {
+function readMultiInterest(interests: Fields, name: string): MultiInterest {
   const fields = objectOf(interests, name, ["max", "cosine", "share", "rounds"]);
   return {
     max: numberOf(fields, "max"),
@@ -277,12 +278,12 @@ export function readGolden(fields: Fields, source: TensorSource): GoldenVectors 
       allowOnly(item, ["name", "behaviours", "interest"]);
       return {
         name: textOf(item, "name", GOLDEN_NAME),
-        behaviours: listOf(item, "behaviours").map((behaviour) => {
-          allowOnly(behaviour, ["vector", "action", "occurredAtMs"]);
+        interactions: listOf(item, "behaviours").map((interaction) => {
+          allowOnly(interaction, ["vector", "action", "occurredAtMs"]);
           return {
-            vector: readVector(behaviour, "vector", source),
-            action: textOf(behaviour, "action", NAME),
-            occurredAtMs: numberOf(behaviour, "occurredAtMs"),
+            vector: readVector(interaction, "vector", source),
+            action: textOf(interaction, "action", NAME),
+            occurredAtMs: numberOf(interaction, "occurredAtMs"),
           };
         }),
         interest: readVector(item, "interest", source),

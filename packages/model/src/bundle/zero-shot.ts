@@ -40,7 +40,7 @@ export const ZERO_SHOT_ACTIONS = {
  * fewer dimensions, exactly towards more). Where one side lacks a modality, the shared-block cosine
  * takes the same mean over what both have.
  *
- * Interests are pooled by attention over the kind and recency of behaviours alone. A dismissal or
+ * Interests are pooled by attention over the kind and recency of interactions alone. A dismissal or
  * return pushes away with half the strength of its weight; a return's bias makes up for that half,
  * so a purchase that is returned at once cancels.
  * @param encoders by modality, at least one

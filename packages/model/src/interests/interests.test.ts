@@ -33,7 +33,7 @@ const attention: AttentionInterest = {
   normaliseOutput: false,
 };
 
-const behaviour = (action: string, vector: Float32Array, days = 0): PooledInteraction => ({
+const interaction = (action: string, vector: Float32Array, days = 0): PooledInteraction => ({
   vector,
   action,
   occurredAtMs: start + days * day,
@@ -54,7 +54,7 @@ const full: AttentionInterest = {
 };
 const history = (): PooledInteraction[] =>
   Array.from({ length: 9 }, (_, i) =>
-    behaviour(["view", "purchase", "dismiss"][i % 3]!, randomVector(uniform, 4), uniform() * 30),
+    interaction(["view", "purchase", "dismiss"][i % 3]!, randomVector(uniform, 4), uniform() * 30),
   );
 
 function expectClose(got: Float32Array | undefined, expected: ArrayLike<number>): void {
@@ -65,7 +65,7 @@ function expectClose(got: Float32Array | undefined, expected: ArrayLike<number>)
 
 describe("pooling by hand-computed values", () => {
   test("the mean is the mean", () => {
-    const list = [behaviour("view", v(1, 2)), behaviour("purchase", v(3, 6), 9)];
+    const list = [interaction("view", v(1, 2)), interaction("purchase", v(3, 6), 9)];
     expectClose(pool(mean, list), [2, 4]);
     expectClose(pool({ ...mean, normaliseOutput: true }, list), [
       1 / Math.sqrt(5),
@@ -73,30 +73,30 @@ describe("pooling by hand-computed values", () => {
     ]);
   });
 
-  test("the type of the behaviour enters by its bias", () => {
-    const list = [behaviour("view", v(1, 0)), behaviour("purchase", v(0, 1))];
+  test("the action of the interaction enters by its bias", () => {
+    const list = [interaction("view", v(1, 0)), interaction("purchase", v(0, 1))];
     expectClose(pool(attention, list), [0.25, 0.75]);
   });
 
-  test("after one half-life a behaviour weighs half", () => {
-    const list = [behaviour("view", v(1, 0)), behaviour("view", v(0, 1), 7)];
+  test("after one half-life an interaction weighs half", () => {
+    const list = [interaction("view", v(1, 0)), interaction("view", v(0, 1), 7)];
     expectClose(pool({ ...attention, ageHalfLifeMs: 7 * day }, list), [1 / 3, 2 / 3]);
   });
 
-  test("each newer behaviour takes one rank decay; equal times share a rank", () => {
+  test("each newer interaction takes one rank decay; equal times share a rank", () => {
     const model = { ...attention, rankDecay: 0.5 };
     const list = [
-      behaviour("view", v(1), 1),
-      behaviour("view", v(1), 3),
-      behaviour("view", v(1), 2),
+      interaction("view", v(1), 1),
+      interaction("view", v(1), 3),
+      interaction("view", v(1), 2),
     ];
     [1 / 7, 4 / 7, 2 / 7].forEach((x, i) =>
       expect(poolingWeights(model, list)[i]).toBeCloseTo(x, 12),
     );
     const tied = [
-      behaviour("view", v(1), 3),
-      behaviour("view", v(1), 3),
-      behaviour("view", v(1), 2),
+      interaction("view", v(1), 3),
+      interaction("view", v(1), 3),
+      interaction("view", v(1), 2),
     ];
     [4 / 9, 4 / 9, 1 / 9].forEach((x, i) =>
       expect(poolingWeights(model, tied)[i]).toBeCloseTo(x, 12),
@@ -113,19 +113,19 @@ describe("pooling by hand-computed values", () => {
     };
     // Scores ln 3 and 0, so weights .75 and .25; the value turns the axes.
     expectClose(
-      pool(model, [behaviour("view", v(1, 0)), behaviour("view", v(0, 1))]),
+      pool(model, [interaction("view", v(1, 0)), interaction("view", v(0, 1))]),
       [0.25, 0.75],
     );
     // Identities: |v|^2 / sqrt 2.
     const weights = poolingWeights({ ...attention, contentScoring: true }, [
-      behaviour("view", v(1, 1)),
-      behaviour("view", v(0, 0)),
+      interaction("view", v(1, 1)),
+      interaction("view", v(0, 0)),
     ]);
     expect(weights[0]! / weights[1]!).toBeCloseTo(Math.exp(Math.SQRT2), 9);
   });
 
-  test("a negative behaviour pushes away by its share", () => {
-    const list = [behaviour("view", v(1, 0)), behaviour("dismiss", v(0, 1))];
+  test("a negative interaction pushes away by its share", () => {
+    const list = [interaction("view", v(1, 0)), interaction("dismiss", v(0, 1))];
     expectClose(pool(attention, list), [0.5, -0.25]);
     expectClose(pool(mean, list), [0.5, -0.25]);
     expectClose(pool({ ...attention, negativeShare: 0 }, list), [0.5, 0]);
@@ -152,7 +152,7 @@ describe("pooling", () => {
     },
   );
 
-  test("weights sum to one over behaviours of either sign", () => {
+  test("weights sum to one over interactions of either sign", () => {
     for (const model of [mean, attention, full]) {
       const weights = poolingWeights(model, history());
       expect(weights).toHaveLength(9);
@@ -168,8 +168,8 @@ describe("pooling", () => {
     expectClose(pool(explicit, list), pool(bare, list)!);
   });
 
-  test("a newer behaviour of the same kind weighs more", () => {
-    const list = [behaviour("view", v(1, 0), 1), behaviour("view", v(1, 0), 2)];
+  test("a newer interaction of the same kind weighs more", () => {
+    const list = [interaction("view", v(1, 0), 1), interaction("view", v(1, 0), 2)];
     for (const model of [
       { ...attention, ageHalfLifeMs: day },
       { ...attention, rankDecay: 0.9 },
@@ -179,28 +179,28 @@ describe("pooling", () => {
     }
   });
 
-  test("very old behaviours alone still make an interest", () => {
+  test("very old interactions alone still make an interest", () => {
     const model = { ...attention, ageHalfLifeMs: 1, normaliseOutput: true };
-    expect(norm(pool(model, [behaviour("view", v(3, 4), -20_000)])!)).toBeCloseTo(1, 6);
+    expect(norm(pool(model, [interaction("view", v(3, 4), -20_000)])!)).toBeCloseTo(1, 6);
   });
 
-  test("no behaviour, dislikes alone, or a sum of zero make no interest", () => {
+  test("no interaction, dislikes alone, or a sum of zero make no interest", () => {
     expect(pool(full, [])).toBeUndefined();
-    expect(pool(attention, [behaviour("dismiss", v(1, 0))])).toBeUndefined();
-    const undone = [behaviour("view", v(1, 0)), behaviour("dismiss", v(1, 0))];
+    expect(pool(attention, [interaction("dismiss", v(1, 0))])).toBeUndefined();
+    const undone = [interaction("view", v(1, 0)), interaction("dismiss", v(1, 0))];
     expect(pool({ ...attention, negativeShare: 1 }, undone)).toBeUndefined();
   });
 
   test("unknown actions, mixed dimensions and non-finite values are refused", () => {
-    expect(() => pool(mean, [behaviour("stare", v(1))])).toThrow("stare: no action");
-    expect(() => pool(attention, [behaviour("constructor", v(1))])).toThrow(
+    expect(() => pool(mean, [interaction("stare", v(1))])).toThrow("stare: no action");
+    expect(() => pool(attention, [interaction("constructor", v(1))])).toThrow(
       "constructor: no action",
     );
-    expect(() => pool(mean, [behaviour("view", v(1)), behaviour("view", v(1, 2))])).toThrow(
+    expect(() => pool(mean, [interaction("view", v(1)), interaction("view", v(1, 2))])).toThrow(
       "dimensions differ",
     );
-    expect(() => pool(mean, [behaviour("view", v(Number.NaN))])).toThrow("vector of a view");
-    expect(() => pool(mean, [behaviour("view", v(1), Number.NaN)])).toThrow("time of a view");
+    expect(() => pool(mean, [interaction("view", v(Number.NaN))])).toThrow("vector of a view");
+    expect(() => pool(mean, [interaction("view", v(1), Number.NaN)])).toThrow("time of a view");
   });
 
   test("models that do not hold together are refused by name", () => {

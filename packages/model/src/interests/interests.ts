@@ -1,10 +1,10 @@
-/** Interests: the behaviours of one user become one vector in the space of the products. */
+/** Interests: the interactions of one user become one vector in the space of the products. */
 import { assertMatrix, matVec } from "../vectors/matrix.js";
 import type { Matrix } from "../vectors/matrix.js";
 import { softmax } from "../vectors/softmax.js";
 import { assertDims, assertFinite, dot, norm, normalise, weightedSum } from "../vectors/vector.js";
 
-/** One behaviour of the user, with the fused vector v_i of its product. */
+/** One interaction of the user, with the fused vector v_i of its product. */
 export interface PooledInteraction {
   /** Shape [d], the same for all. */
   readonly vector: Float32Array;
@@ -15,7 +15,7 @@ export interface PooledInteraction {
 
 /** What an action says about its product. */
 export interface ActionEffect {
-  /** b_action, added to the behaviour's score: exp(bias) times the weight of a bias of 0. */
+  /** b_action, added to the interaction's score: exp(bias) times the weight of a bias of 0. */
   readonly bias: number;
   /** 1 where the user wants more of the kind, -1 where less. */
   readonly sign: 1 | -1;
@@ -38,15 +38,16 @@ export interface MultiInterest {
 }
 
 interface InterestOutput {
-  /** By action; a behaviour whose action is not listed is refused. */
+  /** By action; an interaction whose action is not listed is refused. */
   readonly actions: Readonly<Record<string, ActionEffect>>;
-  /** How strongly negative behaviours push away, at least 0; 1 is as strongly as positive ones
+  /** How strongly negative interactions push away, at least 0; 1 is as strongly as positive ones
    * of the same weight pull. */
   readonly negativeShare: number;
   /** Whether the interest vector is L2-normalised. */
   readonly normaliseOutput: boolean;
-  /** Users may have several interests around the pooled one; one each where absent. */
-  readonly several?: MultiInterest;
+  /** How a history is split into interests around the pooled one. Default: one interest a user. Bundles
+   * call it `several`. */
+  readonly multiInterest?: MultiInterest;
 }
 
 /** a_i = 1 / N and x_i = v_i: u = mean v_i where every action is positive. Biases play no part. */
@@ -60,9 +61,9 @@ export interface MeanInterest extends InterestOutput {
  * `contentScoring` is off.
  *
  * r(age) = -ln 2 * age / ageHalfLifeMs + ln(rankDecay) * rank, each where given. Age is counted from
- * the newest behaviour: counting from any other "now" would add the same constant to every score,
+ * the newest interaction: counting from any other "now" would add the same constant to every score,
  * which cancels in the softmax, so the interest does not depend on the clock. Rank is the
- * number of behaviours that are strictly newer: equal times have equal ranks, and the order of the
+ * number of interactions that are strictly newer: equal times have equal ranks, and the order of the
  * list does not count.
  */
 export interface AttentionInterest extends InterestOutput {
@@ -74,14 +75,14 @@ export interface AttentionInterest extends InterestOutput {
   readonly key?: Matrix;
   /** W_v, shape [d, d]: interests live in the space of the products. */
   readonly value?: Matrix;
-  /** Milliseconds after which a behaviour weighs half; above 0. */
+  /** Milliseconds after which an interaction weighs half; above 0. */
   readonly ageHalfLifeMs?: number;
-  /** Factor of the weight per newer behaviour, in (0, 1]. */
+  /** Factor of the weight per newer interaction, in (0, 1]. */
   readonly rankDecay?: number;
 }
 
 /**
- * u is what an ONNX graph makes of the positive behaviours in their order, less the negative ones
+ * u is what an ONNX graph makes of the positive interactions in their order, less the negative ones
  * (sequence-interest.ts). Running a graph takes a runtime and time, so `pool` cannot; services do it
  * through packages/inference/src/interests.ts.
  */
@@ -89,9 +90,9 @@ export interface SequenceInterest extends InterestOutput {
   readonly strategy: "sequence";
   /** `vectors` [N, L, d] and `present` [N, L] in, `interest` [N, d] out. */
   readonly graph: Uint8Array;
-  /** L: of more positive behaviours the newest count. */
+  /** L: of more positive interactions the newest count. */
   readonly historyMax: number;
-  /** Factor of a negative behaviour's weight per newer one, in (0, 1]. */
+  /** Factor of a negative interaction's weight per newer one, in (0, 1]. */
   readonly rankDecay: number;
 }
 
@@ -101,23 +102,23 @@ export type InterestModel = MeanInterest | AttentionInterest | SequenceInterest;
 
 /**
  * u = sum_{i positive} a_i x_i - negativeShare * sum_{i negative} a_i x_i, L2-normalised where the
- * model says so. The weights a_i come from one softmax over all behaviours of either sign.
- * @param behaviours in any order
- * @returns shape [d]; undefined where there is no positive behaviour (dislikes alone name no
+ * model says so. The weights a_i come from one softmax over all interactions of either sign.
+ * @param interactions in any order
+ * @returns shape [d]; undefined where there is no positive interaction (dislikes alone name no
  *   interest, and the opposite of a vector is no product's kind) or where the two sums cancel
  * @throws RangeError where dimensions differ, an element or time is not finite, an action is not
  *   listed in the model, or the model is a sequence
  */
 export function pool(
   model: InterestModel,
-  behaviours: readonly PooledInteraction[],
+  interactions: readonly PooledInteraction[],
 ): Float32Array | undefined {
-  if (behaviours.length === 0) return undefined;
-  const weights = poolingWeights(model, behaviours);
-  const signs = behaviours.map(({ action }) => effectOf(model, action).sign);
+  if (interactions.length === 0) return undefined;
+  const weights = poolingWeights(model, interactions);
+  const signs = interactions.map(({ action }) => effectOf(model, action).sign);
   if (!signs.includes(1)) return undefined;
   const summed = weightedSum(
-    behaviours.map((behaviour) => behaviour.vector),
+    interactions.map((interaction) => interaction.vector),
     weights.map((weight, i) => (signs[i] === 1 ? weight : -model.negativeShare * weight)),
   );
   // W_v is linear, so it is applied once, to the sum.
@@ -129,14 +130,14 @@ export function pool(
 
 /**
  * The a_i of `pool`.
- * @returns one weight per behaviour, in the given order; they sum to 1
+ * @returns one weight per interaction, in the given order; they sum to 1
  * @throws as `pool`
  */
 export function poolingWeights(
   model: InterestModel,
-  behaviours: readonly PooledInteraction[],
+  interactions: readonly PooledInteraction[],
 ): number[] {
-  for (const { vector, action, occurredAtMs } of behaviours) {
+  for (const { vector, action, occurredAtMs } of interactions) {
     assertFinite(vector, `vector of a ${action}`);
     if (!Number.isFinite(occurredAtMs)) {
       throw new RangeError(`time of a ${action}: ${occurredAtMs} is not a finite number`);
@@ -145,14 +146,14 @@ export function poolingWeights(
   if (model.strategy === "sequence") {
     throw new RangeError("interests: a sequence model is a graph; packages/inference runs it");
   }
-  if (behaviours.length === 0) return [];
-  if (model.strategy === "mean") return behaviours.map(() => 1 / behaviours.length);
+  if (interactions.length === 0) return [];
+  if (model.strategy === "mean") return interactions.map(() => 1 / interactions.length);
   const recency = recencyScores(
     model,
-    behaviours.map((behaviour) => behaviour.occurredAtMs),
+    interactions.map((interaction) => interaction.occurredAtMs),
   );
   return softmax(
-    behaviours.map(
+    interactions.map(
       ({ vector, action }, i) =>
         contentScore(model, vector) + effectOf(model, action).bias + recency[i]!,
     ),
@@ -210,7 +211,7 @@ export function assertInterestModel(model: InterestModel, dims: number): void {
       `interests.negativeShare: expected at least 0, got ${model.negativeShare}`,
     );
   }
-  if (model.several !== undefined) assertSeveral(model.several);
+  if (model.multiInterest !== undefined) assertMultiInterest(model.multiInterest);
   if (model.strategy === "attention") assertAttention(model, dims);
   if (model.strategy === "sequence") assertSequence(model);
 }
@@ -224,8 +225,7 @@ function assertSequence({ historyMax, rankDecay }: SequenceInterest): void {
   }
 }
 
-function assertSeveral(several: MultiInterest): void {
-  const { max, cosine, share, rounds } = several;
+function assertMultiInterest({ max, cosine, share, rounds }: MultiInterest): void {
   const refuse = (field: string, expected: string, got: number): never => {
     throw new RangeError(`interests.several.${field}: expected ${expected}, got ${got}`);
   };

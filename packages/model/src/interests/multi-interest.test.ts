@@ -5,13 +5,13 @@ import { matrix } from "../vectors/matrix.js";
 import { poolMultiInterest, multiInterestAround } from "./multi-interest.js";
 import { norm, normalise } from "../vectors/vector.js";
 
-const several = { max: 2, cosine: 0.6, share: 0.5, rounds: 3 };
+const multiInterest = { max: 2, cosine: 0.6, share: 0.5, rounds: 3 };
 const model = {
   strategy: "mean",
   actions: { view: { bias: 0, sign: 1 }, dismiss: { bias: 0, sign: -1 } },
   negativeShare: 0.5,
   normaliseOutput: true,
-  several,
+  multiInterest,
 } as const satisfies InterestModel;
 
 const at = (degrees: number, length = 1): Float32Array => {
@@ -46,7 +46,7 @@ describe("the interests of a history", () => {
   test("of one taste are exactly the pooled one, and so without the bundle's section", () => {
     const near = [did(at(0), 1), did(at(53), 2)];
     expect(poolMultiInterest(model, near)).toEqual([pool(model, near)]);
-    const { several: _, ...single } = model;
+    const { multiInterest: _, ...single } = model;
     const far = [did(at(0), 1), did(at(120), 2)];
     expect(poolMultiInterest(single, far)).toEqual([pool(single, far)]);
   });
@@ -54,7 +54,7 @@ describe("the interests of a history", () => {
   test("are as many as the history has tastes, and no more than allowed", () => {
     const history = [did(at(0), 1), did(at(60), 2), did(at(120), 3), did(at(180), 4)];
     const upTo = (max: number) =>
-      poolMultiInterest({ ...model, several: { ...several, max } }, history);
+      poolMultiInterest({ ...model, multiInterest: { ...multiInterest, max } }, history);
     expect([2, 3, 8].map((max) => upTo(max).length)).toEqual([2, 3, 4]);
   });
 
@@ -63,7 +63,7 @@ describe("the interests of a history", () => {
     const pooled = at(30);
     // 50 degrees is nearer to 90 than to 0, so the second centre is at 70 after one round.
     expectClose(multiInterestAround(model, pooled, history), [between(30, 0), between(30, 70)]);
-    const still = { ...model, several: { ...several, rounds: 0 } };
+    const still = { ...model, multiInterest: { ...multiInterest, rounds: 0 } };
     expectClose(multiInterestAround(still, pooled, history), [between(30, 0), between(30, 90)]);
   });
 

@@ -1,4 +1,4 @@
-/** Several interests of one user: one per kind of product that the history is about. */
+/** Multi-interest: one interest of a user per kind of product that the history is about. */
 import { effectOf, pool } from "./interests.js";
 import type { InterestModel, PooledInteraction, MultiInterest } from "./interests.js";
 import { matVec } from "../vectors/matrix.js";
@@ -6,50 +6,50 @@ import { dot, norm, normalise, scale, weightedSum } from "../vectors/vector.js";
 
 /**
  * The interests of a user, `multiInterestAround` the one that `pool` gives.
- * @param behaviours in any order
+ * @param interactions in any order
  * @returns vectors of shape [d]: none where `pool` gives none, and exactly its own where the model
- *   has no `several`
+ *   has no `multiInterest`
  * @throws as `pool`
  */
 export function poolMultiInterest(
   model: InterestModel,
-  behaviours: readonly PooledInteraction[],
+  interactions: readonly PooledInteraction[],
 ): Float32Array[] {
-  const pooled = pool(model, behaviours);
-  return pooled === undefined ? [] : multiInterestAround(model, pooled, behaviours);
+  const pooled = pool(model, interactions);
+  return pooled === undefined ? [] : multiInterestAround(model, pooled, interactions);
 }
 
 /**
  * u_k = |g| norm(norm(g) + share * norm(W_v c_k)), with c_k the centre of the k-th cluster of the
- * positive behaviours' vectors and W_v of the attention strategy, the identity elsewhere. Centres
+ * positive interactions' vectors and W_v of the attention strategy, the identity elsewhere. Centres
  * start at the newest vector, then at whichever is farthest from all centres, as long as its cosine
  * with each is below `cosine` and there are fewer than `max`.
  * @param pooled g, shape [d], by whatever strategy
- * @param behaviours of the same user, in any order; the order among equal times does not count
- * @returns vectors of shape [d], that of the newest behaviour's cluster first; `[pooled]` where the
- *   history is about one kind of product or the model has no `several`
+ * @param interactions of the same user, in any order; the order among equal times does not count
+ * @returns vectors of shape [d], that of the newest interaction's cluster first; `[pooled]` where the
+ *   history is about one kind of product or the model has no `multiInterest`
  * @throws RangeError where dimensions differ, an element is not finite, or an action is not listed
  */
 export function multiInterestAround(
   model: InterestModel,
   pooled: Float32Array,
-  behaviours: readonly PooledInteraction[],
+  interactions: readonly PooledInteraction[],
 ): Float32Array[] {
-  const { several } = model;
+  const { multiInterest } = model;
   const length = norm(pooled);
-  if (several === undefined || length === 0) return [pooled];
-  const positive = behaviours.filter(({ action }) => effectOf(model, action).sign === 1);
+  if (multiInterest === undefined || length === 0) return [pooled];
+  const positive = interactions.filter(({ action }) => effectOf(model, action).sign === 1);
   const vectors = newestFirst(positive)
     .filter(({ vector }) => norm(vector) > 0)
     .map(({ vector }) => normalise(vector));
-  const centres = clusterCentres(several, vectors);
+  const centres = clusterCentres(multiInterest, vectors);
   if (centres.length < 2) return [pooled];
   const value = model.strategy === "attention" ? model.value : undefined;
   const direction = normalise(pooled);
   return centres.map((centre) => {
     const own = value === undefined ? centre : matVec(value, centre);
     const unit = norm(own) === 0 ? own : normalise(own);
-    return scale(normalise(weightedSum([direction, unit], [1, several.share])), length);
+    return scale(normalise(weightedSum([direction, unit], [1, multiInterest.share])), length);
   });
 }
 
@@ -93,8 +93,8 @@ function leastBy<Item>(items: readonly Item[], by: (item: Item) => number): Item
   return items.reduce((best, item) => (by(item) < by(best) ? item : best));
 }
 
-function newestFirst(behaviours: readonly PooledInteraction[]): PooledInteraction[] {
-  return behaviours.toSorted(
+function newestFirst(interactions: readonly PooledInteraction[]): PooledInteraction[] {
+  return interactions.toSorted(
     (a, b) => b.occurredAtMs - a.occurredAtMs || byElements(a.vector, b.vector),
   );
 }

@@ -19,24 +19,24 @@ const did = (action: string, occurredAtMs: number, ...vector: number[]): PooledI
 });
 
 describe("a sequence model", () => {
-  test("sees the newest positive behaviours, oldest first, those of one time as they came", () => {
-    const behaviours = [
+  test("sees the newest positive interactions, oldest first, those of one time as they came", () => {
+    const interactions = [
       did("view", 5, 5, 0),
       did("dismiss", 9, 9, 0),
       did("view", 1, 1, 0),
       did("view", 5, 6, 0),
     ];
-    expect(sequenceOf(model, behaviours).map(([first]) => first)).toEqual([5, 6]);
+    expect(sequenceOf(model, interactions).map(([first]) => first)).toEqual([5, 6]);
     expect(sequenceOf(model, [did("dismiss", 1, 1, 0)])).toEqual([]);
   });
 
   test("what was disliked is taken off with its recency weight, by hand", () => {
     // Newest first: weights 1 and .5, over 1.5. The dislike is the newest: .6 * 2/3 = .4.
-    const behaviours = [did("view", 1, 1, 0), did("dismiss", 2, 0, 1)];
-    const interest = lessNegatives(model, behaviours, Float32Array.of(1, 0))!;
+    const interactions = [did("view", 1, 1, 0), did("dismiss", 2, 0, 1)];
+    const interest = lessNegatives(model, interactions, Float32Array.of(1, 0))!;
     expect(interest[0]).toBeCloseTo(1, 6);
     expect(interest[1]).toBeCloseTo(-0.4, 6);
-    const unit = lessNegatives({ ...model, normaliseOutput: true }, behaviours, interest)!;
+    const unit = lessNegatives({ ...model, normaliseOutput: true }, interactions, interest)!;
     expect(Math.hypot(...unit)).toBeCloseTo(1, 6);
   });
 

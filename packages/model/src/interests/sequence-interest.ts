@@ -1,20 +1,20 @@
-/** What stands around the graph of a sequence model: its input, and the negative behaviours. */
+/** What stands around the graph of a sequence model: its input, and the negative interactions. */
 import { effectOf, poolingWeights } from "./interests.js";
 import type { PooledInteraction, SequenceInterest } from "./interests.js";
 import { norm, normalise, weightedSum } from "../vectors/vector.js";
 
 /**
  * What the graph is given.
- * @param behaviours in any order; those of equal time keep theirs
- * @returns the vectors of the newest positive behaviours, oldest first; empty where there are none,
+ * @param interactions in any order; those of equal time keep theirs
+ * @returns the vectors of the newest positive interactions, oldest first; empty where there are none,
  *   and then there is no interest
  * @throws RangeError where an action is not listed in the model
  */
 export function sequenceOf(
   model: SequenceInterest,
-  behaviours: readonly PooledInteraction[],
+  interactions: readonly PooledInteraction[],
 ): Float32Array[] {
-  return behaviours
+  return interactions
     .filter(({ action }) => effectOf(model, action).sign === 1)
     .toSorted((a, b) => a.occurredAtMs - b.occurredAtMs)
     .slice(-model.historyMax)
@@ -23,7 +23,7 @@ export function sequenceOf(
 
 /**
  * u = g - negativeShare * sum_{i negative} a_i v_i, L2-normalised where the model says so, with g of
- * length 1 from the graph and a the weights of recency pooling over all behaviours of either sign:
+ * length 1 from the graph and a the weights of recency pooling over all interactions of either sign:
  * a = softmax_i(b_action + ln(rankDecay) * rank_i). Weights as in `pool`, so that a dislike counts as
  * it does there.
  * @param interest g, shape [d]
@@ -32,7 +32,7 @@ export function sequenceOf(
  */
 export function lessNegatives(
   model: SequenceInterest,
-  behaviours: readonly PooledInteraction[],
+  interactions: readonly PooledInteraction[],
   interest: Float32Array,
 ): Float32Array | undefined {
   const { actions, negativeShare, normaliseOutput, rankDecay } = model;
@@ -45,9 +45,9 @@ export function lessNegatives(
       normaliseOutput,
       rankDecay,
     },
-    behaviours,
+    interactions,
   );
-  const negative = behaviours.flatMap(({ action, vector }, i) =>
+  const negative = interactions.flatMap(({ action, vector }, i) =>
     effectOf(model, action).sign === -1 ? [{ vector, weight: -negativeShare * weights[i]! }] : [],
   );
   const sum = weightedSum(

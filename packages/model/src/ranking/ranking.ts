@@ -17,8 +17,8 @@ export function decay(value: number, elapsedMs: number, halfLifeMs: number): num
 /**
  * Popularity of a product now: sum_i w_i 2^(-age_i / halfLife) (forward decay, Cormode et al., ICDE
  * 2009). Weights may be negative; a sum below 0 reads as 0.
- * @param weights w_i of each behaviour
- * @param agesMs milliseconds since each behaviour, same length
+ * @param weights w_i of each interaction
+ * @param agesMs milliseconds since each interaction, same length
  * @param halfLifeMs milliseconds, above 0
  * @throws RangeError where the lengths differ, a number is not finite or the half-life not above 0
  */
@@ -73,7 +73,7 @@ export interface RankingModel {
   readonly freshnessHalfLifeMs: number;
   /** Milliseconds, above 0. */
   readonly popularityHalfLifeMs: number;
-  /** What a behaviour adds to its product's popularity, by action; may be negative. */
+  /** What an interaction adds to its product's popularity, by action; may be negative. */
   readonly actionWeights: Readonly<Record<string, number>>;
   /** The least popularity score of any product, in [0, 1]; 0 unless given. So much is granted to a
    * product that nobody had yet, which would otherwise stand behind everything. */

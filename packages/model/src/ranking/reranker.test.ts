@@ -44,7 +44,7 @@ test("a product's likeness with itself counts as 0, wherever it stands in the hi
   expect(features["fused:max"]).toBeCloseTo(0.6, 12);
 });
 
-test("only the last behaviours count", () => {
+test("only the last interactions count", () => {
   expect(featuresOf(["c", "a", "b"], "c", 2)).toMatchObject({ own: 0 });
   expect(featuresOf(["b", "a"], "c", 1)["fused:max"]).toBeCloseTo(0.6, 12);
 });
@@ -75,7 +75,7 @@ function neighboursIn(history: readonly string[], candidates: readonly string[],
   return Array.from(rerankerFeatures(user, ["neighbours"], historyMax));
 }
 
-test("neighbours are summed over the behaviours, each age at .8 of the one before, by hand", () => {
+test("neighbours are summed over the interactions, each age at .8 of the one before, by hand", () => {
   // Ages 0, 1 and 2 are a, b (which has no neighbours) and a.
   const [c, d, a] = neighboursIn(["a", "b", "a"], ["c", "d", "a"]);
   expect(c).toBeCloseTo(0.5 + 0.64 * 0.5, 12);

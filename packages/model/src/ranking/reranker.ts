@@ -1,6 +1,6 @@
 /**
  * A linear re-ranker: the best candidates of the ranking by vectors are put in order once more, by
- * what each of them has to do with each of the user's last behaviours, which a pooled vector has
+ * what each of them has to do with each of the user's last interactions, which a pooled vector has
  * averaged away. With f the features of candidate c and w their weights,
  *
  *   score(c) = base(c) + sum_f w_f f(c),
@@ -18,13 +18,13 @@ import { dot, norm } from "../vectors/vector.js";
 export interface RerankerModel {
   /** How many of the best candidates are put in order again; the others stay behind them. */
   readonly candidates: number;
-  /** How many of the user's last behaviours count. */
+  /** How many of the user's last interactions count. */
   readonly historyMax: number;
   /** w_f by feature; the features that are not named have weight 0. */
   readonly features: Readonly<Record<string, number>>;
 }
 
-/** One user's behaviours and candidates as a re-ranker sees them. */
+/** One user's interactions and candidates as a re-ranker sees them. */
 export interface RerankedUser<Id extends string | number> {
   /** Products, oldest first; a product may stand in it more than once. */
   readonly history: readonly Id[];
@@ -47,17 +47,17 @@ const NEIGHBOUR_DECAY = 0.8;
 
 /**
  * Popularity, whether the candidate is in the history, whether it is the last of it, how often it
- * stands there, and how much of a neighbour it is to the behaviours:
+ * stands there, and how much of a neighbour it is to the interactions:
  *
- *   neighbours(c) = sum_age .8^age K(h_age, c), age 0 being the last behaviour,
+ *   neighbours(c) = sum_age .8^age K(h_age, c), age 0 being the last interaction,
  *
  * with K of a product and itself 0.
  */
 const CANDIDATE_FEATURES = ["popularity", "own", "own-last", "own-count", NEIGHBOURS] as const;
 
 /**
- * Of the cosines between a candidate and the behaviours, with that of a product and itself 0:
- * the largest, the second largest and that of the last behaviour.
+ * Of the cosines between a candidate and the interactions, with that of a product and itself 0:
+ * the largest, the second largest and that of the last interaction.
  */
 const SPACE_FEATURES = ["max", "second", "last"] as const;
 
@@ -108,8 +108,8 @@ export function assertRerankerModel(model: RerankerModel, modalities: readonly s
 const COUNT_MAX = 1_000;
 
 /**
- * Features of every candidate; O(candidates x behaviours x dimensions). What cannot be computed, for
- * want of a vector, of behaviours or of neighbours, is 0.
+ * Features of every candidate; O(candidates x interactions x dimensions). What cannot be computed, for
+ * want of a vector, of interactions or of neighbours, is 0.
  * @param names of features, as `featureNames` gives them
  * @returns shape [candidates, features], row-major
  * @throws RangeError for a name that is no feature, or where vectors of one space differ in length
@@ -143,12 +143,12 @@ export function rerankerFeatures<Id extends string | number>(
     for (const name of CANDIDATE_FEATURES) put(row, name, alone[name]);
   }
   for (const space of spacesOf(names)) {
-    const behaviours = history.map((product) => ({
+    const interactions = history.map((product) => ({
       product,
       unit: unitOf(user.vectorOf(space, product)),
     }));
     for (const [row, { product }] of user.candidates.entries()) {
-      const compared = compare(product, unitOf(user.vectorOf(space, product)), behaviours);
+      const compared = compare(product, unitOf(user.vectorOf(space, product)), interactions);
       for (const kind of SPACE_FEATURES) put(row, `${space}:${kind}`, compared[kind]);
     }
   }
@@ -180,7 +180,7 @@ function countsOf<Id>(history: readonly Id[]): Map<Id, number> {
   return counts;
 }
 
-/** The feature "neighbours" of every product that is a neighbour of any behaviour. */
+/** The feature "neighbours" of every product that is a neighbour of any interaction. */
 function neighbourSums<Id>(
   history: readonly Id[],
   neighboursOf: NeighboursOf<Id> | undefined,
@@ -217,14 +217,14 @@ function unitOf(vector: Float32Array | undefined): Unit | undefined {
 function compare<Id>(
   product: Id,
   unit: Unit | undefined,
-  behaviours: readonly UnitInteraction<Id>[],
+  interactions: readonly UnitInteraction<Id>[],
 ): Record<SpaceFeature, number> {
   let [max, second] = [-Infinity, -Infinity];
   let last = 0;
-  for (const behaviour of behaviours) {
+  for (const interaction of interactions) {
     last = 0;
-    if (unit !== undefined && behaviour.unit !== undefined && behaviour.product !== product) {
-      last = dot(unit.vector, behaviour.unit.vector) * unit.scale * behaviour.unit.scale;
+    if (unit !== undefined && interaction.unit !== undefined && interaction.product !== product) {
+      last = dot(unit.vector, interaction.unit.vector) * unit.scale * interaction.unit.scale;
     }
     if (last > max) [max, second] = [last, max];
     else if (last > second) second = last;
