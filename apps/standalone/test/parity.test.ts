@@ -3,15 +3,13 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { trainedBundle } from "./trained.js";
-import { readTrainerConfig } from "@marquetry/trainer/config";
-import { countItems } from "@marquetry/learning/dataset";
-import { besideRows, normaliseRows } from "@marquetry/learning/linear-algebra/rows";
+import { offlineAnswer } from "@marquetry/learning/experiments/serving-parity";
+import { closedForm } from "@marquetry/learning/learn/learn-vectors";
 import { prepare } from "@marquetry/learning/representation/prepare";
 import type { Prepared } from "@marquetry/learning/representation/prepare";
-import { collaborativeRows } from "@marquetry/learning/representation/collaborative";
-import { itemNeighbours } from "@marquetry/learning/representation/item-neighbours";
+import { featuresDirectory, modelsDirectory } from "@marquetry/runtime/directories";
 import { consumersSettled } from "../bench/parity/consumers.js";
-import { measureParity, offlineAnswer } from "../bench/parity/parity.js";
+import { measureParity } from "../bench/parity/parity.js";
 import type { Parity } from "../bench/parity/parity.js";
 import type { Platform } from "../src/platform.js";
 import { dataDirectory, endJourney, startJourney } from "./journey.js";
@@ -39,12 +37,14 @@ function withFirstProducts(prepared: Prepared, products: number): Prepared {
     lists.map((list) => list.filter((item) => item < products));
   const { train, valid, test: last, testHistory } = dataset.splits;
   const splits = { train: below(train), valid: below(valid), test: below(last), testHistory };
+  const counts = new Float64Array(products);
+  for (const list of splits.train) for (const item of list) counts[item]! += 1;
   return {
     ...prepared,
     dataset: { ...dataset, itemIds: dataset.itemIds.slice(0, products), splits },
     features: firstOf(features),
     content: firstOf(content),
-    counts: countItems(splits.train, products),
+    counts,
   };
 }
 
@@ -54,22 +54,19 @@ function withFirstProducts(prepared: Prepared, products: number): Prepared {
 
   beforeAll(async () => {
     const whole = await prepare(directory!, {
-      ...readTrainerConfig(),
+      modelsDirectory: modelsDirectory(process.env),
+      featuresDirectory: featuresDirectory(process.env),
       textEncoder: "none",
       imageEncoder: "none",
       report: () => {},
     });
     const prepared = withFirstProducts(whole, PRODUCTS);
     // Small, and in closed form: nothing here depends on how the vectors were learned.
-    const { dataset, content } = prepared;
-    const behaviour = collaborativeRows(dataset.splits.train, dataset.itemIds.length, RANK, 1);
-    const vectors = normaliseRows(besideRows(content["image"]!, behaviour));
-    const folder = await trainedBundle(prepared, vectors, RANKING, {
-      reranker: RERANKER,
-      // Histories have no order here; taken as they stand, they give neighbours all the same.
-      neighbours: itemNeighbours(dataset.splits.train, dataset.itemIds.length),
-    });
-    const offline = await offlineAnswer(prepared, folder, { usersMax: USERS, masked: true });
+    const image = { image: prepared.content["image"]! };
+    const vectors = closedForm({ ...prepared, content: image }, RANK);
+    // Histories have no order here; taken as they stand, they give neighbours all the same.
+    const folder = await trainedBundle(prepared, vectors, RANKING, { reranker: RERANKER });
+    const offline = await offlineAnswer({ prepared, folder }, { usersMax: USERS, masked: true });
     platform = await startJourney({}, {}, folder.bundle);
     parity = await measureParity(offline, {
       platform,

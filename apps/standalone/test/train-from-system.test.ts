@@ -1,8 +1,10 @@
 /** The whole circle: events in, a bundle trained from them, exported, served. */
+import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
@@ -20,13 +22,11 @@ import { startService } from "@marquetry/runtime/lifecycle";
 import type { RunningService } from "@marquetry/runtime/lifecycle";
 import { trainedBundle } from "./trained.js";
 import type { TrainedBundle } from "@marquetry/learning/bundle/bundle-folder";
-import { runEvaluate } from "@marquetry/trainer/evaluate";
 import { exportCollaborative } from "@marquetry/learning/system/export-collaborative";
-import { learnVectors } from "@marquetry/learning/learn";
-import { chooseRanking } from "@marquetry/learning/scoring/ranking";
+import { learnModel } from "@marquetry/learning/learn/learn-model";
+import type { ModelSettings } from "@marquetry/learning/learn/learn-model";
 import type { Prepared } from "@marquetry/learning/representation/prepare";
 import { prepareSystem } from "@marquetry/learning/system/prepare-system";
-import { runTrain } from "@marquetry/trainer/train";
 import { startUserProfile } from "@marquetry/user-profile/app";
 import type { Platform } from "../src/platform.js";
 import { createRecommendationClient } from "../src/recommendation-client.js";
@@ -48,6 +48,14 @@ const USERS = 40;
 const BEHAVIOURS = 6;
 const START_MS_MAX = 180_000;
 const HOUR_MS = 3_600_000;
+/** As `npm run train` without options. */
+const MODEL: ModelSettings = {
+  fusion: "combined",
+  scorer: "linear",
+  interests: "recency",
+  towers: false,
+  alignment: 0,
+};
 const startMs = Date.now() - HOUR_MS;
 /** When a product became available. */
 const dayMs = (item: number): number => Date.UTC(2026, 0, 1 + item);
@@ -75,6 +83,11 @@ function clicks(): ClickstreamEvent[] {
     }
   }
   return events.toReversed();
+}
+
+/** Runs a command of the trainer. */
+function trainer(...args: readonly string[]): Promise<{ stdout: string; stderr: string }> {
+  return promisify(execFile)(process.execPath, ["apps/trainer/dist/src/main.js", ...args]);
 }
 
 describe.each(deployments())("training from the running system on %s", (_, servers) => {
@@ -157,8 +170,10 @@ describe.each(deployments())("training from the running system on %s", (_, serve
     "gives a bundle whose services recommend what its shoppers like",
     async () => {
       const { bus, index } = platform;
-      const vectors = await learnVectors(prepared, { seed: 1, report: () => {} });
-      const ranking = chooseRanking(prepared, vectors, { masked: true });
+      const { vectors, ranking } = await learnModel(prepared, MODEL, {
+        seed: 1,
+        report: () => {},
+      });
       const made = await trainedBundle(prepared, vectors, ranking);
       // The servers are shared: an id of its own.
       const bundle = { ...made.bundle, id: `shop-${randomUUID().slice(0, 8)}` };
@@ -265,24 +280,19 @@ describe.each(deployments())("training from the running system on %s", (_, serve
         "--vector-index-url",
         servers["VECTOR_INDEX_URL"]!,
       ];
-      const [told, printed]: [string[], string[]] = [[], []];
-      const output = {
-        stdout: { write: (text: string) => printed.push(text) },
-        stderr: { write: (text: string) => told.push(text) },
-      };
-      await runTrain([...system, "--name", "corner", "--out", out], output);
+      const trained = await trainer("train", ...system, "--name", "corner", "--out", out);
       const { id, training } = await loadBundle(out);
-      expect(printed.join("")).toBe(`${id}\t${out}\n`);
+      expect(trained.stdout).toBe(`${id}\t${out}\n`);
       expect(id).toMatch(/^corner-[0-9a-f]{8}$/);
       const { bundle: ndcg, popularity } = training!.metrics["unmasked/ndcg@10"]!;
       expect(ndcg).toBeGreaterThan(popularity);
-      expect(told.join("")).toContain("| the bundle ");
+      expect(trained.stderr).toContain("| the bundle ");
 
-      printed.splice(0);
-      const asked = ["--bundle", out, "--rows", "bundle", "--json"];
-      await runEvaluate([...system, "--name", "corner", ...asked], output);
-      const figures = printed.map((line) => JSON.parse(line) as { name: string; value: number });
-      const valueOf = (name: string) => figures.find((figure) => figure.name === name)?.value;
+      const options = ["--bundle", out, "--methods", "bundle", "--json"];
+      const evaluated = await trainer("evaluate", ...system, "--name", "corner", ...options);
+      const lines = evaluated.stdout.trimEnd().split("\n");
+      const metrics = lines.map((line) => JSON.parse(line) as { name: string; value: number });
+      const valueOf = (name: string) => metrics.find((metric) => metric.name === name)?.value;
       expect(valueOf(`corner/${id}/unmasked/ndcg@10`)).toBeCloseTo(ndcg, 12);
       expect(valueOf("corner/popularity/unmasked/ndcg@10")).toBeCloseTo(popularity, 12);
       await rm(directory, { recursive: true });

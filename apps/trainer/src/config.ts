@@ -1,6 +1,5 @@
-import { join } from "node:path";
 import { readConfig, url } from "@marquetry/runtime/config";
-import { cacheDirectory, modelsDirectory } from "@marquetry/runtime/directories";
+import { featuresDirectory, modelsDirectory } from "@marquetry/runtime/directories";
 import { z } from "zod";
 
 const systemSchema = z.object({
@@ -16,13 +15,13 @@ export interface SystemConfig {
   readonly vectorIndexApiKey: string | undefined;
 }
 
-/** @param given goes before the environment, where it is defined */
+/** @param options replace variables of the environment, where they are defined */
 export function readSystemConfig(
-  given: Readonly<Record<string, string | undefined>>,
+  options: Readonly<Record<string, string | undefined>>,
   env: NodeJS.ProcessEnv = process.env,
 ): SystemConfig {
-  const told = Object.entries(given).filter(([, value]) => value !== undefined);
-  const config = readConfig(systemSchema, { ...env, ...Object.fromEntries(told) });
+  const defined = Object.entries(options).filter(([, value]) => value !== undefined);
+  const config = readConfig(systemSchema, { ...env, ...Object.fromEntries(defined) });
   return {
     eventBusUrl: config.EVENT_BUS_URL,
     vectorIndexUrl: config.VECTOR_INDEX_URL,
@@ -31,15 +30,15 @@ export function readSystemConfig(
 }
 
 export interface TrainerConfig {
-  /** Pretrained encoders, a folder each; as `npm run models` puts them. */
+  /** Pretrained encoders, a folder each, as `npm run models` writes them. */
   readonly modelsDirectory: string;
-  /** Encoded texts, by digest. */
+  /** Encoded texts and images, by digest. */
   readonly featuresDirectory: string;
 }
 
 export function readTrainerConfig(env: NodeJS.ProcessEnv = process.env): TrainerConfig {
   return {
     modelsDirectory: modelsDirectory(env),
-    featuresDirectory: join(cacheDirectory(env), "features"),
+    featuresDirectory: featuresDirectory(env),
   };
 }

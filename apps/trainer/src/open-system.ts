@@ -1,4 +1,3 @@
-import { bundleAt } from "@marquetry/backends/bundle/load";
 import type { EventBus } from "@marquetry/backends/event-bus";
 import { openEventBus } from "@marquetry/backends/event-bus/open";
 import type { ProductIndex } from "@marquetry/backends/product-index";
@@ -6,23 +5,8 @@ import { openProductIndex } from "@marquetry/backends/product-index/open";
 import { TOPICS } from "@marquetry/contracts/topics";
 import { createLogger } from "@marquetry/runtime/logger";
 import type { SystemConfig } from "./config.js";
-import type { Prepared } from "@marquetry/learning/representation/prepare";
-import { prepareSystem } from "@marquetry/learning/system/prepare-system";
 
-export interface SystemOptions extends SystemConfig {
-  /** Of what fusion runs with; the zero-shot bundle of the default encoders without. */
-  readonly bundleDirectory: string | undefined;
-  readonly name: string;
-  readonly report: (line: string) => void;
-}
-
-export async function prepareFromSystem(options: SystemOptions): Promise<Prepared> {
-  const { bundleDirectory, name, report } = options;
-  const bundle = await bundleAt(bundleDirectory);
-  return withSystem(options, (system) => prepareSystem({ ...system, bundle, name, report }));
-}
-
-export interface System {
+interface System {
   readonly bus: EventBus;
   readonly index: ProductIndex;
 }

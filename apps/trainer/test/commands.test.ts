@@ -202,11 +202,11 @@ describe("train and evaluate", () => {
     expect(await readdir(data.directory)).not.toContain("bundle");
   });
 
-  test("a report has the rows and curves that were asked for, always with popularity", async () => {
+  test("a report has the requested methods and curves, always with popularity", async () => {
     await using data = await temporaryFolder(plantedFiles());
     const report = join(data.directory, "quality");
     const output = captured();
-    const asked = ["--rows", "content", "--curves", "cold-users", "--seeds", "0"];
+    const asked = ["--methods", "content", "--curves", "cold-users", "--seeds", "0"];
     await runEvaluate(["--dataset", data.directory, ...asked, "--report", report], output);
     const name = (await readdir(report)).find((file) => file.endsWith(".md"));
     const text = await readFile(join(report, name!), "utf8");
@@ -216,12 +216,12 @@ describe("train and evaluate", () => {
     ]);
     const plot = /\(([^)]+-cold-users\.svg)\)/.exec(text)![1]!;
     expect(await readFile(join(report, plot), "utf8")).toContain("</svg>");
-    expect(text).toContain(`--rows content --curves cold-users --seeds 0 --report ${report}`);
+    expect(text).toContain(`--methods content --curves cold-users --seeds 0 --report ${report}`);
   });
 
-  test("what loses its only telling modality is found worse, by rows and curves of one command", async () => {
+  test("what loses its only telling modality is found worse, by methods and curves of one command", async () => {
     await using data = await temporaryFolder(plantedFiles());
-    const asked = ["--rows", "attention", "--curves", "missing-modality", "--seeds", "1"];
+    const asked = ["--methods", "attention", "--curves", "missing-modality", "--seeds", "1"];
     const metrics = await metricsOf(["--dataset", data.directory, ...asked]);
     const ndcg = (removed: string): number =>
       metrics.get(`missing-modality/attention, trained with dropout/${removed}/ndcg@20`)!.value;
@@ -256,8 +256,8 @@ describe("train and evaluate", () => {
     const either = "expected either --dataset or --from-system";
     await expect(runEvaluate([], output)).rejects.toThrow(either);
     await expect(runTrain(["--dataset", "x", "--from-system"], output)).rejects.toThrow(either);
-    await expect(runEvaluate(["--dataset", "x", "--rows", "fulll"], output)).rejects.toThrow(
-      /--rows: expected some of popularity, .*got "fulll"/,
+    await expect(runEvaluate(["--dataset", "x", "--methods", "fulll"], output)).rejects.toThrow(
+      /--methods: expected some of popularity, .*got "fulll"/,
     );
     await expect(runTrain(["--dataset", "x"], output)).rejects.toThrow("--out is missing");
   });

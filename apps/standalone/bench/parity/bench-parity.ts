@@ -1,14 +1,13 @@
 /** `npm run bench -- parity`: is what we measure what we serve? */
 import { randomUUID } from "node:crypto";
 import { productCollection } from "@marquetry/backends/product-index";
-import { readBundleFolder } from "@marquetry/learning/bundle/bundle-folder";
-import { readTrainerConfig } from "@marquetry/trainer/config";
-import { prepare } from "@marquetry/learning/representation/prepare";
+import { offlineAnswer, readParityData } from "@marquetry/learning/experiments/serving-parity";
+import { featuresDirectory, modelsDirectory } from "@marquetry/runtime/directories";
 import { startPlatform } from "../../src/platform.js";
 import type { PlatformEnvironment } from "../../src/platform.js";
 import type { Report } from "../figures.js";
 import { consumersSettled } from "./consumers.js";
-import { measureParity, offlineAnswer } from "./parity.js";
+import { measureParity } from "./parity.js";
 import type { Parity } from "./parity.js";
 
 export interface ParityBenchOptions {
@@ -25,16 +24,18 @@ export interface ParityBenchOptions {
 
 export async function benchParity(options: ParityBenchOptions): Promise<void> {
   const { dataset, users, textEncoder, imageEncoder, servers, progress, report } = options;
-  const prepared = await prepare(dataset, {
-    ...readTrainerConfig(),
+  const data = await readParityData(dataset, options.bundle, {
+    modelsDirectory: modelsDirectory(process.env),
+    featuresDirectory: featuresDirectory(process.env),
     textEncoder,
     imageEncoder,
     report: progress,
   });
-  const folder = await readBundleFolder(options.bundle, prepared.dataset.itemIds);
+  const { prepared, folder } = data;
   const { ordered, name } = prepared.dataset;
   for (const masked of ordered ? [false, true] : [true]) {
-    const offline = await offlineAnswer(prepared, folder, { usersMax: users, masked });
+    // Before the services start, since it leaves the process no time for heartbeats.
+    const offline = await offlineAnswer(data, { usersMax: users, masked });
     const id = `parity-${randomUUID().slice(0, 8)}`;
     const bus = servers["EVENT_BUS_URL"];
     const platform = await startPlatform({

@@ -1,47 +1,20 @@
 /**
- * Serving parity: a dataset's test question asked of the running services, beside the trainer's own
- * answer for the same bundle and users.
+ * Serving parity: the running services answer a dataset's test part, beside the trainer's own answer
+ * for the same bundle and users.
  */
 import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { EventBus } from "@marquetry/backends/event-bus";
-import { HISTORY_EVENTS_MAX } from "@marquetry/backends/profile-store";
 import { Action, ClickstreamEventSchema } from "@marquetry/contracts/events/clickstream_pb";
 import { ProductEmbeddedSchema } from "@marquetry/contracts/events/product_pb";
 import type { ProductEmbedded } from "@marquetry/contracts/events/product_pb";
 import { CLICKSTREAM, PRODUCT_EMBEDDINGS } from "@marquetry/contracts/topics";
 import { vectorToBytes } from "@marquetry/model/vectors/vector";
-import type { BundleFolder } from "@marquetry/learning/bundle/bundle-folder";
-import { countItems, evaluationCaseOf } from "@marquetry/learning/dataset";
-import type { EvaluationCase } from "@marquetry/learning/dataset";
-import { metricsAt, meanOf } from "@marquetry/learning/scoring/metrics";
-import type { Mean } from "@marquetry/learning/scoring/metrics";
-import {
-  fusedVectors,
-  graphInterests,
-  servedScorer,
-  withImputedCollaborative,
-} from "@marquetry/learning/bundle/served";
-import { evaluatedUsers, topLists } from "@marquetry/learning/scoring/top-lists";
-import type { TopLists } from "@marquetry/learning/scoring/top-lists";
+import { compareServed, PARITY_LIST_LENGTH } from "@marquetry/learning/experiments/serving-parity";
+import type { OfflineAnswer, ParityMetrics } from "@marquetry/learning/experiments/serving-parity";
 import { exportCollaborative } from "@marquetry/learning/system/export-collaborative";
-import type { Prepared } from "@marquetry/learning/representation/prepare";
 import type { Platform } from "../../src/platform.js";
 import { createRecommendationClient } from "../../src/recommendation-client.js";
-
-/** What the trainer answers. */
-export interface OfflineAnswer {
-  readonly prepared: Prepared;
-  readonly folder: BundleFolder;
-  /** Whether own products are left out. */
-  readonly masked: boolean;
-  /** Of all users, also those who are not asked: they make products popular. */
-  readonly histories: readonly Int32Array[];
-  readonly targets: readonly Int32Array[];
-  /** By product, how often it stands in the histories. */
-  readonly counts: Float64Array;
-  readonly lists: TopLists;
-}
 
 export interface ServedOptions {
   /** Runs the folder's bundle, without an encoder, and nothing has been sent to it. */
@@ -51,18 +24,8 @@ export interface ServedOptions {
   readonly progress: (line: string) => void;
 }
 
-export interface ParityMetric {
-  /** Such as `recall@10`. */
-  readonly name: string;
-  readonly served: Mean;
-  readonly offline: Mean;
-}
-
-export interface Parity {
+export interface Parity extends ParityMetrics {
   readonly users: number;
-  readonly metrics: readonly ParityMetric[];
-  /** Share of a user's products that both lists have. */
-  readonly overlap: Mean;
   /** Answers that said that they are less than the best, as where the profile store did not answer
    * in time: a difference that they make is none of the model. */
   readonly degraded: number;
@@ -70,30 +33,6 @@ export interface Parity {
 
 const PUBLISHED_AT_ONCE = 500;
 const CALLS_AT_ONCE = 16;
-const CUTOFFS = [10, 20];
-const LIST = Math.max(...CUTOFFS);
-
-/**
- * The trainer's full ranking with what services will know: popularity counts all histories, products
- * without behaviour are imputed. Users with longer histories than a profile keeps are not asked.
- * Computed before the services start, since it leaves the process no time for heartbeats.
- */
-export async function offlineAnswer(
-  prepared: Prepared,
-  folder: BundleFolder,
-  { usersMax, masked }: { readonly usersMax: number; readonly masked: boolean },
-): Promise<OfflineAnswer> {
-  const { dataset, features } = prepared;
-  const { histories, targets } = caseOfSome(evaluationCaseOf(dataset, "test"), usersMax);
-  const counts = countItems(histories, dataset.itemIds.length);
-  const imputed = withImputedCollaborative(folder, features, dataset.itemIds.length);
-  const vectors = fusedVectors(imputed, features, counts.length);
-  const interestsOf = await graphInterests(imputed.bundle, vectors, histories);
-  const scorerFor = servedScorer(imputed, features, counts, { interestsOf, vectors });
-  const lists = topLists({ histories, targets }, scorerFor(histories), { masked });
-  return { prepared, folder, masked, histories, targets, counts, lists };
-}
-
 /**
  * Sends the products as an encoder would, the behaviour by an export, and every user's history as
  * clicks, then asks for each user.
@@ -106,7 +45,7 @@ export async function measureParity(
   served: ServedOptions,
 ): Promise<Parity> {
   const { platform, settled, progress } = served;
-  const { prepared, folder, histories, targets, counts, lists } = offline;
+  const { prepared, folder, histories, lists } = offline;
   const { itemIds } = prepared.dataset;
   await sendProducts(prepared, platform.bus);
   await settled();
@@ -124,58 +63,16 @@ export async function measureParity(
   await sendHistories(histories, itemIds, platform.bus);
   await settled();
   progress(`${histories.length} users have their history`);
-  const { degraded, ...answered } = await ask(offline, served);
-  const answers = { users: lists.users, lists: answered.lists };
-  return {
-    users: lists.users.length,
-    metrics: CUTOFFS.flatMap((k) => metricsOf(k, answers, lists, targets, counts)),
-    overlap: overlapOf(answers, lists),
-    degraded,
-  };
+  const answers = await ask(offline, served);
+  const { users } = lists;
+  const metrics = compareServed(offline, answers.lists);
+  return { users: users.length, degraded: answers.degraded, ...metrics };
 }
 
-/** The question of some users alone, evenly from all whose history a profile holds as a whole. */
-function caseOfSome(evaluationCase: EvaluationCase, usersMax: number): EvaluationCase {
-  const { histories, targets } = evaluationCase;
-  const fit = evaluatedUsers(evaluationCase).filter(
-    (user) => histories[user]!.length <= HISTORY_EVENTS_MAX,
-  );
-  const step = Math.max(1, fit.length / usersMax);
-  const asked = new Set(
-    Array.from({ length: Math.min(usersMax, fit.length) }, (_, i) => fit[Math.floor(i * step)]!),
-  );
-  return {
-    histories,
-    targets: targets.map((list, user) => (asked.has(user) ? list : new Int32Array())),
-  };
-}
-
-function metricsOf(
-  k: number,
-  served: TopLists,
-  offline: TopLists,
-  targets: readonly Int32Array[],
-  counts: Float64Array,
-): ParityMetric[] {
-  const [ours, theirs] = [served, offline].map((lists) =>
-    metricsAt(k, lists, targets, counts, targets.length),
-  );
-  return [
-    { name: `recall@${k}`, served: ours!.recall, offline: theirs!.recall },
-    { name: `ndcg@${k}`, served: ours!.ndcg, offline: theirs!.ndcg },
-  ];
-}
-
-function overlapOf(served: TopLists, offline: TopLists): Mean {
-  return meanOf(
-    served.lists.map((list, i) => {
-      const other = new Set(offline.lists[i]!.subarray(0, LIST));
-      return list.filter((item) => other.has(item)).length / Math.max(1, other.size);
-    }),
-  );
-}
-
-async function sendProducts({ dataset, features, encoders }: Prepared, bus: EventBus) {
+async function sendProducts(
+  { dataset, features, encoders }: OfflineAnswer["prepared"],
+  bus: EventBus,
+): Promise<void> {
   const at = timestampFromMs(Date.now());
   const toEvent = (productId: string, item: number): ProductEmbedded =>
     create(ProductEmbeddedSchema, {
@@ -250,7 +147,7 @@ async function ask(
   try {
     for (let from = 0; from < users.length; from += CALLS_AT_ONCE) {
       const calls = Array.from(users.subarray(from, from + CALLS_AT_ONCE), (user) =>
-        client.recommend({ userId: userId(user), limit: LIST, excludeSeen: masked }),
+        client.recommend({ userId: userId(user), limit: PARITY_LIST_LENGTH, excludeSeen: masked }),
       );
       for (const { items, degradationReasons } of await Promise.all(calls)) {
         if (degradationReasons.length > 0) degraded += 1;

@@ -4,7 +4,7 @@ import { basename, dirname, join } from "node:path";
 import { loadBundle } from "@marquetry/backends/bundle/load";
 import { COLLABORATIVE } from "@marquetry/contracts/modalities";
 import { BUNDLE_FILES } from "@marquetry/model/bundle/codec";
-import type { Bundle, EncoderReference } from "@marquetry/model/bundle";
+import type { Bundle } from "@marquetry/model/bundle";
 import type { EncodedBundle } from "@marquetry/model/bundle/codec";
 import { sha256Hex } from "@marquetry/model/bundle/digest";
 import { matrix } from "@marquetry/model/vectors/matrix";
@@ -13,6 +13,7 @@ import { decodeSafetensors, encodeSafetensors } from "@marquetry/model/bundle/sa
 import { MarquetryError } from "@marquetry/runtime/errors";
 import { z } from "zod";
 import { badInput } from "../dataset/bad-input.js";
+import type { Prepared } from "../representation/prepare.js";
 import type { CollaborativeModality } from "./distil.js";
 
 /** Beside the bundle's own files. */
@@ -69,12 +70,11 @@ function runs(pid: number): boolean {
 
 /**
  * Writes all files beside the place and renames at the end, so that there is a whole bundle or none.
- * @param report what people want to know: data, settings, metrics
+ * @param report for people: data, settings, metrics
  */
 export async function writeBundleFolder(
   directory: string,
-  { bundle, encoded, behaviour }: TrainedBundle,
-  itemIds: readonly string[],
+  { bundle, encoded, behaviour, itemIds }: TrainedBundle,
   report: unknown,
 ): Promise<void> {
   await assertNothingAt(directory);
@@ -126,29 +126,6 @@ export interface BundleFolder {
 /** A bundle's folder before it is written. */
 export interface TrainedBundle extends BundleFolder {
   readonly encoded: EncodedBundle;
-}
-
-/**
- * Refuses a bundle that wants vectors which the given encoders do not make.
- * @param encoders those of the dataset, by modality
- * @throws MarquetryError `invalid` that names the manifest, the modality and both sides
- */
-export function assertFits(
-  directory: string,
-  { encoders: wanted }: Bundle,
-  encoders: Readonly<Record<string, EncoderReference>>,
-): void {
-  for (const [modality, { encoder, dims }] of Object.entries(wanted)) {
-    if (modality === COLLABORATIVE) continue;
-    const given = encoders[modality];
-    if (given?.encoder === encoder && given.dims === dims) continue;
-    const found = given === undefined ? "none" : `${given.encoder} with ${given.dims} dimensions`;
-    throw badInput(
-      join(directory, BUNDLE_FILES.manifest),
-      undefined,
-      `modality ${modality}: expected ${encoder} with ${dims} dimensions of the dataset, got ${found}`,
-    );
-  }
 }
 
 /**
@@ -216,4 +193,27 @@ export async function readBundleFolder(
     itemIds,
     behaviour: { items, vectors, projection: projection! },
   };
+}
+
+/**
+ * As `readBundleFolder`, of a bundle for the encoders of the data.
+ * @throws MarquetryError `invalid` that names the manifest, the modality and both sides
+ */
+export async function readFittingBundle(
+  directory: string,
+  { dataset, encoders }: Pick<Prepared, "dataset" | "encoders">,
+): Promise<BundleFolder> {
+  const folder = await readBundleFolder(directory, dataset.itemIds);
+  for (const [modality, { encoder, dims }] of Object.entries(folder.bundle.encoders)) {
+    if (modality === COLLABORATIVE) continue;
+    const found = encoders[modality];
+    if (found?.encoder === encoder && found.dims === dims) continue;
+    const got = found === undefined ? "none" : `${found.encoder} with ${found.dims} dimensions`;
+    throw badInput(
+      join(directory, BUNDLE_FILES.manifest),
+      undefined,
+      `modality ${modality}: expected ${encoder} with ${dims} dimensions of the dataset, got ${got}`,
+    );
+  }
+  return folder;
 }

@@ -8,7 +8,7 @@ import { mulberry32, randomVector } from "@marquetry/model/vectors/random";
 import { temporaryFolder } from "@marquetry/testing/dataset-folders";
 import { normaliseRows, rowOf } from "../linear-algebra/rows.js";
 import type { Prepared } from "../representation/prepare.js";
-import { assertFits, readBundleFolder, writeBundleFolder } from "./bundle-folder.js";
+import { readBundleFolder, readFittingBundle, writeBundleFolder } from "./bundle-folder.js";
 import { modalityVectors } from "./trained-bundle.js";
 import { trainedBundle } from "../../test/trained.js";
 
@@ -106,7 +106,7 @@ describe("a bundle's folder", () => {
     await using folder = await temporaryFolder();
     const trained = await train();
     const place = join(folder.directory, "out");
-    await writeBundleFolder(place, trained, itemIds, { note: 1 });
+    await writeBundleFolder(place, trained, { note: 1 });
     const { bundle, behaviour } = await readBundleFolder(place, itemIds);
     expect(bundle.id).toBe(trained.bundle.id);
     expect(Array.from(behaviour.items)).toEqual(Array.from(trained.behaviour.items));
@@ -118,11 +118,11 @@ describe("a bundle's folder", () => {
     await using folder = await temporaryFolder({ taken: "" });
     const trained = await train();
     const taken = join(folder.directory, "taken");
-    await expect(writeBundleFolder(taken, trained, itemIds, {})).rejects.toThrow("nothing is yet");
+    await expect(writeBundleFolder(taken, trained, {})).rejects.toThrow("nothing is yet");
     const loop: { self?: unknown } = {};
     loop.self = loop;
     const place = join(folder.directory, "out");
-    await expect(writeBundleFolder(place, trained, itemIds, loop)).rejects.toThrow(TypeError);
+    await expect(writeBundleFolder(place, trained, loop)).rejects.toThrow(TypeError);
     expect(await readdir(folder.directory)).toEqual(["taken"]);
   });
 
@@ -137,7 +137,8 @@ describe("a bundle's folder", () => {
         bundle: { id: "b", encoders: { behaviour: { encoder: "e" } } },
         encoded: { weights: new Uint8Array(9), manifest: "{}" },
         behaviour: { vectors, items: Int32Array.of(0) },
-      }, ["p"], { toJSON: () => process.kill(process.pid, "SIGKILL") });`;
+        itemIds: ["p"],
+      }, { toJSON: () => process.kill(process.pid, "SIGKILL") });`;
     const args = ["--input-type=module", "--eval", script];
     const { signal, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
     expect({ signal, stderr }).toEqual({ signal: "SIGKILL", stderr: "" });
@@ -147,25 +148,28 @@ describe("a bundle's folder", () => {
     const written = await readdir(join(folder.directory, partial!));
     expect(written).toContain("weights.safetensors");
     expect(written).not.toContain("manifest.json");
-    await writeBundleFolder(place, await train(), itemIds, {});
+    await writeBundleFolder(place, await train(), {});
     expect(await readdir(folder.directory)).toEqual(["out"]);
   });
 
   test("is refused where the dataset's encoders make other vectors, before anything is scored", async () => {
-    const { bundle } = await train();
+    await using folder = await temporaryFolder();
+    const place = join(folder.directory, "out");
+    await writeBundleFolder(place, await train(), {});
     const { text: words, image: pictures } = prepared.encoders;
-    const other = (encoders: Prepared["encoders"]) => () => assertFits("b", bundle, encoders);
-    expect(other(prepared.encoders)).not.toThrow();
-    expect(other({ text: { ...words!, dims: 7 }, image: pictures! })).toThrow(
-      "b/manifest.json: modality text: expected words with 6 dimensions of the dataset, got words with 7",
+    const readFor = (encoders: Prepared["encoders"]) =>
+      readFittingBundle(place, { ...prepared, encoders });
+    await expect(readFor(prepared.encoders)).resolves.toMatchObject({ itemIds });
+    await expect(readFor({ text: { ...words!, dims: 7 }, image: pictures! })).rejects.toThrow(
+      `${place}/manifest.json: modality text: expected words with 6 dimensions of the dataset, got words with 7`,
     );
-    expect(other({ text: words! })).toThrow(/modality image: .*got none/);
+    await expect(readFor({ text: words! })).rejects.toThrow(/modality image: .*got none/);
   });
 
   test("is refused where its list of products is none, or is as long as no list of vectors", async () => {
     await using folder = await temporaryFolder();
     const place = join(folder.directory, "out");
-    await writeBundleFolder(place, await train(), itemIds, {});
+    await writeBundleFolder(place, await train(), {});
     const file = join(place, "behaviour.json");
     const index = JSON.parse(await readFile(file, "utf8"));
     await writeFile(file, JSON.stringify({ ...index, products: index.products.slice(1) }));
@@ -179,7 +183,7 @@ describe("a bundle's folder", () => {
   test("is refused where a byte of its vectors or a product is another", async () => {
     await using folder = await temporaryFolder();
     const place = join(folder.directory, "out");
-    await writeBundleFolder(place, await train(), itemIds, {});
+    await writeBundleFolder(place, await train(), {});
     await expect(readBundleFolder(place, itemIds.slice(1, 20))).rejects.toThrow('got "p20"');
     const file = join(place, "behaviour.safetensors");
     const bytes = await readFile(file);

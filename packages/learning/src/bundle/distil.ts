@@ -21,12 +21,12 @@ import { spdInverse } from "../linear-algebra/spd-inverse.js";
 /** How services make the trained vectors. */
 export interface ServedFusion {
   readonly fusion: FusionModel;
-  /** The dot product unless given. */
+  /** Default: the dot product. */
   readonly similarity?: SimilarityModel;
   readonly behaviour: CollaborativeModality;
 }
 
-export interface Expressed {
+export interface Distilled {
   /** P_m by modality, shape [d, d_m]. */
   readonly projections: Readonly<Record<string, Matrix>>;
   readonly behaviour: CollaborativeModality;
@@ -54,11 +54,11 @@ const RIDGE = 1;
  * @param features by modality as their encoders gave them
  * @param known by product, whether it has a behaviour
  */
-export function express(
+export function distil(
   vectors: Matrix,
   features: Readonly<Record<string, Matrix>>,
   known: (item: number) => boolean,
-): Expressed {
+): Distilled {
   const items = Int32Array.from(Array.from({ length: vectors.rows }, (_, i) => i).filter(known));
   const names = Object.keys(features);
   const units = names.map((name) => normaliseRows(features[name]!));
@@ -92,8 +92,8 @@ function ridge(x: Matrix, v: Matrix): Matrix {
   return matmul(spdInverse(squares), matmul(x, v, { transposeA: true }));
 }
 
-/** The expression as a bundle has it. */
-export function weightedSumOf({ projections, behaviour }: Expressed): ServedFusion {
+/** The distilled vectors as a bundle has them. */
+export function distilledFusion({ projections, behaviour }: Distilled): ServedFusion {
   const modalities = { ...projections, [COLLABORATIVE]: behaviour.projection };
   return {
     fusion: {

@@ -2,7 +2,7 @@
 import { identity, matrix, transpose } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { gatherRows } from "../linear-algebra/rows.js";
-import type { LearnedFusion } from "../learn/learn.js";
+import type { LearnedFusion } from "../learn/learn-fusion.js";
 import type { Prepared } from "../representation/prepare.js";
 import { residualProjection } from "../training/towers.js";
 import type { Towers } from "../training/towers.js";

@@ -1,8 +1,6 @@
 /** Ranking by a bundle with the very functions that services call. */
-import { openInterests } from "@marquetry/inference/interests";
 import { COLLABORATIVE } from "@marquetry/contracts/modalities";
 import type { Bundle } from "@marquetry/model/bundle";
-import { fuse, fusedDims } from "@marquetry/model/fusion";
 import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { neighboursById } from "@marquetry/model/ranking/neighbours";
@@ -16,24 +14,22 @@ import { MarquetryError } from "@marquetry/runtime/errors";
 import type { BundleFolder } from "./bundle-folder.js";
 import { interactionsOf } from "../dataset/interactions.js";
 import type { CollaborativeModality } from "./distil.js";
-import { largestOf, modalityVectors } from "./trained-bundle.js";
+import { fusedVectors } from "./exported.js";
+import type { InterestsOf } from "./exported.js";
 import { rowOf } from "../linear-algebra/rows.js";
 import { rerankedScorer, vectorsBySpace } from "../reranking/reranked.js";
-import { contentRows, createImpute, imputedRows } from "../representation/imputation.js";
 import { freshnessAt } from "../scoring/evaluated-at.js";
 import type { EvaluatedAt } from "../scoring/evaluated-at.js";
 import type { ScorerFor } from "../scoring/choose.js";
 import { addPrior, nearestScores } from "../scoring/pooled.js";
-
-/** Within what may wait for a sequence model. */
-const HISTORIES_AT_ONCE = 1_024;
+import { largestOf } from "../scoring/served-weights.js";
 
 export interface ServedOptions {
-  /** For a bundle with a sequence model, see `graphInterests`. */
+  /** Of `graphInterests`; a bundle with a sequence model needs it. */
   readonly interestsOf?: InterestsOf | undefined;
-  /** Where they are known; freshness counts nothing elsewhere. */
+  /** Default: freshness counts nothing. */
   readonly times?: EvaluatedAt | undefined;
-  /** Of `fusedVectors`, for whoever has them already. */
+  /** Default: those of `fusedVectors`. */
   readonly vectors?: Matrix;
 }
 
@@ -132,84 +128,4 @@ function towered(similarity: SimilarityModel, side: "user" | "item", rows: Matri
     rowOf(climbed, i).set(applyTower(layer, normaliseOutput, row));
   }
   return climbed;
-}
-
-/**
- * The bundle as an export leaves it in the running system: products without behaviour have an
- * imputed one.
- */
-export function withImputedCollaborative(
-  folder: BundleFolder,
-  features: Readonly<Record<string, Matrix>>,
-  itemCount: number,
-): BundleFolder {
-  const { bundle, behaviour } = folder;
-  const { items, vectors } = behaviour;
-  const vectorsOf = modalityVectors(features, behaviour);
-  const known = new Set(items);
-  const cold = Array.from({ length: itemCount }, (_, i) => i).filter((item) => !known.has(item));
-  if (cold.length === 0 || items.length === 0) return folder;
-  const content = contentRows(bundle.fusion, Array.from(items, vectorsOf));
-  const impute = createImpute({ content, collaborative: vectors });
-  const guesses = imputedRows(impute, bundle.fusion, cold.map(vectorsOf));
-  const found = cold.flatMap((item, i) => {
-    const row = guesses[i];
-    return row === undefined ? [] : [{ item, row }];
-  });
-  const all = matrix(vectors.rows + found.length, vectors.cols);
-  all.data.set(vectors.data);
-  for (const [i, { row }] of found.entries()) rowOf(all, vectors.rows + i).set(row);
-  return {
-    ...folder,
-    behaviour: {
-      ...behaviour,
-      items: Int32Array.of(...items, ...found.map(({ item }) => item)),
-      vectors: all,
-    },
-  };
-}
-
-/** The interests of a history, whose actions are by place where they are known. */
-export type InterestsOf = (history: Int32Array, actions?: Int32Array) => Float32Array[];
-
-/**
- * The histories' interests by the bundle's sequence model, as user-profile computes them. All actions
- * of datasets are positive, so that a sequence model's interests do not depend on them.
- * @param vectors of `fusedVectors`
- * @returns undefined for a bundle of another strategy, which needs nothing computed ahead
- * @throws as `openInterests`
- */
-export async function graphInterests(
-  bundle: Bundle,
-  vectors: Matrix,
-  histories: readonly Int32Array[],
-): Promise<InterestsOf | undefined> {
-  if (bundle.interests.strategy !== "sequence") return undefined;
-  const interests = await openInterests(bundle);
-  const known = new Map<string, Float32Array[]>();
-  try {
-    for (let from = 0; from < histories.length; from += HISTORIES_AT_ONCE) {
-      const batch = histories.slice(from, from + HISTORIES_AT_ONCE);
-      const answers = await interests.of(batch.map((each) => interactionsOf(vectors, each)));
-      for (const [i, history] of batch.entries()) known.set(history.join(), answers[i]!);
-    }
-  } finally {
-    await interests.close();
-  }
-  return (history) => known.get(history.join()) ?? [];
-}
-
-/** Of each product; zeros for one that has no modality. */
-export function fusedVectors(
-  { bundle, behaviour }: BundleFolder,
-  features: Readonly<Record<string, Matrix>>,
-  itemCount: number,
-): Matrix {
-  const vectorsOf = modalityVectors(features, behaviour);
-  const vectors = matrix(itemCount, fusedDims(bundle.fusion));
-  for (let item = 0; item < itemCount; item += 1) {
-    const vector = fuse(bundle.fusion, vectorsOf(item));
-    if (vector) rowOf(vectors, item).set(vector);
-  }
-  return vectors;
 }

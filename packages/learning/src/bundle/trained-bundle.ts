@@ -16,11 +16,12 @@ import { MarquetryError } from "@marquetry/runtime/errors";
 import type { Csr } from "../linear-algebra/csr.js";
 import { rowOf } from "../linear-algebra/rows.js";
 import type { RankingSettings } from "../scoring/ranking.js";
+import { largestOf, servedWeights } from "../scoring/served-weights.js";
 import { popularityFloor } from "../scoring/pooled.js";
 import type { Prepared } from "../representation/prepare.js";
-import { carriedNeighbours } from "../representation/item-neighbours.js";
+import { carriedNeighbours, itemNeighbours } from "../representation/item-neighbours.js";
 import type { BundleFolder, TrainedBundle } from "./bundle-folder.js";
-import { express, weightedSumOf } from "./distil.js";
+import { distil, distilledFusion } from "./distil.js";
 import type { CollaborativeModality, ServedFusion } from "./distil.js";
 import { goldenVectors } from "./golden.js";
 import { recencyInterests } from "../scoring/served-interests.js";
@@ -30,13 +31,13 @@ import type { ServedInterests } from "../scoring/served-interests.js";
 const TOLERANCE = 1e-5;
 
 export interface Serving {
-  /** How services make the vectors; a weighted sum that is fitted to them unless given. */
+  /** How services make the vectors; Default: a weighted sum that is fitted to them. */
   readonly served?: ServedFusion | undefined;
   /** Fitted to these vectors and this ranking. */
   readonly reranker?: RerankerModel | undefined;
-  /** Of the training part; carried where the re-ranker weighs them. */
+  /** Carried where the re-ranker weighs them. Default: those of the training part. */
   readonly neighbours?: Csr | undefined;
-  /** How services pool histories; by recency unless given. */
+  /** How services pool histories. Default: by recency. */
   readonly pooling?: ServedInterests | undefined;
 }
 
@@ -58,7 +59,7 @@ export async function draftBundle(
     fusion,
     behaviour,
     similarity = { kind: "dot" },
-  } = served ?? weightedSumOf(express(vectors, features, (item) => counts[item]! > 0));
+  } = served ?? distilledFusion(distil(vectors, features, (item) => counts[item]! > 0));
   const digest = (await sha256Hex(vectorToBytes(behaviour.vectors.data))).slice(0, 8);
   const encoders = {
     ...prepared.encoders,
@@ -85,7 +86,7 @@ export async function draftBundle(
       popularityFloor: popularityScore(popularityFloor(counts), largestOf(counts)),
     },
     ...(reranker !== undefined && { reranker }),
-    ...weighedNeighbours(serving, dataset.itemIds),
+    ...weighedNeighbours(prepared, serving),
     golden: goldenVectors({
       fusion,
       vectors,
@@ -102,7 +103,7 @@ export async function draftBundle(
 /**
  * Names the bundle after the dataset and a digest of the whole manifest, and encodes it.
  * @param vectors those that the draft was made from
- * @param training what is told of it
+ * @param training what the manifest records of it
  * @throws MarquetryError `internal` where the bundle does not give back the vectors
  */
 export async function sealBundle(
@@ -111,34 +112,22 @@ export async function sealBundle(
   vectors: Matrix,
   training?: TrainingRecord,
 ): Promise<TrainedBundle> {
-  const told = { ...draft.bundle, ...(training && { training }) };
-  const { manifest } = await encodeBundle(told);
+  const unnamed = { ...draft.bundle, ...(training && { training }) };
+  const { manifest } = await encodeBundle(unnamed);
   const digest = await sha256Hex(new TextEncoder().encode(manifest));
-  const bundle = { ...told, id: `${prepared.dataset.name}-${digest.slice(0, 8)}` };
+  const bundle = { ...unnamed, id: `${prepared.dataset.name}-${digest.slice(0, 8)}` };
   const encoded = await encodeBundle(bundle);
   await assertSameVectors(encoded, prepared, vectors, draft.behaviour);
   return { ...draft, bundle, encoded };
 }
 
 function weighedNeighbours(
+  { dataset: { itemIds, splits } }: Prepared,
   { reranker, neighbours }: Serving,
-  itemIds: readonly string[],
 ): Pick<Bundle, "neighbours"> {
-  if (reranker === undefined || neighbours === undefined || !weighsNeighbours(reranker)) return {};
-  return { neighbours: carriedNeighbours(neighbours, itemIds) };
-}
-
-/** Services divide log(1 + popularity) by that of the most popular product. */
-export function servedWeights(
-  { popularity }: RankingSettings,
-  counts: Float64Array,
-): { readonly similarity: number; readonly popularity: number } {
-  return { similarity: 1, popularity: popularity * Math.log1p(largestOf(counts)) };
-}
-
-/** 0 where nothing is counted. */
-export function largestOf(counts: Float64Array): number {
-  return counts.reduce((a, b) => Math.max(a, b), 0);
+  if (reranker === undefined || !weighsNeighbours(reranker)) return {};
+  const weighed = neighbours ?? itemNeighbours(splits.train, itemIds.length);
+  return { neighbours: carriedNeighbours(weighed, itemIds) };
 }
 
 /** What a service would have of each product. */

@@ -1,9 +1,9 @@
 import { mainCutoff } from "../scoring/choose.js";
-import type { Curve, CurvePoint } from "./curves.js";
+import type { Curve, CurvePoint } from "./curve.js";
 import { meanOf } from "../scoring/metrics.js";
-import type { Row } from "./report.js";
+import type { MethodResult } from "../scoring/method-result.js";
 import { pointOf } from "./curve-points.js";
-import { coldRows } from "./methods.js";
+import { coldResults } from "./cold-products-method.js";
 import type { Prepared } from "../representation/prepare.js";
 
 /** Percent of the products that are taken out. */
@@ -21,15 +21,16 @@ export async function coldProductsCurve(
   report: (line: string) => void,
 ): Promise<Curve> {
   const k = mainCutoff(prepared.dataset);
-  const rows: Row[] = [];
+  const results: MethodResult[] = [];
   for (const percent of PERCENT) {
     const runs = percent === GOAL_PERCENT ? Math.min(seeds, SEEDS_MAX) : 1;
-    const all = await coldRows(prepared, percent / 100, runs, report);
-    rows.push(...all.filter(({ rule }) => rule === "masked"));
+    const all = await coldResults(prepared, percent / 100, runs, report);
+    results.push(...all.filter(({ policy }) => policy === "masked"));
   }
   const point = (percent: number, method: string, part: string): CurvePoint | undefined => {
-    const row = rows.find((each) => each.method === `${percent}% cold, ${method}, ${part} targets`);
-    return row && pointOf(row.runs.map((run) => run.find((at) => at.k === k)!));
+    const name = `${percent}% cold, ${method}, ${part} targets`;
+    const result = results.find((each) => each.method === name);
+    return result && pointOf(result.runs.map((run) => run.find((at) => at.k === k)!));
   };
   const series = [
     ...METHODS.map((method) => ({ name: `cold targets, ${method}`, method, part: "cold" })),
@@ -53,18 +54,17 @@ export async function coldProductsCurve(
       name,
       points: PERCENT.map((percent) => point(percent, method, part)),
     })),
-    rows,
-    verdict: verdictOf(rows, k),
+    results,
+    verdict: verdictOf(results, k),
   };
 }
 
 /** Whether showing cold products costs the others anything, at a tenth. */
-function verdictOf(rows: readonly Row[], k: number): string {
+function verdictOf(results: readonly MethodResult[], k: number): string {
   const recall = (method: string): number => {
-    const row = rows.find(
-      (each) => each.method === `${GOAL_PERCENT}% cold, ${method}, all targets`,
-    )!;
-    return meanOf(row.runs.map((run) => run.find((at) => at.k === k)!.recall.value)).value;
+    const name = `${GOAL_PERCENT}% cold, ${method}, all targets`;
+    const result = results.find((each) => each.method === name)!;
+    return meanOf(result.runs.map((run) => run.find((at) => at.k === k)!.recall.value)).value;
   };
   const [without, imputed] = [recall("nothing"), recall("imputed")];
   const word = imputed >= without ? "not lower" : "lower";

@@ -13,7 +13,7 @@ import type { Prepared } from "../representation/prepare.js";
 import { CUTOFFS, metricsAt } from "../scoring/metrics.js";
 import type { MetricsAt } from "../scoring/metrics.js";
 import { pooledScorer, popularityPrior } from "../scoring/pooled.js";
-import { withImputedCollaborative } from "../bundle/served.js";
+import { withImputedCollaborative } from "../bundle/exported.js";
 import { topLists } from "../scoring/top-lists.js";
 import type { HistoryPolicy } from "../scoring/top-lists.js";
 
@@ -26,8 +26,8 @@ export interface ColdProducts {
 }
 
 /**
- * Takes products out of all that is known before a question is asked: out of training and, where
- * cold products are measured, out of histories; not out of the targets.
+ * Removes products from all that is known before the evaluation: from training and, where cold
+ * products are measured, from histories; not from the targets.
  * @param share of all products, in (0, 1)
  */
 export function withColdProducts(prepared: Prepared, share: number, seed: number): ColdProducts {
@@ -60,10 +60,10 @@ export function withColdProducts(prepared: Prepared, share: number, seed: number
   };
 }
 
-/** How products without behaviour get their vector: not at all (they are never shown), as fusion
- * guesses it from content alone, or with an imputed behaviour. */
+/** How cold products get their vector: not at all (they are never shown), as fusion guesses it from
+ * content alone, or with an imputed collaborative vector. */
 export type ColdMethod = "nothing" | "content" | "imputed";
-export const COLD_METHODS: readonly ColdMethod[] = ["nothing", "content", "imputed"];
+const COLD_METHODS: readonly ColdMethod[] = ["nothing", "content", "imputed"];
 
 export interface ColdMetrics {
   readonly method: ColdMethod;
@@ -99,9 +99,9 @@ export async function coldProductMetrics(
       decay: ranking.decay,
       prior,
     });
-    const at = (asked: EvaluationCase): MetricsAt[] => {
-      const lists = topLists(asked, scorer, policy);
-      return CUTOFFS.map((k) => metricsAt(k, lists, asked.targets, counts, users));
+    const at = (evaluated: EvaluationCase): MetricsAt[] => {
+      const lists = topLists(evaluated, scorer, policy);
+      return CUTOFFS.map((k) => metricsAt(k, lists, evaluated.targets, counts, users));
     };
     return { method, cold: at({ ...evaluationCase, targets }), overall: at(evaluationCase) };
   });
@@ -117,7 +117,7 @@ function coldCase({ train, valid, test, testHistory }: Splits, cold: Uint8Array)
   return { histories, targets: test };
 }
 
-/** The trained vectors; of products without behaviour those of the method, zero where it has none. */
+/** The trained vectors; of cold products those of the method, zero where it has none. */
 function withColdVectors(
   { features, counts }: Prepared,
   vectors: Matrix,

@@ -4,7 +4,7 @@ import { popularityScorer } from "../scoring/baselines.js";
 import { mainCutoff } from "../scoring/choose.js";
 import type { ScorerFor } from "../scoring/choose.js";
 import { orPopularity, withNewest } from "../scoring/cold-users.js";
-import type { Curve, CurveSeries } from "./curves.js";
+import type { Curve, CurveSeries } from "./curve.js";
 import { besideRows, normaliseRows } from "../linear-algebra/rows.js";
 import { CURVE_POLICY, metricsFor, pointOf } from "./curve-points.js";
 import { chooseRanking, rankingOf } from "../scoring/ranking.js";

@@ -3,7 +3,7 @@ import { evaluationCaseOf } from "../dataset/dataset.js";
 import type { EvaluationCase } from "../dataset/dataset.js";
 import { metricsOf, mainCutoff } from "../scoring/choose.js";
 import type { ScorerFor } from "../scoring/choose.js";
-import type { CurvePoint } from "./curves.js";
+import type { CurvePoint } from "./curve.js";
 import { deviationOf, meanOf } from "../scoring/metrics.js";
 import type { MetricsAt } from "../scoring/metrics.js";
 import type { HistoryPolicy } from "../scoring/top-lists.js";

@@ -1,36 +1,30 @@
-/** A metric along something that is varied: how many modalities, behaviours or products are missing. */
-import type { Mean } from "../scoring/metrics.js";
-import type { Row } from "./report.js";
+/** Which curves the quality report has, in its order. */
+import { coldProductsCurve } from "./cold-products-curve.js";
+import { coldUsersCurve } from "./cold-users-curve.js";
+import type { ExperimentContext } from "./context.js";
+import type { Curve } from "./curve.js";
+import { missingModalityCurves } from "./missing-modality-curves.js";
 
-export interface Curve {
-  /** Part of file names and of metrics' names. */
+export interface CurveSource {
+  /** Value of `--curves`. */
   readonly name: string;
-  readonly title: string;
-  /** How it was measured, with what was chosen on the validation part. */
-  readonly protocol: string;
-  readonly xLabel: string;
-  /** Numbers, or names of what is no number. */
-  readonly xs: readonly (number | string)[];
-  /** Recall and NDCG are at this cutoff. */
-  readonly k: number;
-  readonly series: readonly CurveSeries[];
-  /** The rows that the points are of, where there are some. */
-  readonly rows?: readonly Row[];
-  /** What the curve says about a goal. */
-  readonly verdict?: string;
+  /** None where they do not apply. */
+  readonly curves: (context: ExperimentContext) => readonly Curve[] | Promise<readonly Curve[]>;
 }
 
-export interface CurveSeries {
-  readonly name: string;
-  /** By x; undefined where there is no metric. */
-  readonly points: readonly (CurvePoint | undefined)[];
-}
-
-export interface CurvePoint {
-  readonly recall: Mean;
-  readonly ndcg?: Mean;
-  /** Runs behind the means. */
-  readonly seeds: number;
-  /** Standard deviation of the recall over the runs. */
-  readonly seedDeviation: number;
-}
+export const CURVES: readonly CurveSource[] = [
+  {
+    name: "cold-users",
+    curves: async ({ prepared, learned }) => [coldUsersCurve(prepared, await learned())],
+  },
+  {
+    name: "cold-products",
+    curves: async ({ prepared, seeds, report }) =>
+      seeds === 0 ? [] : [await coldProductsCurve(prepared, seeds, report)],
+  },
+  {
+    name: "missing-modality",
+    curves: ({ prepared, seeds, fusions }) =>
+      seeds === 0 ? [] : missingModalityCurves(prepared, fusions),
+  },
+];

@@ -2,7 +2,7 @@
 import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { mainCutoff } from "../scoring/choose.js";
-import type { Curve, CurvePoint, CurveSeries } from "./curves.js";
+import type { Curve, CurvePoint, CurveSeries } from "./curve.js";
 import type { MetricsAt } from "../scoring/metrics.js";
 import {
   maskedVectors,
@@ -10,18 +10,18 @@ import {
   removedAtRandom,
   removedFromAll,
   zeroFilledVectors,
-} from "./missing.js";
-import type { Removed } from "./missing.js";
+} from "./missing-modalities.js";
+import type { Removed } from "./missing-modalities.js";
 import { besideRows, normaliseRows, rowOf } from "../linear-algebra/rows.js";
 import { whiteningOfZero } from "../representation/content.js";
 import { fullPresence } from "../training/item-tower.js";
 import type { Presence } from "../training/item-tower.js";
 import { COLLABORATIVE } from "@marquetry/contracts/modalities";
 import { CURVE_POLICY, metricsFor, pointOf } from "./curve-points.js";
-import { DROPOUT } from "../learn/fusion-runs.js";
-import type { FusionWay } from "../learn/fusion-runs.js";
+import { DROPOUT } from "./fusion-runs.js";
+import type { FusionWay } from "./fusion-runs.js";
 import { chooseRanking, rankingOf } from "../scoring/ranking.js";
-import type { LearnedFusion } from "../learn/learn.js";
+import type { LearnedFusion } from "../learn/learn-fusion.js";
 import type { RankingSettings } from "../scoring/ranking.js";
 import type { Prepared } from "../representation/prepare.js";
 

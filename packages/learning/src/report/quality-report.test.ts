@@ -4,8 +4,8 @@ import { orPopularity, withNewest } from "../scoring/cold-users.js";
 import type { MetricsAt } from "../scoring/metrics.js";
 import { linePlotSvg } from "./line-plot.js";
 import { qualityReportFiles } from "./quality-report.js";
-import { rowMetrics } from "../experiments/report.js";
-import type { Row } from "../experiments/report.js";
+import { methodMetrics } from "./named-metrics.js";
+import type { MethodResult } from "../scoring/method-result.js";
 import { topLists } from "../scoring/top-lists.js";
 
 const lists = (...items: number[][]): Int32Array[] => items.map((list) => Int32Array.from(list));
@@ -19,23 +19,23 @@ const at = (k: number, recall: number): MetricsAt => ({
   novelty: 7,
 });
 
-const row = (method: string, ...recalls: number[]): Row => ({
+const result = (method: string, ...recalls: number[]): MethodResult => ({
   method,
-  rule: "masked",
+  policy: "masked",
   runs: recalls.map((recall) => [at(10, recall - 0.05), at(20, recall)]),
   chosen: recalls.map((_, i) => `decay 0.${i + 5}`),
 });
 
 function reportOf(goal: number) {
-  const rows = [row("popularity", 0.06), row("full", 0.11, 0.13)];
+  const methods = [result("popularity", 0.06), result("full", 0.11, 0.13)];
   const goals = [{ metric: "tiktok-diffmm/full/masked/recall@20", atLeast: goal, aim: 0.9 }];
   return qualityReportFiles({
     dataset: "tiktok-diffmm",
     command: "npm run evaluate -- --dataset x",
     data: ["9 users"],
     protocol: ["full ranking"],
-    mainCutoff: 20,
-    rows,
+    ordered: false,
+    methods,
     curves: [
       {
         name: "cold-users",
@@ -55,7 +55,7 @@ function reportOf(goal: number) {
         ],
       },
     ],
-    metrics: rows.flatMap((each) => rowMetrics("tiktok-diffmm", each, goals)),
+    metrics: methods.flatMap((each) => methodMetrics("tiktok-diffmm", each, goals)),
     goals,
     cost: ["10 CPU seconds"],
   });

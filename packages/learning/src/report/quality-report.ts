@@ -1,26 +1,57 @@
 /** The report that `evaluate --report` writes: Markdown and a plot for each curve. */
-import type { Curve, CurvePoint } from "../experiments/curves.js";
+import type { ExperimentContext } from "../experiments/context.js";
+import type { Curve, CurvePoint } from "../experiments/curve.js";
+import type { ExperimentResults } from "../experiments/run-experiments.js";
+import type { MethodResult } from "../scoring/method-result.js";
+import { GOALS } from "./goals.js";
+import type { Goal } from "./goals.js";
 import { linePlotSvg } from "./line-plot.js";
+import { curveMetrics, methodMetrics } from "./named-metrics.js";
+import type { NamedMetric } from "./named-metrics.js";
 import { PUBLISHED } from "./published.js";
 import type { PublishedTable } from "./published.js";
-import { decimals, markdownTable, rowTables, withError } from "../experiments/report.js";
-import type { NamedMetric, Row } from "../experiments/report.js";
-import type { Goal } from "./goals.js";
+import { costLines, dataLines, protocolLines } from "./settings.js";
+import { decimals, markdownTable, methodTables, withError } from "./tables.js";
 
 export interface QualityReport {
   readonly dataset: string;
-  /** What was typed. */
+  /** Of the data: whether histories are in order of time. */
+  readonly ordered: boolean;
+  /** As it was typed. */
   readonly command: string;
   /** One line each: what the data are. */
   readonly data: readonly string[];
   readonly protocol: readonly string[];
-  readonly mainCutoff: number;
-  readonly rows: readonly Row[];
+  readonly methods: readonly MethodResult[];
   readonly curves: readonly Curve[];
   readonly metrics: readonly NamedMetric[];
   readonly goals: readonly Goal[];
-  /** What it took, one line each. */
+  /** Time and machine, one line each. */
   readonly cost: readonly string[];
+}
+
+export function qualityReport(
+  command: string,
+  context: ExperimentContext,
+  { methods, curves }: ExperimentResults,
+): QualityReport {
+  const { prepared } = context;
+  const { name, ordered } = prepared.dataset;
+  return {
+    dataset: name,
+    ordered,
+    command,
+    data: dataLines(prepared),
+    protocol: protocolLines(prepared),
+    methods,
+    curves,
+    metrics: [
+      ...methods.flatMap((result) => methodMetrics(name, result)),
+      ...curves.flatMap((curve) => curveMetrics(name, curve)),
+    ],
+    goals: GOALS,
+    cost: costLines(context),
+  };
 }
 
 /** File names and contents. */
@@ -32,7 +63,7 @@ export function qualityReportFiles(report: QualityReport): Map<string, string> {
 }
 
 function document(report: QualityReport): string {
-  const { dataset, command, data, protocol, rows, curves, mainCutoff, cost } = report;
+  const { dataset, command, data, protocol, methods, curves, cost } = report;
   const published = PUBLISHED.filter((table) => table.dataset === dataset);
   return [
     `# Quality on ${dataset}`,
@@ -54,7 +85,7 @@ function document(report: QualityReport): string {
     ...section("Goals", goalTable(report)),
     "## Methods",
     "",
-    ...rowTables(rows, mainCutoff),
+    ...methodTables(methods, report),
     ...(published.length === 0 ? [] : ["## Published by others", ""]),
     ...published.flatMap((table) => [publishedTable(table), ""]),
     ...curves.flatMap((curve) => curveSection(dataset, curve)),

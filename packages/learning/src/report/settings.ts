@@ -3,7 +3,7 @@ import { cpus } from "node:os";
 import { evaluationCaseOf } from "../dataset/dataset.js";
 import { evaluatedUsers } from "../scoring/top-lists.js";
 import type { Prepared } from "../representation/prepare.js";
-import type { RowContext } from "../experiments/row-sources.js";
+import type { ExperimentContext } from "../experiments/context.js";
 
 export function dataLines({ dataset, encoders, counts }: Prepared): string[] {
   const { splits, itemIds } = dataset;
@@ -11,12 +11,12 @@ export function dataLines({ dataset, encoders, counts }: Prepared): string[] {
     const count = splits[part].reduce((sum, list) => sum + list.length, 0);
     return `${count} ${part}`;
   });
-  const asked = evaluatedUsers(evaluationCaseOf(dataset, "test")).length;
+  const evaluated = evaluatedUsers(evaluationCaseOf(dataset, "test")).length;
   const modalities = Object.entries(encoders).map(
     ([name, { encoder, dims }]) => `${name} (${encoder}, ${dims} numbers)`,
   );
   return [
-    `${splits.train.length} users, ${asked} of them asked in the test; ${itemIds.length} products, ` +
+    `${splits.train.length} users, ${evaluated} of them asked in the test; ${itemIds.length} products, ` +
       `${counts.filter((count) => count === 0).length} of them new to the training part`,
     `interactions: ${sizes.join(", ")}; ${dataset.ordered ? "in order of time" : "sets without order"}`,
     `modalities: ${modalities.join(", ")}; and behaviour, which is learned`,
@@ -41,7 +41,7 @@ export function protocolLines({ dataset }: Prepared): string[] {
   ];
 }
 
-export function costLines({ trainingCpuSeconds }: RowContext): string[] {
+export function costLines({ trainingCpuSeconds }: ExperimentContext): string[] {
   const cores = cpus();
   const { user, system } = process.cpuUsage();
   const seconds = trainingCpuSeconds.map((each) => each.toFixed(0)).join(", ");

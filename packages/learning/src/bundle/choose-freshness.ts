@@ -1,18 +1,14 @@
 /** What newness is worth, by the validation part. */
 import type { Bundle } from "@marquetry/model/bundle";
-import type { BundleFolder } from "../bundle/bundle-folder.js";
 import { evaluationCaseOf } from "../dataset/dataset.js";
 import { evaluatedAt } from "../scoring/evaluated-at.js";
 import { choose } from "../scoring/choose.js";
 import type { ScorerFor } from "../scoring/choose.js";
-import {
-  fusedVectors,
-  graphInterests,
-  servedScorer,
-  withImputedCollaborative,
-} from "../bundle/served.js";
-import { HISTORY_POLICIES, historyPoliciesOf } from "./methods.js";
+import { HISTORY_POLICIES, historyPoliciesOf } from "../scoring/history-policies.js";
 import type { Prepared } from "../representation/prepare.js";
+import type { BundleFolder } from "./bundle-folder.js";
+import { exportedBundle } from "./exported.js";
+import { servedScorer } from "./served.js";
 
 export interface FreshnessSettings {
   /** w_f of the score. */
@@ -37,17 +33,15 @@ export async function chooseFreshness(
   const { dataset, features, counts } = prepared;
   if (dataset.dates === undefined) return undefined;
   const times = evaluatedAt(dataset.dates, "valid");
-  const served = withImputedCollaborative(folder, features, counts.length);
   const { histories } = evaluationCaseOf(dataset, "valid");
-  const vectors = fusedVectors(served, features, counts.length);
-  const interestsOf = await graphInterests(served.bundle, vectors, histories);
+  const exported = await exportedBundle(folder, features, counts.length, histories);
+  const policy = HISTORY_POLICIES[historyPoliciesOf(dataset)[0]!];
   const best = (candidates: readonly FreshnessSettings[]): FreshnessSettings => {
     const scorerFor = (freshness: FreshnessSettings): ScorerFor => {
-      const bundle = withFreshness(folder.bundle, freshness);
-      return servedScorer({ ...served, bundle }, features, counts, { interestsOf, times, vectors });
+      const served = { ...exported.folder, bundle: withFreshness(folder.bundle, freshness) };
+      return servedScorer(served, features, counts, { ...exported, times });
     };
-    const rules = HISTORY_POLICIES[historyPoliciesOf(prepared)[0]!];
-    return choose(dataset, counts, candidates, scorerFor, rules).settings;
+    return choose(dataset, counts, candidates, scorerFor, policy).settings;
   };
   const { weight } = best(WEIGHTS.map((each) => ({ weight: each, halfLifeMs: HALF_LIVES_MS[0]! })));
   if (weight === 0) return { weight, halfLifeMs: folder.bundle.ranking.freshnessHalfLifeMs };

@@ -13,7 +13,7 @@ import {
   removedAtRandom,
   removedFromAll,
   zeroFilledVectors,
-} from "./missing.js";
+} from "./missing-modalities.js";
 
 const ITEMS = 6;
 const uniform = mulberry32(4);

@@ -1,14 +1,14 @@
-/** One fusion model alone, trained in the ways that rows and curves compare. */
+/** One fusion model alone, trained in the ways that methods and curves compare. */
 import { COLLABORATIVE } from "@marquetry/contracts/modalities";
-import { learnFusion } from "./learn.js";
-import type { LearnedFusion } from "./learn.js";
+import { learnFusion } from "../learn/learn-fusion.js";
+import type { LearnedFusion } from "../learn/learn-fusion.js";
 import type { Prepared } from "../representation/prepare.js";
 
 export interface FusionWay {
   readonly weights: "attention" | "fixed";
   /** Whether products lack modalities at random in training. */
   readonly dropout: boolean;
-  /** Whether interests are weighed by attention too; by recency alone unless given. */
+  /** Whether interests are weighed by attention too. Default: by recency alone. */
   readonly interests?: boolean;
 }
 
@@ -18,7 +18,7 @@ export const DROPOUT = 0.3;
 /** More runs would take longer than they would tell. */
 const SEEDS_MAX = 3;
 
-/** Each way is trained when it is first asked for, and then remembered. */
+/** Each way is trained at its first call, and then remembered. */
 export function fusionRuns(
   prepared: Prepared,
   seeds: number,
