@@ -9,26 +9,8 @@
  * @throws RangeError where nothing is relevant (leave such users out), k is no positive integer, or
  *   one of the first k ids stands twice
  */
-export function recallAt(
-  ranked: readonly string[],
-  relevant: ReadonlySet<string>,
-  k: number,
-): number {
+export function recallAt<Id>(ranked: readonly Id[], relevant: ReadonlySet<Id>, k: number): number {
   return hits(ranked, relevant, k).length / relevant.size;
-}
-
-/**
- * Precision@k: the share of the first k places that relevant items hold; places beyond the end of a
- * short list count as misses.
- * @returns in [0, 1]
- * @throws as `recallAt`
- */
-export function precisionAt(
-  ranked: readonly string[],
-  relevant: ReadonlySet<string>,
-  k: number,
-): number {
-  return hits(ranked, relevant, k).length / k;
 }
 
 /**
@@ -37,11 +19,7 @@ export function precisionAt(
  * @returns in [0, 1]
  * @throws as `recallAt`
  */
-export function ndcgAt(
-  ranked: readonly string[],
-  relevant: ReadonlySet<string>,
-  k: number,
-): number {
+export function ndcgAt<Id>(ranked: readonly Id[], relevant: ReadonlySet<Id>, k: number): number {
   const gain = (places: readonly number[]): number =>
     places.reduce((sum, place) => sum + 1 / Math.log2(place + 1), 0);
   const ideal = Array.from({ length: Math.min(k, relevant.size) }, (_, i) => i + 1);
@@ -49,7 +27,7 @@ export function ndcgAt(
 }
 
 /** Places, from 1, of the relevant items among the first k. */
-function hits(ranked: readonly string[], relevant: ReadonlySet<string>, k: number): number[] {
+function hits<Id>(ranked: readonly Id[], relevant: ReadonlySet<Id>, k: number): number[] {
   if (!Number.isSafeInteger(k) || k < 1) {
     throw new RangeError(`k: expected a positive integer, got ${k}`);
   }

@@ -1,4 +1,5 @@
 /** Metrics of a set of ranked lists. */
+import { ndcgAt, recallAt } from "@marquetry/model/metrics";
 import type { TopLists } from "./top-lists.js";
 
 /** A mean over users and its standard error. */
@@ -41,18 +42,13 @@ export function metricsAt(
   let information = 0;
   for (const [i, list] of lists.entries()) {
     const relevant = new Set(targets[users[i]!]);
-    let hits = 0;
-    let gain = 0;
-    for (let place = 0; place < Math.min(k, list.length); place += 1) {
-      const item = list[place]!;
+    const first = Array.from(list.subarray(0, k));
+    for (const item of first) {
       shown[item]! += 1;
       information -= Math.log2((counts[item]! + 1) / (userCount + 1));
-      if (!relevant.has(item)) continue;
-      hits += 1;
-      gain += 1 / Math.log2(place + 2);
     }
-    recalls.push(hits / relevant.size);
-    gains.push(gain / idealGain(Math.min(k, relevant.size)));
+    recalls.push(recallAt(first, relevant, k));
+    gains.push(ndcgAt(first, relevant, k));
   }
   const places = shown.reduce((sum, count) => sum + count, 0);
   return {
@@ -63,12 +59,6 @@ export function metricsAt(
     gini: giniOf(shown),
     novelty: places === 0 ? 0 : information / places,
   };
-}
-
-function idealGain(hits: number): number {
-  let gain = 0;
-  for (let place = 1; place <= hits; place += 1) gain += 1 / Math.log2(place + 1);
-  return gain;
 }
 
 /** The mean with s / sqrt(n), s the sample's standard deviation. */

@@ -156,9 +156,10 @@ function manifestValues(bundle: Bundle, graphDigest: Digest | undefined) {
     neighbours: neighbours && { ...neighbours, ids: idsToBytes(neighbours.ids) },
     golden: golden && {
       ...golden,
-      histories: golden.histories.map(({ interactions, ...history }) => ({
-        ...history,
+      histories: golden.histories.map(({ name, interactions, interest }) => ({
+        name,
         behaviours: interactions,
+        interest,
       })),
     },
   };

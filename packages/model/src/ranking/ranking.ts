@@ -15,26 +15,6 @@ export function decay(value: number, elapsedMs: number, halfLifeMs: number): num
 }
 
 /**
- * Popularity of a product now: sum_i w_i 2^(-age_i / halfLife) (forward decay, Cormode et al., ICDE
- * 2009). Weights may be negative; a sum below 0 reads as 0.
- * @param weights w_i of each interaction
- * @param agesMs milliseconds since each interaction, same length
- * @param halfLifeMs milliseconds, above 0
- * @throws RangeError where the lengths differ, a number is not finite or the half-life not above 0
- */
-export function decayedPopularity(
-  weights: readonly number[],
-  agesMs: readonly number[],
-  halfLifeMs: number,
-): number {
-  if (weights.length !== agesMs.length) {
-    throw new RangeError(`popularity: ${weights.length} weights, ${agesMs.length} ages`);
-  }
-  const sum = weights.reduce((total, w, i) => total + decay(w, agesMs[i]!, halfLifeMs), 0);
-  return Math.max(0, sum);
-}
-
-/**
  * ln(1 + popularity) / ln(1 + popularityMax): how popular a product is beside the most popular one.
  * The logarithm because popularity is heavy-tailed: the tenth sale says more than the thousandth.
  * @param popularity at least 0; below 0 counts as 0, above the maximum as the maximum

@@ -69,28 +69,6 @@ export function matVec(m: Matrix, v: Float32Array): Float32Array {
 }
 
 /**
- * M' v, without forming the transpose.
- * @param m shape [rows, cols]
- * @param v shape [rows]
- * @returns shape [cols]
- * @throws RangeError where the shapes do not agree
- */
-export function transposedMatVec(m: Matrix, v: Float32Array): Float32Array {
-  if (v.length !== m.rows) {
-    throw new RangeError(
-      `transposedMatVec: ${m.rows} x ${m.cols} cannot take ${v.length} dimensions`,
-    );
-  }
-  const sums = new Float64Array(m.cols);
-  for (let i = 0; i < m.rows; i += 1) {
-    const start = i * m.cols;
-    const factor = v[i]!;
-    for (let j = 0; j < m.cols; j += 1) sums[j]! += m.data[start + j]! * factor;
-  }
-  return new Float32Array(sums);
-}
-
-/**
  * M', a new matrix.
  * @param m shape [rows, cols]
  * @returns shape [cols, rows]
