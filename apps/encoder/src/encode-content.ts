@@ -1,14 +1,13 @@
 /** One content in, its vector out, while somebody waits. */
-import type { EmbeddingCache } from "@marquetry/backends/embedding-cache";
-import type { Encoder } from "@marquetry/inference/encoder";
-import { MarquetryError } from "@marquetry/runtime/errors";
-import { digestOf, embeddingDigest, encoderDigest } from "./content.js";
 import type { ContentModality } from "@marquetry/contracts/modalities";
-import type { EncoderEvents } from "./events.js";
+import type { Content, Encoder } from "@marquetry/inference/encoder";
+import { MarquetryError } from "@marquetry/runtime/errors";
+import type { CachedEncoder } from "./cached-encoder.js";
+import { digestOf } from "./content.js";
 
 export type EncodeContent = (
   modality: ContentModality,
-  content: string | Uint8Array,
+  content: Content,
   /** Aborts when nobody waits any more; what has not begun by then is not encoded. */
   signal: AbortSignal,
 ) => Promise<EncodedContent>;
@@ -24,32 +23,24 @@ export interface EncodedContent {
  *   not encoded here, `overloaded` where too many wait already, `internal` where the encoder failed
  */
 export function createEncodeContent(
-  encoders: ReadonlyMap<ContentModality, Encoder>,
-  cache: EmbeddingCache,
-  events: EncoderEvents,
+  encoders: ReadonlyMap<ContentModality, CachedEncoder>,
 ): EncodeContent {
-  const digests = new Map(Array.from(encoders, ([name, each]) => [name, encoderDigest(each)]));
   return async (modality, content, signal) => {
     const encoder = encoders.get(modality);
     if (encoder === undefined) {
       const message = `this encoder takes ${[...encoders.keys()].join(", ")}`;
       throw new MarquetryError("invalid", message, { field: modality });
     }
-    const key = embeddingDigest(digests.get(modality) ?? "", digestOf(content));
-    const [cached] = await cache.get([key]);
-    events.cacheAsked(modality, 1, cached === undefined ? 0 : 1);
-    if (cached?.length === encoder.manifest.dims) {
-      return { encoder: encoder.manifest, vector: cached };
-    }
-    const [result] = await encoder.encode([content], { urgent: true, signal });
+    const { manifest } = encoder;
+    const digest = digestOf(content);
+    const results = await encoder.encode(new Map([[digest, content]]), { urgent: true, signal });
+    const result = results.get(digest);
     if (result === undefined) throw new Error("the encoder gave no result");
     if ("failure" in result) {
       const { failure, detail } = result;
-      if (failure === "encoder") throw new Error(`${encoder.manifest.id}: ${detail}`);
+      if (failure === "encoder") throw new Error(`${manifest.id}: ${detail}`);
       throw new MarquetryError("invalid", `${failure}: ${detail}`, { field: modality });
     }
-    events.contentsEncoded(modality, 1);
-    await cache.set(new Map([[key, result.vector]]));
-    return { encoder: encoder.manifest, vector: result.vector };
+    return { encoder: manifest, vector: result.vector };
   };
 }

@@ -9,6 +9,7 @@ import { TOPICS } from "@marquetry/contracts/topics";
 import { startGrpcServer } from "@marquetry/grpc/server";
 import type { ServiceContext } from "@marquetry/runtime/lifecycle";
 import { createBackPressure } from "./back-pressure.js";
+import { createCachedEncoders } from "./cached-encoder.js";
 import { encodesAllModalities } from "./config.js";
 import type { EncoderConfig } from "./config.js";
 import { createEncodeContent } from "./encode-content.js";
@@ -41,7 +42,6 @@ class EncoderModule {
     ports: EncoderPorts,
   ): DynamicModule {
     const { resource } = context;
-    const { encoders } = ports;
     const events = createEncoderEvents(context);
     const media = resource(
       "media",
@@ -57,11 +57,11 @@ class EncoderModule {
       "optional",
     );
     const backPressure = createBackPressure(events);
+    const encoders = createCachedEncoders(ports.encoders, { cache, events });
     const encodeProducts = createEncodeProducts({
       encoders,
       complete: encodesAllModalities(config),
       readMedia: (request) => media.read(request),
-      cache,
       events,
       onWaiting: (modality, waiting) => backPressure.report(modality, waiting),
       groupMax: groupMax(config),
@@ -76,7 +76,7 @@ class EncoderModule {
         { provide: EVENTS, useValue: events },
         { provide: BACK_PRESSURE, useValue: backPressure },
         { provide: ENCODE_PRODUCTS, useValue: encodeProducts },
-        { provide: ENCODE_CONTENT, useValue: createEncodeContent(encoders, cache, events) },
+        { provide: ENCODE_CONTENT, useValue: createEncodeContent(encoders) },
         ProductChangesConsumer,
         EncodeController,
       ],

@@ -78,9 +78,9 @@ export function createEncoderEvents({
         logger.info({ host: event.host }, "host of media answers again");
       }
     },
-    cacheAsked(modality: string, asked: number, found: number): void {
+    cacheLookedUp(modality: string, keys: number, found: number): void {
       lookUps.inc({ modality, outcome: "hit" }, found);
-      lookUps.inc({ modality, outcome: "miss" }, asked - found);
+      lookUps.inc({ modality, outcome: "miss" }, keys - found);
     },
     /** It shows in `/readyz` too; a line per batch would say no more. */
     cacheUnavailable(error: unknown): void {

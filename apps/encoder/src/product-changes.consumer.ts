@@ -13,7 +13,6 @@ import {
   PRODUCT_EMBEDDINGS,
 } from "@marquetry/contracts/topics";
 import { decodeBatch } from "@marquetry/contracts/validation";
-import { MarquetryError } from "@marquetry/runtime/errors";
 import type { ServiceContext } from "@marquetry/runtime/lifecycle";
 import type { BackPressure } from "./back-pressure.js";
 import { encodesAllModalities } from "./config.js";
@@ -107,8 +106,7 @@ export class ProductChangesConsumer implements OnApplicationBootstrap {
     const retries: OutgoingRecord[] = [];
     accepted.forEach(({ record }, index) => {
       const event = embedded[index];
-      if (event === undefined)
-        throw new MarquetryError("internal", "the encoder answered fewer events than changes");
+      if (event === undefined) throw new Error("the encoder answered fewer events than changes");
       const attempt = attemptAt(record);
       outgoing.push(embeddedRecord(event, attempt, record));
       const { dead, retry } = afterFailure(event, attempt, this.config.ENCODER_RETRY_DELAYS);

@@ -15,6 +15,7 @@ import { createLogger } from "@marquetry/runtime/logger";
 import { createMetrics } from "@marquetry/runtime/telemetry";
 import { describe, expect, test } from "@jest/globals";
 import { digestOf } from "../src/content.js";
+import { createCachedEncoders } from "../src/cached-encoder.js";
 import { createEncodeProducts } from "../src/encode-products.js";
 import type { EncodeProductsDeps } from "../src/encode-products.js";
 import type { ContentModality } from "@marquetry/contracts/modalities";
@@ -38,7 +39,15 @@ const media = createMediaReader({
 });
 
 /** One replica: its reads, and what it handed to an encoder. */
-function replica(cache: EmbeddingCache, parts: Partial<EncodeProductsDeps> = {}) {
+function replica(
+  cache: EmbeddingCache,
+  {
+    encoders: chosen,
+    ...deps
+  }: Partial<Omit<EncodeProductsDeps, "encoders">> & {
+    readonly encoders?: ReadonlyMap<ContentModality, Encoder>;
+  } = {},
+) {
   const read: string[] = [];
   const encoded = { text: 0, image: 0, video: 0 };
   const counting = Array.from(encoders, ([modality, encoder]): [ContentModality, Encoder] => [
@@ -51,18 +60,18 @@ function replica(cache: EmbeddingCache, parts: Partial<EncodeProductsDeps> = {})
       },
     },
   ]);
+  const events = createEncoderEvents({
+    logger: createLogger("encoder", "silent"),
+    metrics: createMetrics("encoder"),
+  });
   const encodeProducts = createEncodeProducts({
-    encoders: new Map(counting),
+    encoders: createCachedEncoders(chosen ?? new Map(counting), { cache, events }),
     readMedia(request) {
       read.push(request.url);
       return media.read(request);
     },
-    cache,
-    events: createEncoderEvents({
-      logger: createLogger("encoder", "silent"),
-      metrics: createMetrics("encoder"),
-    }),
-    ...parts,
+    events,
+    ...deps,
   });
   return { encodeProducts, read, encoded };
 }

@@ -19,6 +19,7 @@ import { vectorFromBytes } from "@marquetry/model/vectors/vector";
 import { createLogger } from "@marquetry/runtime/logger";
 import { createMetrics } from "@marquetry/runtime/telemetry";
 import { describe, expect, test } from "@jest/globals";
+import { createCachedEncoders } from "../src/cached-encoder.js";
 import { createEncodeProducts } from "../src/encode-products.js";
 import { createEncoderEvents } from "../src/events.js";
 import { createMediaReader } from "../src/media/media-reader.js";
@@ -40,14 +41,15 @@ function setUp() {
     idleMs: 1_000,
     hostReadsMax: 1,
   });
+  const events = createEncoderEvents({ logger: createLogger("encoder", "silent"), metrics });
+  const cache = openEmbeddingCache("memory:", { megabytes: 1 });
   const encodeProducts = createEncodeProducts({
-    encoders,
+    encoders: createCachedEncoders(encoders, { cache, events }),
     readMedia(request) {
       readAddresses.push(request.url);
       return media.read(request);
     },
-    cache: openEmbeddingCache("memory:", { megabytes: 1 }),
-    events: createEncoderEvents({ logger: createLogger("encoder", "silent"), metrics }),
+    events,
   });
   const totals = () =>
     (["text", "image"] as const).map((modality) => encoders.get(modality)?.encodedTotal() ?? 0);

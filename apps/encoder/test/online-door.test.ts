@@ -95,7 +95,9 @@ describe("Encode", () => {
   });
 
   test("calls over the bound are shed at once, and those taken are answered", async () => {
-    const calls = Array.from({ length: 30 }, () => client.calls.encode(text("red blue shoe mat")));
+    const calls = Array.from({ length: 30 }, (_, i) =>
+      client.calls.encode(text("red blue shoe mat ".repeat(1 + i))),
+    );
     const outcomes = await Promise.allSettled(calls);
     const shed = outcomes.filter((outcome) => outcome.status === "rejected");
     expect(shed.length).toBeGreaterThan(0);
@@ -120,6 +122,34 @@ describe("Encode", () => {
     }
     await ahead;
     expect(encoder.encodedTotal() - before).toBe(40);
+  });
+
+  test("two equal calls at once are encoded once", async () => {
+    const encoder = encoders.get("text")!;
+    const before = encoder.encodedTotal();
+    const [one, other] = await Promise.all([
+      client.calls.encode(text("steel light bag")),
+      client.calls.encode(text("steel light bag")),
+    ]);
+    expect(other).toEqual(one);
+    expect(encoder.encodedTotal() - before).toBe(1);
+  });
+
+  test("of two equal calls, one that gives up takes nothing from the other", async () => {
+    const encoder = encoders.get("text")!;
+    const before = encoder.encodedTotal();
+    const ahead = encoder.encode(
+      Array.from({ length: 40 }, () => "red blue shoe mat bag warm light steel ".repeat(6)),
+      { urgent: true },
+    );
+    const [hasty, patient] = await Promise.allSettled([
+      client.calls.encode(text("mat of steel"), { timeoutMs: 100 }),
+      client.calls.encode(text("mat of steel")),
+    ]);
+    expect(hasty).toMatchObject({ reason: { code: status.DEADLINE_EXCEEDED } });
+    expect(patient).toMatchObject({ status: "fulfilled", value: { dims: 512 } });
+    await ahead;
+    expect(encoder.encodedTotal() - before).toBe(41);
   });
 
   test("a call is answered while a queue of products waits", async () => {

@@ -9,6 +9,7 @@ import {
 } from "cockatiel";
 import type { BulkheadPolicy, CircuitBreakerPolicy } from "cockatiel";
 import { LRUCache } from "lru-cache";
+import { untilAborted } from "../until-aborted.js";
 import type { Patience } from "./limits.js";
 
 export interface Hosts {
@@ -75,15 +76,4 @@ function policiesOf(host: string, options: HostsOptions): Policies {
   breaker.onBreak(() => options.onLeftAlone(host));
   breaker.onReset(() => options.onBack(host));
   return { turns: bulkhead(options.requestsMax, WAITING_MAX), breaker };
-}
-
-async function untilAborted<T>(running: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = Promise.withResolvers<never>();
-  const abort = (): void => aborted.reject(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    return await Promise.race([running, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
 }
