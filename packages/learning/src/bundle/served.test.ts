@@ -10,8 +10,8 @@ import {
   attentionInterests,
   recencyInterests,
   sequenceInterests,
-} from "../scoring/served-interests.js";
-import type { ServedInterests } from "../scoring/served-interests.js";
+} from "../learn/served-interests.js";
+import type { ServedInterests } from "../learn/served-interests.js";
 import { DATASET_ACTION } from "../dataset/actions.js";
 import { trainedBundle } from "../../test/trained.js";
 import { normaliseRows, rowOf } from "../linear-algebra/rows.js";

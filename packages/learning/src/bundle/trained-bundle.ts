@@ -24,8 +24,8 @@ import type { BundleFolder, TrainedBundle } from "./bundle-folder.js";
 import { distil, distilledFusion } from "./distil.js";
 import type { CollaborativeModality, ServedFusion } from "./distil.js";
 import { goldenVectors } from "./golden.js";
-import { recencyInterests } from "../scoring/served-interests.js";
-import type { ServedInterests } from "../scoring/served-interests.js";
+import { recencyInterests } from "../learn/served-interests.js";
+import type { ServedInterests } from "../learn/served-interests.js";
 
 /** How far fused vectors may be from the trained ones, by element. */
 const TOLERANCE = 1e-5;

@@ -4,7 +4,7 @@ import type { Prepared } from "../representation/prepare.js";
 import { HISTORY_POLICIES, plainHistoryPoliciesOf } from "../scoring/history-policies.js";
 import { mergeRuns } from "../scoring/method-result.js";
 import type { MethodResult } from "../scoring/method-result.js";
-import { chooseRanking } from "../scoring/ranking.js";
+import { chooseRanking } from "../learn/choose-ranking.js";
 import { coldProductMetrics, withColdProducts } from "./cold-products.js";
 import { settingsText } from "./vector-methods.js";
 

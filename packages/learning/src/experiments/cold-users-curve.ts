@@ -7,7 +7,8 @@ import { orPopularity, withNewest } from "../scoring/cold-users.js";
 import type { Curve, CurveSeries } from "./curve.js";
 import { besideRows, normaliseRows } from "../linear-algebra/rows.js";
 import { CURVE_POLICY, metricsFor, pointOf } from "./curve-points.js";
-import { chooseRanking, rankingOf } from "../scoring/ranking.js";
+import { chooseRanking } from "../learn/choose-ranking.js";
+import { rankingOf } from "../scoring/ranking.js";
 import type { Prepared } from "../representation/prepare.js";
 
 /** Behaviours that are kept of each test user's history. */

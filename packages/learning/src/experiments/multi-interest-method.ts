@@ -9,7 +9,8 @@ import { addPrior, nearestScores, pooledVector, popularityPrior } from "../scori
 import { HISTORY_POLICIES, historyPoliciesOf } from "../scoring/history-policies.js";
 import { measure, mergeRuns } from "../scoring/method-result.js";
 import type { MethodResult } from "../scoring/method-result.js";
-import { chooseRankingBy, rankingOf } from "../scoring/ranking.js";
+import { chooseRankingBy } from "../learn/choose-ranking.js";
+import { rankingOf } from "../scoring/ranking.js";
 import type { RankingSettings } from "../scoring/ranking.js";
 import type { Prepared } from "../representation/prepare.js";
 import { settingsText } from "./vector-methods.js";

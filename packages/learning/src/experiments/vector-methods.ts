@@ -12,7 +12,8 @@ import {
 import type { HistoryPolicyName } from "../scoring/history-policies.js";
 import { measure, mergeRuns } from "../scoring/method-result.js";
 import type { MethodResult } from "../scoring/method-result.js";
-import { chooseRanking, rankingOf, usersOf } from "../scoring/ranking.js";
+import { chooseRanking } from "../learn/choose-ranking.js";
+import { rankingOf, usersOf } from "../scoring/ranking.js";
 import type { LearnedUsers, RankingSettings } from "../scoring/ranking.js";
 
 /** Every content modality beside the others, without training. */

@@ -11,7 +11,8 @@ import { vectorsBySpace } from "../reranking/reranked.js";
 import type { BaseRanking } from "../reranking/reranked.js";
 import { HISTORY_POLICIES } from "../scoring/history-policies.js";
 import { popularityFloor } from "../scoring/pooled.js";
-import { chooseRanking, rankingOf } from "../scoring/ranking.js";
+import { chooseRanking } from "./choose-ranking.js";
+import { rankingOf } from "../scoring/ranking.js";
 import type { LearnedUsers, RankingSettings } from "../scoring/ranking.js";
 import { largestOf, servedWeights } from "../scoring/served-weights.js";
 

@@ -3,6 +3,7 @@ import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { matmul } from "../linear-algebra/gemm.js";
 import { normaliseRows, rowOf } from "../linear-algebra/rows.js";
+import { contentScores } from "../training/pooling.js";
 import { residualProjection } from "../training/towers.js";
 import type { Towers } from "../training/towers.js";
 import type { Scorer } from "./top-lists.js";
@@ -32,6 +33,20 @@ export interface PooledInterests {
   readonly scores: Float64Array;
   /** By action; a behaviour whose action is not known is of the first. */
   readonly biases: Float32Array;
+}
+
+/** Learned beside a fusion model, for its vectors (see training/pooling.ts). */
+export interface InterestAttention {
+  /** Shape [d_k, d]. */
+  readonly query: Matrix;
+  readonly key: Matrix;
+  /** By `POSITIVE_ACTIONS`. */
+  readonly biases: Float32Array;
+}
+
+/** The attention as pooling takes it. @param vectors shape [products, d] */
+export function pooledInterests(vectors: Matrix, attention: InterestAttention): PooledInterests {
+  return { scores: contentScores(vectors, attention), biases: attention.biases };
 }
 
 /** score = u'v + prior. */

@@ -1,15 +1,14 @@
-/** How services pool histories, and what the trainer says must come out. */
+/** Learned interests as a bundle describes them to the services, with what must come out. */
 import type { ActionEffect, InterestModel } from "@marquetry/model/interests";
 import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { POSITIVE_ACTIONS } from "../dataset/actions.js";
-import { interestFactors, pooledVector } from "./pooled.js";
-import type { PooledInterests } from "./pooled.js";
+import { interestFactors, pooledInterests, pooledVector } from "../scoring/pooled.js";
+import type { InterestAttention } from "../scoring/pooled.js";
 import { rowOf } from "../linear-algebra/rows.js";
 import { sequenceGraph } from "../sequence/onnx.js";
 import { interestsOf } from "../sequence/interests.js";
 import type { SequenceModel } from "../sequence/interests.js";
-import { contentScores } from "../training/pooling.js";
 
 /** What a dataset cannot tell. */
 export interface ActionSettings {
@@ -21,15 +20,6 @@ export interface ServedInterests {
   readonly model: (settings: ActionSettings) => InterestModel;
   /** The interest after a history of products, oldest first, without the services' functions. */
   readonly interestOf: (history: Int32Array) => Float32Array;
-}
-
-/** Learned beside a fusion model, for its vectors (see training/pooling.ts). */
-export interface InterestAttention {
-  /** Shape [d_k, d]. */
-  readonly query: Matrix;
-  readonly key: Matrix;
-  /** By `POSITIVE_ACTIONS`. */
-  readonly biases: Float32Array;
 }
 
 /**
@@ -55,12 +45,7 @@ export function recencyInterests(
   };
 }
 
-/** The attention as pooling takes it. @param vectors shape [products, d] */
-export function pooledInterests(vectors: Matrix, attention: InterestAttention): PooledInterests {
-  return { scores: contentScores(vectors, attention), biases: attention.biases };
-}
-
-/** As `recencyInterests`, each behaviour weighed by what and of which action it is as well. */
+/** As `recencyInterests`, each interaction weighed by its product and its action as well. */
 export function attentionInterests(
   vectors: Matrix,
   decay: number,
