@@ -24,9 +24,9 @@ export function createEncoderEvents({
   const media = metrics.counter("media_read_total", "Media by how their reading ended", [
     "outcome",
   ]);
-  const leftAlone = metrics.counter(
-    "media_hosts_left_alone_total",
-    "Times that a host of media was left alone for failing too often",
+  const circuitsOpened = metrics.counter(
+    "media_circuits_opened_total",
+    "Times that the circuit of a host of media opened because it failed too often",
     [],
   );
   const calls = metrics.histogram("call_seconds", "Calls by method and status", SECONDS, [
@@ -71,11 +71,11 @@ export function createEncoderEvents({
     mediaHappened(event: MediaEvent): void {
       if (event.kind === "media-read") {
         media.inc({ outcome: event.outcome });
-      } else if (event.kind === "host-left-alone") {
-        leftAlone.inc({});
-        logger.warn({ host: event.host }, "host of media keeps failing and is left alone");
+      } else if (event.kind === "circuit-opened") {
+        circuitsOpened.inc({});
+        logger.warn({ host: event.host }, "host of media keeps failing: its circuit is open");
       } else {
-        logger.info({ host: event.host }, "host of media answers again");
+        logger.info({ host: event.host }, "host of media answers again: its circuit is closed");
       }
     },
     cacheLookedUp(modality: string, keys: number, found: number): void {

@@ -1,6 +1,6 @@
-/** A bound on how much is under way at once; what comes beyond waits its turn. */
+/** A bound on how much is under way at once; what comes beyond waits. */
 export interface Semaphore {
-  /** Runs the work once there is a slot. */
+  /** Runs the work once the semaphore lets it. */
   run<Result>(work: () => Promise<Result>): Promise<Result>;
 }
 
@@ -13,9 +13,9 @@ export function createSemaphore(max: number, onWaiting: (waiting: number) => voi
       if (free > 0) {
         free -= 1;
       } else {
-        const turn = new Promise<void>((resolve) => waiting.push(resolve));
+        const released = new Promise<void>((resolve) => waiting.push(resolve));
         onWaiting(waiting.length);
-        await turn;
+        await released;
       }
       try {
         return await work();

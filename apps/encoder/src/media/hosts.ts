@@ -1,4 +1,4 @@
-/** Each host of media by itself: how much is asked of it at a time, and when it is left alone. */
+/** Each host of media by itself: a semaphore for its requests, and a circuit breaker. */
 import {
   BrokenCircuitError,
   BulkheadRejectedError,
@@ -10,35 +10,36 @@ import {
 import type { BulkheadPolicy, CircuitBreakerPolicy } from "cockatiel";
 import { LRUCache } from "lru-cache";
 import { untilAborted } from "../until-aborted.js";
-import type { Patience } from "./limits.js";
+import type { RetryPolicy } from "./retry-policy.js";
 
 export interface Hosts {
   /**
-   * Runs a request to the host when its turn comes. `busy` where too many wait for it already,
-   * `left-alone` where it failed too often. Rejects when the signal is aborted, also while waiting.
+   * Runs a request once the host's semaphore lets it. `busy` where too many wait for it already,
+   * `circuit-open` where the host failed too often. Rejects when the signal aborts, also while
+   * waiting.
    */
   run<T>(
     host: string,
     request: () => Promise<T>,
     signal: AbortSignal,
-  ): Promise<T | "busy" | "left-alone">;
+  ): Promise<T | "busy" | "circuit-open">;
 }
 
 export interface HostsOptions {
   readonly requestsMax: number;
-  readonly patience: Patience;
-  /** Whether what a request resolved with speaks against its host. */
-  readonly isTrouble: (result: unknown) => boolean;
-  readonly onLeftAlone: (host: string) => void;
-  readonly onBack: (host: string) => void;
+  readonly retryPolicy: RetryPolicy;
+  /** Whether what a request resolved with counts against its host. */
+  readonly isTransientFailure: (result: unknown) => boolean;
+  readonly onCircuitOpened: (host: string) => void;
+  readonly onCircuitClosed: (host: string) => void;
 }
 
 interface Policies {
-  readonly turns: BulkheadPolicy;
+  readonly semaphore: BulkheadPolicy;
   readonly breaker: CircuitBreakerPolicy;
 }
 
-/** Whoever is forgotten starts anew. */
+/** A host that is forgotten starts with a closed circuit. */
 const HOSTS_MAX = 1_024;
 const WAITING_MAX = 256;
 
@@ -51,16 +52,16 @@ export function createHosts(options: HostsOptions): Hosts {
         policy = policiesOf(host, options);
         policies.set(host, policy);
       }
-      const { turns, breaker } = policy;
+      const { semaphore, breaker } = policy;
       try {
         return await untilAborted(
-          turns.execute(() => breaker.execute(request), signal),
+          semaphore.execute(() => breaker.execute(request), signal),
           signal,
         );
       } catch (error) {
         signal.throwIfAborted();
         if (error instanceof BulkheadRejectedError) return "busy";
-        if (error instanceof BrokenCircuitError) return "left-alone";
+        if (error instanceof BrokenCircuitError) return "circuit-open";
         throw error;
       }
     },
@@ -68,12 +69,12 @@ export function createHosts(options: HostsOptions): Hosts {
 }
 
 function policiesOf(host: string, options: HostsOptions): Policies {
-  const { failuresMax, leaveAloneMs } = options.patience;
-  const breaker = circuitBreaker(handleWhenResult(options.isTrouble), {
-    halfOpenAfter: leaveAloneMs,
+  const { failuresMax, circuitOpenMs } = options.retryPolicy;
+  const breaker = circuitBreaker(handleWhenResult(options.isTransientFailure), {
+    halfOpenAfter: circuitOpenMs,
     breaker: new ConsecutiveBreaker(failuresMax),
   });
-  breaker.onBreak(() => options.onLeftAlone(host));
-  breaker.onReset(() => options.onBack(host));
-  return { turns: bulkhead(options.requestsMax, WAITING_MAX), breaker };
+  breaker.onBreak(() => options.onCircuitOpened(host));
+  breaker.onReset(() => options.onCircuitClosed(host));
+  return { semaphore: bulkhead(options.requestsMax, WAITING_MAX), breaker };
 }

@@ -1,20 +1,21 @@
-/** Media over HTTP: redirects, repetitions and what an answer means. */
+/** Media over HTTP: redirects, retries and what an answer means. */
 import { setTimeout } from "node:timers/promises";
 import { describeError } from "@marquetry/runtime/errors";
 import { AddressRefused } from "./connections.js";
 import type { Answer, Connections } from "./connections.js";
 import type { Hosts } from "./hosts.js";
 import { failed, readAtMost, tooLarge } from "./limits.js";
-import type { FailedMedia, MediaLimits, Patience } from "./limits.js";
+import type { FailedMedia, MediaLimits } from "./limits.js";
+import type { RetryPolicy } from "./retry-policy.js";
 import { httpRefusal, redirectTarget } from "./url-policy.js";
 import type { Validator } from "./validators.js";
 
 export type HttpMedia =
-  | { readonly bytes: Uint8Array; readonly url: string; readonly validator: SaidOfMedia }
+  | { readonly bytes: Uint8Array; readonly url: string; readonly validator: HttpValidator }
   | { readonly unchanged: string }
   | FailedMedia;
 
-export type SaidOfMedia = Omit<Validator, "digest">;
+export type HttpValidator = Omit<Validator, "digest">;
 
 export interface HttpRequest {
   readonly url: URL;
@@ -23,88 +24,89 @@ export interface HttpRequest {
   readonly validatorOf: (url: string) => Promise<Validator | undefined>;
 }
 
-export interface HttpParts {
+export interface HttpDeps {
   readonly connections: Connections;
   readonly hosts: Hosts;
   readonly limits: MediaLimits;
-  readonly patience: Patience;
+  readonly retryPolicy: RetryPolicy;
   readonly wait: (ms: number, signal: AbortSignal) => Promise<unknown>;
 }
 
-/** One answer. `trouble`: the host's, which may pass. */
-type Step = HttpMedia | { readonly location: string } | Trouble;
+/** What one request came to. */
+type Step = HttpMedia | { readonly location: string } | TransientFailure;
 
-interface Trouble {
-  readonly trouble: string;
+interface TransientFailure {
+  readonly transientFailure: string;
+  /** The pause that the host asks for. */
   readonly retryAfterMs?: number;
 }
 
-export function isTrouble(result: unknown): boolean {
-  return typeof result === "object" && result !== null && "trouble" in result;
+export function isTransientFailure(result: unknown): boolean {
+  return typeof result === "object" && result !== null && "transientFailure" in result;
 }
 
 export const wait = (ms: number, signal: AbortSignal): Promise<unknown> =>
   setTimeout(ms, undefined, { signal });
 
-export async function readHttpUrl(request: HttpRequest, parts: HttpParts): Promise<HttpMedia> {
-  const { limits, patience } = parts;
+export async function readHttpUrl(request: HttpRequest, deps: HttpDeps): Promise<HttpMedia> {
+  const { limits, retryPolicy } = deps;
   const signal = AbortSignal.timeout(limits.timeoutMs);
   let { url } = request;
-  for (let redirects = 0; redirects <= patience.redirectsMax; redirects += 1) {
+  for (let redirects = 0; redirects <= retryPolicy.redirectsMax; redirects += 1) {
     const refusal = httpRefusal(url, limits);
     if (refusal !== undefined) return refusal;
-    const step = await persist(url, request, parts, signal);
+    const step = await requestWithRetries(url, request, deps, signal);
     if (!("location" in step)) return step;
     const next = redirectTarget(url, step.location);
     if ("failure" in next) return next;
     url = next;
   }
-  return failed("refused", `more than ${patience.redirectsMax} redirects`);
+  return failed("refused", `more than ${retryPolicy.redirectsMax} redirects`);
 }
 
-/** Asks again while it is the host's trouble and time remains. */
-async function persist(
+/** Asks again while the failure is transient and time remains. */
+async function requestWithRetries(
   url: URL,
   request: HttpRequest,
-  { hosts, patience, wait: pause, ...parts }: HttpParts,
+  { hosts, retryPolicy, wait: pause, ...deps }: HttpDeps,
   signal: AbortSignal,
-): Promise<Exclude<Step, Trouble>> {
-  let trouble = "not asked";
+): Promise<Exclude<Step, TransientFailure>> {
+  let failure = "not asked";
   try {
-    for (let attempt = 1; attempt <= patience.attemptsMax; attempt += 1) {
-      const step = await hosts.run(url.host, () => ask(url, request, parts, signal), signal);
+    for (let attempt = 1; attempt <= retryPolicy.attemptsMax; attempt += 1) {
+      const step = await hosts.run(url.host, () => requestOnce(url, request, deps, signal), signal);
       if (step === "busy") return failed("unreachable", `too many wait for host ${url.host}`);
-      if (step === "left-alone")
-        return failed("unreachable", `host ${url.host} keeps failing and is left alone`);
-      if (!("trouble" in step)) return step;
-      ({ trouble } = step);
-      const { retryAfterMs = 0 } = step;
-      if (attempt === patience.attemptsMax || retryAfterMs > patience.retryAfterMsMax) break;
+      if (step === "circuit-open")
+        return failed("unreachable", `host ${url.host} keeps failing: its circuit is open`);
+      if (!("transientFailure" in step)) return step;
+      const { transientFailure, retryAfterMs = 0 } = step;
+      failure = transientFailure;
+      if (attempt === retryPolicy.attemptsMax || retryAfterMs > retryPolicy.retryAfterMsMax) break;
       // Those that failed together must not come back together.
-      const jitter = Math.random() * patience.backoffMs * 2 ** (attempt - 1);
+      const jitter = Math.random() * retryPolicy.backoffMs * 2 ** (attempt - 1);
       await pause(retryAfterMs + jitter, signal);
     }
   } catch (error) {
     if (!signal.aborted) throw error;
-    trouble += `; gave up after ${parts.limits.timeoutMs} ms`;
+    failure += `; gave up after ${deps.limits.timeoutMs} ms`;
   }
-  return failed("unreachable", trouble);
+  return failed("unreachable", failure);
 }
 
-async function ask(
+async function requestOnce(
   url: URL,
   { bytesMax, validatorOf }: HttpRequest,
-  { connections }: Pick<HttpParts, "connections">,
+  { connections }: Pick<HttpDeps, "connections">,
   signal: AbortSignal,
 ): Promise<Step> {
   const known = await validatorOf(url.href);
   let answer: Answer | undefined;
   try {
     answer = await connections.get(url, headersOf(known), signal);
-    return await take(answer, url, bytesMax, known);
+    return await interpret(answer, url, bytesMax, known);
   } catch (error) {
     if (error instanceof AddressRefused) return failed("refused", error.message);
-    return { trouble: describeError(error) };
+    return { transientFailure: describeError(error) };
   } finally {
     answer?.body.destroy();
   }
@@ -121,7 +123,7 @@ function headersOf(known: Validator | undefined): Record<string, string> {
   };
 }
 
-async function take(
+async function interpret(
   answer: Answer,
   url: URL,
   bytesMax: number,
@@ -136,7 +138,7 @@ async function take(
   }
   if (status === 404 || status === 410) return failed("not-found", detail);
   if (status === 429 || status >= 500)
-    return { trouble: detail, retryAfterMs: retryAfterMs(answer.header("retry-after")) };
+    return { transientFailure: detail, retryAfterMs: retryAfterMs(answer.header("retry-after")) };
   if (status !== 200) return failed("unreachable", detail);
   const encoding = answer.header("content-encoding") ?? "identity";
   if (encoding !== "identity") return failed("undecodable", `content-encoding: ${encoding}`);

@@ -30,29 +30,6 @@ export interface MediaLimits {
   readonly hostReadsMax: number;
 }
 
-/** How often and how long a host is asked. */
-export interface Patience {
-  readonly redirectsMax: number;
-  readonly attemptsMax: number;
-  /** The longest pause before the second attempt; it doubles with each. */
-  readonly backoffMs: number;
-  /** A host that asks for a longer pause than this is not asked again for this reading. */
-  readonly retryAfterMsMax: number;
-  /** So many failures in a row, and the host is left alone … */
-  readonly failuresMax: number;
-  /** … for so long; then one request tries it. */
-  readonly leaveAloneMs: number;
-}
-
-export const PATIENCE: Patience = {
-  redirectsMax: 3,
-  attemptsMax: 3,
-  backoffMs: 250,
-  retryAfterMsMax: 5_000,
-  failuresMax: 5,
-  leaveAloneMs: 30_000,
-};
-
 export function failed(failure: MediaFailure, detail: string): FailedMedia {
   return { failure, detail };
 }

@@ -6,11 +6,13 @@ import { createHash } from "node:crypto";
 import { NETWORK, openConnections } from "./connections.js";
 import type { Network } from "./connections.js";
 import { createHosts } from "./hosts.js";
-import { isTrouble, readHttpUrl, wait } from "./http-media.js";
-import type { HttpParts, SaidOfMedia } from "./http-media.js";
-import { failed, PATIENCE } from "./limits.js";
-import type { FailedMedia, MediaFailure, MediaKind, MediaLimits, Patience } from "./limits.js";
+import { isTransientFailure, readHttpUrl, wait } from "./http-media.js";
+import type { HttpDeps } from "./http-media.js";
+import { failed } from "./limits.js";
+import type { FailedMedia, MediaFailure, MediaKind, MediaLimits } from "./limits.js";
 import { readDataUrl, readFileUrl } from "./local-media.js";
+import { RETRY_POLICY } from "./retry-policy.js";
+import type { RetryPolicy } from "./retry-policy.js";
 import { sniff } from "./sniff.js";
 import { createValidators } from "./validators.js";
 import type { Validators } from "./validators.js";
@@ -44,30 +46,30 @@ export type MediaResult =
 
 export type MediaEvent =
   | { readonly kind: "media-read"; readonly outcome: "read" | "unchanged" | MediaFailure }
-  | { readonly kind: "host-left-alone"; readonly host: string }
-  | { readonly kind: "host-back"; readonly host: string };
+  | { readonly kind: "circuit-opened"; readonly host: string }
+  | { readonly kind: "circuit-closed"; readonly host: string };
 
-export interface MediaParts {
-  readonly patience: Patience;
+export interface MediaReaderDeps {
+  readonly retryPolicy: RetryPolicy;
   readonly network: Network;
-  readonly wait: HttpParts["wait"];
+  readonly wait: HttpDeps["wait"];
   readonly onEvent: (event: MediaEvent) => void;
 }
 
 export function createMediaReader(
   limits: MediaLimits,
-  parts: Partial<MediaParts> = {},
+  deps: Partial<MediaReaderDeps> = {},
 ): MediaReader {
-  const { patience = PATIENCE, network = NETWORK, onEvent = () => {} } = parts;
+  const { retryPolicy = RETRY_POLICY, network = NETWORK, onEvent = () => {} } = deps;
   const connections = openConnections(limits, network);
   const hosts = createHosts({
     requestsMax: limits.hostReadsMax,
-    patience,
-    isTrouble,
-    onLeftAlone: (host) => onEvent({ kind: "host-left-alone", host }),
-    onBack: (host) => onEvent({ kind: "host-back", host }),
+    retryPolicy,
+    isTransientFailure,
+    onCircuitOpened: (host) => onEvent({ kind: "circuit-opened", host }),
+    onCircuitClosed: (host) => onEvent({ kind: "circuit-closed", host }),
   });
-  const http = { connections, hosts, limits, patience, wait: parts.wait ?? wait };
+  const http = { connections, hosts, limits, retryPolicy, wait: deps.wait ?? wait };
   const validators = createValidators();
   return {
     async read(media) {
@@ -82,7 +84,7 @@ export function createMediaReader(
 async function readMedia(
   { url: address, kind, isKnown }: MediaRequest,
   limits: MediaLimits,
-  http: HttpParts,
+  http: HttpDeps,
   validators: Validators,
 ): Promise<MediaResult> {
   const url = URL.parse(address);
@@ -104,16 +106,13 @@ async function readMedia(
       const answer = await readHttpUrl({ url, bytesMax, validatorOf }, http);
       if (!("bytes" in answer)) return answer;
       const accepted = accept(answer.bytes, kind);
-      if ("digest" in accepted) remember(answer.url, answer.validator, accepted.digest, validators);
+      if ("digest" in accepted)
+        validators.set(answer.url, { ...answer.validator, digest: accepted.digest });
       return accepted;
     }
     default:
       return failed("refused", "expected a data:, file:, http: or https: URL");
   }
-}
-
-function remember(url: string, said: SaidOfMedia, digest: string, validators: Validators): void {
-  validators.set(url, { ...said, digest });
 }
 
 function accept(bytes: Uint8Array | FailedMedia, kind: MediaKind): MediaResult {

@@ -10,13 +10,13 @@ const serveGif = () => serve((_, response) => response.end(GIF));
 
 /** The names' owner answers one list after the other; the last one stays. */
 function resolver(...answers: string[][]) {
-  const asked: string[] = [];
+  const lookups: string[] = [];
   const resolve: Network["resolve"] = async (name) => {
-    const answer = answers[Math.min(asked.length, answers.length - 1)] ?? [];
-    asked.push(name);
+    const answer = answers[Math.min(lookups.length, answers.length - 1)] ?? [];
+    lookups.push(name);
     return answer.map((address) => ({ address, family: address.includes(":") ? 6 : 4 }));
   };
-  return { asked, resolve };
+  return { lookups, resolve };
 }
 
 /** A second loopback address plays the public one: both lead to servers of the test. */
@@ -118,7 +118,7 @@ describe("hosts", () => {
     const reader = readerOf({ host }, { privateHosts: [] }, { network });
     const result = await reader.read({ url: `http://${host}/a.png`, kind: "image" });
     expect(bytesOf(result)).toEqual(Buffer.from(GIF));
-    expect(server.asked.map(({ at }) => at)).toEqual(["127.0.0.1"]);
+    expect(server.requests.map(({ at }) => at)).toEqual(["127.0.0.1"]);
   });
 });
 
@@ -135,17 +135,17 @@ describe("a name that leads first to a public address and then to a private one"
       PUBLIC,
     );
     const host = `shop.test:${inside.port}`;
-    const { asked, resolve } = resolver(...answers);
+    const { lookups, resolve } = resolver(...answers);
     const network = { resolve, addressKind: playedKind };
     const reader = readerOf({ host }, { privateHosts: [] }, { network });
     const read = (path: string) => reader.read({ url: `http://${host}${path}`, kind: "image" });
-    return { inside, outside, asked, read };
+    return { inside, outside, lookups, read };
   }
 
   test("is resolved once for a connection, and that answer is the one connected to", async () => {
-    const { inside, outside, asked, read } = await setUp([PUBLIC], ["127.0.0.1"]);
+    const { inside, outside, lookups, read } = await setUp([PUBLIC], ["127.0.0.1"]);
     expect(bytesOf(await read("/a.png"))).toEqual(Buffer.from(GIF));
-    expect(asked).toEqual(["shop.test"]);
+    expect(lookups).toEqual(["shop.test"]);
     expect([outside.connections(), inside.connections()]).toEqual([1, 0]);
   });
 
@@ -180,7 +180,7 @@ describe("a name that leads first to a public address and then to a private one"
       failure: "refused",
       detail: "host shop.test leads to a private address",
     });
-    expect([server.connections(), server.asked]).toEqual([1, []]);
+    expect([server.connections(), server.requests]).toEqual([1, []]);
   });
 });
 
@@ -201,13 +201,13 @@ describe("redirects", () => {
   ])("a %s one is followed", async (_, location) => {
     const { server, read } = await redirecting(location);
     expect(bytesOf(await read())).toEqual(Buffer.from(GIF));
-    expect(server.asked.map(({ path }) => path)).toEqual(["/moved", "/a.png"]);
+    expect(server.requests.map(({ path }) => path)).toEqual(["/moved", "/a.png"]);
   });
 
   test("in circles they end", async () => {
     const { server, read } = await redirecting(() => "/moved");
     expect(await read()).toEqual({ failure: "refused", detail: "more than 3 redirects" });
-    expect(server.asked).toHaveLength(4);
+    expect(server.requests).toHaveLength(4);
   });
 
   test.each([
@@ -225,6 +225,6 @@ describe("redirects", () => {
       failure: "refused",
       detail: expect.stringContaining(detail),
     });
-    expect(server.asked.map(({ path }) => path)).toEqual(["/moved"]);
+    expect(server.requests.map(({ path }) => path)).toEqual(["/moved"]);
   });
 });

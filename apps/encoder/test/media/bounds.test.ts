@@ -7,7 +7,7 @@ import type { MediaServer } from "./media-server.js";
 
 afterEach(closeAll);
 
-const ONCE = { patience: { attemptsMax: 1 } };
+const ONCE = { retryPolicy: { attemptsMax: 1 } };
 
 function read(server: Pick<MediaServer, "host">, limits: Partial<MediaLimits> = {}) {
   return readerOf(server, limits, ONCE).read({ url: `http://${server.host}/a.gif`, kind: "image" });
@@ -68,7 +68,7 @@ describe("lengths", () => {
     const server = await serveRaw((socket) => {
       socket.write(Buffer.concat([Buffer.from(head(`content-length: ${GIF.length}`)), GIF, other]));
     });
-    const reader = readerOf(server, { hostReadsMax: 1 }, { patience: { attemptsMax: 5 } });
+    const reader = readerOf(server, { hostReadsMax: 1 }, { retryPolicy: { attemptsMax: 5 } });
     for (const name of ["a", "b", "c"]) {
       const result = await reader.read({ url: `http://${server.host}/${name}`, kind: "image" });
       if ("failure" in result) expect(result.failure).toBe("unreachable");
@@ -101,7 +101,7 @@ describe("lengths", () => {
       failure: "undecodable",
       detail: "content-encoding: gzip",
     });
-    expect(server.asked[0]?.headers["accept-encoding"]).toBe("identity");
+    expect(server.requests[0]?.headers["accept-encoding"]).toBe("identity");
   });
 });
 

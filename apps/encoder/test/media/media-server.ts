@@ -1,12 +1,12 @@
-/** A server of media that does as a test tells it, and remembers who asked. */
+/** A server of media that answers as a test says, and records its requests. */
 import { createServer } from "node:http";
 import type { IncomingMessage, RequestListener, Server } from "node:http";
 import { createServer as createRawServer } from "node:net";
 import type { AddressInfo, Server as RawServer, Socket } from "node:net";
 import type { MediaLimits } from "../../src/media/limits.js";
 import { createMediaReader } from "../../src/media/media-reader.js";
-import type { MediaParts, MediaReader, MediaResult } from "../../src/media/media-reader.js";
-import { PATIENCE } from "../../src/media/limits.js";
+import type { MediaReaderDeps, MediaReader, MediaResult } from "../../src/media/media-reader.js";
+import { RETRY_POLICY } from "../../src/media/retry-policy.js";
 import { pixel } from "../pictures.js";
 
 export const GIF = pixel(1, 2, 3);
@@ -30,7 +30,11 @@ export interface MediaServer {
   readonly host: string;
   readonly port: number;
   /** Of every request: its path, its headers and the address at which it came in. */
-  readonly asked: { path: string; headers: IncomingMessage["headers"]; at: string | undefined }[];
+  readonly requests: {
+    path: string;
+    headers: IncomingMessage["headers"];
+    at: string | undefined;
+  }[];
   readonly connections: () => number;
 }
 
@@ -45,23 +49,23 @@ export async function serve(
   port = 0,
   address = "127.0.0.1",
 ): Promise<MediaServer> {
-  const asked: MediaServer["asked"] = [];
+  const requests: MediaServer["requests"] = [];
   const server = createServer((request, response) => {
     const { headers, url: path = "", socket } = request;
-    asked.push({ path, headers, at: socket.localAddress });
+    requests.push({ path, headers, at: socket.localAddress });
     answer(request, response);
   });
   closers.push(() => {
     server.closeAllConnections();
     return new Promise((resolve) => server.close(resolve));
   });
-  return { ...(await listening(server, port, address)), asked };
+  return { ...(await listening(server, port, address)), requests };
 }
 
 /** A server that writes its answers by itself. */
 export async function serveRaw(
   answer: (socket: Socket) => void,
-): Promise<Omit<MediaServer, "asked">> {
+): Promise<Omit<MediaServer, "requests">> {
   const sockets = new Set<Socket>();
   const server = createRawServer((socket) => {
     sockets.add(socket);
@@ -88,15 +92,15 @@ export function readerOf(
   { host }: Pick<MediaServer, "host">,
   limits: Partial<MediaLimits> = {},
   {
-    patience,
-    ...parts
-  }: Omit<Partial<MediaParts>, "patience"> & {
-    patience?: Partial<MediaParts["patience"]>;
+    retryPolicy,
+    ...deps
+  }: Omit<Partial<MediaReaderDeps>, "retryPolicy"> & {
+    retryPolicy?: Partial<MediaReaderDeps["retryPolicy"]>;
   } = {},
 ): MediaReader {
   const reader = createMediaReader(
     { ...LIMITS, httpHosts: [host], privateHosts: [host], ...limits },
-    { wait: async () => {}, ...parts, patience: { ...PATIENCE, ...patience } },
+    { wait: async () => {}, ...deps, retryPolicy: { ...RETRY_POLICY, ...retryPolicy } },
   );
   closers.push(() => reader.close());
   return reader;

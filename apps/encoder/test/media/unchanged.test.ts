@@ -49,7 +49,7 @@ test.each([
   for (let i = 0; i < 3; i += 1) expect(await read(isKnown)).toEqual({ unchanged: digestOf(GIF) });
   expect(known).toEqual(Array(3).fill(digestOf(GIF)));
   expect(state.sent).toBe(GIF.length);
-  expect(server.asked.at(-1)?.headers).toMatchObject(asked);
+  expect(server.requests.at(-1)?.headers).toMatchObject(asked);
 });
 
 test("whether it has changed or not, its connection serves the next one too", async () => {
@@ -76,7 +76,7 @@ test("a picture of which nothing was kept is asked for as if it were new", async
   await read();
   for (const isKnown of [undefined, () => false, async () => false])
     expect(await read(isKnown)).toMatchObject({ digest: digestOf(GIF) });
-  for (const { headers } of server.asked) expect(headers["if-none-match"]).toBeUndefined();
+  for (const { headers } of server.requests) expect(headers["if-none-match"]).toBeUndefined();
 });
 
 test("a picture without an ETag or a date is read again", async () => {
@@ -92,7 +92,7 @@ test("behind a redirect it is the last address that is compared", async () => {
   expect(await read(() => true, "/moved")).toEqual({ unchanged: digestOf(GIF) });
   expect(await read(() => true)).toEqual({ unchanged: digestOf(GIF) });
   expect(state.sent).toBe(GIF.length);
-  expect(server.asked.map(({ path, headers }) => [path, headers["if-none-match"]])).toEqual([
+  expect(server.requests.map(({ path, headers }) => [path, headers["if-none-match"]])).toEqual([
     ["/moved", undefined],
     ["/a.gif", undefined],
     ["/moved", undefined],

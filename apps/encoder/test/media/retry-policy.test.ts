@@ -1,4 +1,4 @@
-/** How often a host is asked, and when it is not. */
+/** How often a host is asked, and when its circuit is open. */
 import type { RequestListener, ServerResponse } from "node:http";
 import { afterEach, describe, expect, test } from "@jest/globals";
 import type { MediaEvent } from "../../src/media/media-reader.js";
@@ -22,43 +22,46 @@ function statuses(
   };
 }
 
-describe("trouble that may pass", () => {
+describe("a transient failure", () => {
   async function readWith(listener: RequestListener) {
     const server = await serve(listener);
     const pauses: number[] = [];
     const reader = readerOf(server, {}, { wait: async (ms) => void pauses.push(ms) });
-    return { result: await reader.read(url(server)), asked: server.asked.length, pauses };
+    return { result: await reader.read(url(server)), requests: server.requests.length, pauses };
   }
 
   test.each([429, 500, 502, 503])("%s is asked again", async (status) => {
-    const { result, asked, pauses } = await readWith(statuses([status], [status]));
+    const { result, requests, pauses } = await readWith(statuses([status], [status]));
     expect(bytesOf(result)).toEqual(Buffer.from(GIF));
-    expect(asked).toBe(3);
+    expect(requests).toBe(3);
     expect(pauses).toHaveLength(2);
     expect(pauses[0]).toBeLessThan(250);
     expect(pauses[1]).toBeLessThan(500);
   });
 
   test("a connection that breaks is made again", async () => {
-    let requests = 0;
-    const { result, asked } = await readWith((_, response) => {
-      requests += 1;
-      if (requests === 1) response.destroy();
+    let answers = 0;
+    const { result, requests } = await readWith((_, response) => {
+      answers += 1;
+      if (answers === 1) response.destroy();
       else response.end(GIF);
     });
     expect(bytesOf(result)).toEqual(Buffer.from(GIF));
-    expect(asked).toBe(2);
+    expect(requests).toBe(2);
   });
 
   test("three times at most", async () => {
-    const { result, asked } = await readWith((_, response) => response.writeHead(503).end());
+    const { result, requests } = await readWith((_, response) => response.writeHead(503).end());
     expect(result).toEqual({ failure: "unreachable", detail: "status 503" });
-    expect(asked).toBe(3);
+    expect(requests).toBe(3);
   });
 
-  test.each([404, 403, 400])("%s will not pass and is not asked again", async (status) => {
-    expect((await readWith(statuses([status]))).asked).toBe(1);
-  });
+  test.each([404, 403, 400])(
+    "%s is no transient failure and is not asked again",
+    async (status) => {
+      expect((await readWith(statuses([status]))).requests).toBe(1);
+    },
+  );
 
   test("pauses differ, so that those who failed together do not come back together", async () => {
     const { pauses } = await readWith(statuses([503], [503]));
@@ -80,9 +83,11 @@ describe("trouble that may pass", () => {
   test.each(["60", "99999999999999999999", new Date(Date.now() + 3_600_000).toUTCString()])(
     "a Retry-After of %s is not waited for, and the host is not asked before",
     async (after) => {
-      const { result, asked, pauses } = await readWith(statuses([429, { "retry-after": after }]));
+      const { result, requests, pauses } = await readWith(
+        statuses([429, { "retry-after": after }]),
+      );
       expect(result).toEqual({ failure: "unreachable", detail: "status 429" });
-      expect([asked, pauses]).toEqual([1, []]);
+      expect([requests, pauses]).toEqual([1, []]);
     },
   );
 
@@ -101,12 +106,12 @@ describe("trouble that may pass", () => {
     const result = await readerOf(server, { timeoutMs: 200 }, { wait }).read(url(server));
     expect(result).toEqual({ failure: "unreachable", detail: "status 429; gave up after 200 ms" });
     expect(performance.now() - start).toBeLessThan(3_000);
-    expect(server.asked).toHaveLength(1);
+    expect(server.requests).toHaveLength(1);
   });
 });
 
 describe("a host that keeps failing", () => {
-  test("is left alone for a while, then tried with one request, and is back once it answers", async () => {
+  test("opens its circuit for a while, is then tried with one request, and closes it by an answer", async () => {
     let status = 503;
     const server = await serve((_, response) => response.writeHead(status).end(GIF));
     const events: MediaEvent[] = [];
@@ -114,43 +119,43 @@ describe("a host that keeps failing", () => {
       server,
       {},
       {
-        patience: { attemptsMax: 1, failuresMax: 3, leaveAloneMs: 200 },
+        retryPolicy: { attemptsMax: 1, failuresMax: 3, circuitOpenMs: 200 },
         onEvent: (event) => void (event.kind === "media-read" || events.push(event)),
       },
     );
     const read = () => reader.read(url(server));
-    const alone = {
+    const open = {
       failure: "unreachable",
-      detail: `host ${server.host} keeps failing and is left alone`,
+      detail: `host ${server.host} keeps failing: its circuit is open`,
     };
     for (let i = 0; i < 3; i += 1) expect(await read()).toMatchObject({ detail: "status 503" });
     const opened = performance.now();
-    expect(await read()).toEqual(alone);
-    expect(server.asked).toHaveLength(3);
-    expect(events).toEqual([{ kind: "host-left-alone", host: server.host }]);
+    expect(await read()).toEqual(open);
+    expect(server.requests).toHaveLength(3);
+    expect(events).toEqual([{ kind: "circuit-opened", host: server.host }]);
 
-    // The request that tries it fails: it is left alone again.
-    expect(await untilAsked(read, alone)).toMatchObject({ detail: "status 503" });
+    // The request that tries it fails: the circuit opens again.
+    expect(await untilAsked(read, open)).toMatchObject({ detail: "status 503" });
     expect(performance.now() - opened).toBeGreaterThanOrEqual(190);
-    expect(await read()).toEqual(alone);
-    expect(server.asked).toHaveLength(4);
+    expect(await read()).toEqual(open);
+    expect(server.requests).toHaveLength(4);
 
     status = 200;
-    expect(bytesOf(await untilAsked(read, alone))).toEqual(Buffer.from(GIF));
-    expect(events.at(-1)).toEqual({ kind: "host-back", host: server.host });
+    expect(bytesOf(await untilAsked(read, open))).toEqual(Buffer.from(GIF));
+    expect(events.at(-1)).toEqual({ kind: "circuit-closed", host: server.host });
     expect(bytesOf(await read())).toEqual(Buffer.from(GIF));
-    expect(server.asked).toHaveLength(6);
+    expect(server.requests).toHaveLength(6);
   });
 
-  /** Reads until the host is asked again; turns of the event loop lie between. */
-  async function untilAsked<T>(read: () => Promise<T>, alone: object): Promise<T> {
+  /** Reads until the host is asked again; the event loop goes on in between. */
+  async function untilAsked<T>(read: () => Promise<T>, open: object): Promise<T> {
     const deadline = performance.now() + 10_000;
     while (performance.now() < deadline) {
       const result = await read();
-      if (JSON.stringify(result) !== JSON.stringify(alone)) return result;
+      if (JSON.stringify(result) !== JSON.stringify(open)) return result;
       await new Promise((resolve) => setImmediate(resolve));
     }
-    throw new Error("the host was left alone for 10 s");
+    throw new Error("the circuit was open for 10 s");
   }
 
   test("does not take others with it, and what is missing or refused does not count", async () => {
@@ -160,18 +165,18 @@ describe("a host that keeps failing", () => {
     const reader = readerOf(
       failing,
       { httpHosts: hosts, privateHosts: hosts },
-      { patience: { attemptsMax: 1, failuresMax: 3 } },
+      { retryPolicy: { attemptsMax: 1, failuresMax: 3 } },
     );
     for (let i = 0; i < 6; i += 1) {
       await reader.read(url(failing));
       await reader.read(url(absent));
     }
-    expect([failing.asked.length, absent.asked.length]).toEqual([3, 6]);
+    expect([failing.requests.length, absent.requests.length]).toEqual([3, 6]);
   });
 });
 
 describe("many media of one host", () => {
-  test("are asked for a few at a time, while another host has its turn at once", async () => {
+  test("are asked for a few at a time, while another host is asked at once", async () => {
     const held: ServerResponse[] = [];
     let most = 0;
     const second = Promise.withResolvers<void>();
@@ -186,8 +191,8 @@ describe("many media of one host", () => {
     const reading = Array.from({ length: 8 }, (_, i) => reader.read(url(slow, `/${i}`)));
     await second.promise;
     expect(bytesOf(await reader.read(url(quick)))).toEqual(Buffer.from(GIF));
-    expect(slow.asked).toHaveLength(2);
-    while (slow.asked.length < 8 || held.length > 0) {
+    expect(slow.requests).toHaveLength(2);
+    while (slow.requests.length < 8 || held.length > 0) {
       held.shift()?.end(GIF);
       await new Promise((resolve) => setImmediate(resolve));
     }
@@ -201,13 +206,13 @@ describe("many media of one host", () => {
     const reader = readerOf(
       server,
       { hostReadsMax: 1, timeoutMs: 300 },
-      { patience: { attemptsMax: 1 } },
+      { retryPolicy: { attemptsMax: 1 } },
     );
     const start = performance.now();
     const results = await Promise.all(Array.from({ length: 5 }, () => reader.read(url(server))));
     for (const result of results) expect(result).toMatchObject({ failure: "unreachable" });
     expect(performance.now() - start).toBeLessThan(3_000);
-    expect(server.asked).toHaveLength(1);
+    expect(server.requests).toHaveLength(1);
   });
 
   test("more than may wait are turned away at once", async () => {
