@@ -9,6 +9,21 @@ const CLIENTS = {
   cockatiel: "apps/encoder/src/media/",
   "@huggingface/tokenizers": "packages/inference/src/text/",
 };
+/** The folders of packages/learning: each imports only itself and those before it, tests too. */
+const FLOORS = [
+  "linear-algebra",
+  "dataset",
+  "representation",
+  "training",
+  "sequence",
+  "scoring",
+  "reranking",
+  "learn",
+  "bundle",
+  "system",
+  "experiments",
+  "report",
+];
 /** They measure us against the bare libraries. */
 const BENCHES = "^apps/standalone/bench/";
 const TESTS = "(\\.test|\\.contract)\\.ts$|/test/";
@@ -117,6 +132,18 @@ export default {
       severity: "error",
       from: { path: "^apps/([^/]+)/", pathNot: "^apps/standalone/" },
       to: { path: "^apps/", pathNot: "^apps/$1/" },
+    },
+    ...FLOORS.slice(0, -1).map((floor, at) => ({
+      name: `${floor}-imports-only-floors-below`,
+      severity: "error",
+      from: { path: `^packages/learning/src/${floor}/` },
+      to: { path: `^packages/learning/src/(${FLOORS.slice(at + 1).join("|")})/` },
+    })),
+    {
+      name: "every-folder-of-learning-is-a-floor",
+      severity: "error",
+      from: { path: `^packages/learning/src/(?!(${FLOORS.join("|")})/)` },
+      to: {},
     },
     ...Object.entries(CLIENTS).map(([library, folder]) => ({
       name: `one-folder-imports-${library.replaceAll(/[@/]/g, "-")}`,
