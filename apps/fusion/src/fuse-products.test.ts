@@ -28,13 +28,13 @@ const bundle = await zeroShotBundle(
 );
 const collection = productCollection(bundle.id);
 
-interface Bench {
+interface Harness {
   readonly index: ProductIndex;
   readonly fuseProducts: FuseProducts;
   readonly counted: (outcome: string) => Promise<number>;
 }
 
-async function bench(index = openProductIndex("memory:")): Promise<Bench> {
+async function createHarness(index = openProductIndex("memory:")): Promise<Harness> {
   await index.ensureCollection(collectionOf(bundle));
   const metrics = createMetrics("fusion");
   const events = createFusionEvents({ logger: createLogger("fusion", "silent"), metrics });
@@ -128,13 +128,13 @@ describe("what becomes of events that come late, twice or again", () => {
     ["embedded", last],
     ["removed", removed(id, 4)],
   ])("every order and batching ends in the last revision alone, %s", async (_, end) => {
-    const alone = await bench();
+    const alone = await createHarness();
     await alone.fuseProducts([end]);
     const expected = await bytesOf(alone.index, id);
     const events = [...history, end, end];
     for (const order of permutations(events)) {
       for (const cut of [0, 1, 2, 3, 4]) {
-        const { index, fuseProducts } = await bench();
+        const { index, fuseProducts } = await createHarness();
         expect(await fuseProducts(order.slice(0, cut))).toEqual([]);
         expect(await fuseProducts(order.slice(cut))).toEqual([]);
         expect(await bytesOf(index, id)).toBe(expected);
@@ -143,7 +143,7 @@ describe("what becomes of events that come late, twice or again", () => {
   });
 
   test("a replay of everything changes nothing, at no moment", async () => {
-    const { index, fuseProducts } = await bench();
+    const { index, fuseProducts } = await createHarness();
     await fuseProducts([...history, last]);
     const before = await bytesOf(index, id);
     for (const event of [...history, last]) {
@@ -153,7 +153,7 @@ describe("what becomes of events that come late, twice or again", () => {
   });
 
   test("a late event never resurrects a removed product", async () => {
-    const { index, fuseProducts } = await bench();
+    const { index, fuseProducts } = await createHarness();
     await fuseProducts([removed(id, 3)]);
     await fuseProducts([embedded(id, 2)]);
     expect((await stored(index, id))?.payload).toMatchObject({ removed: true, revision: 3 });
@@ -163,7 +163,7 @@ describe("what becomes of events that come late, twice or again", () => {
   });
 
   test("a point keeps nothing of the revision before", async () => {
-    const { index, fuseProducts } = await bench();
+    const { index, fuseProducts } = await createHarness();
     await fuseProducts(history.slice(0, 1));
     await fuseProducts([last]);
     const point = await stored(index, id);
@@ -173,19 +173,19 @@ describe("what becomes of events that come late, twice or again", () => {
   });
 
   test("what became of each event is counted once it is written", async () => {
-    let away = true;
+    let unavailable = true;
     const index = openProductIndex("memory:");
-    const upsert: ProductIndex["upsert"] = (...given) =>
-      away ? Promise.reject(new Error("away")) : index.upsert(...given);
-    const { fuseProducts, counted } = await bench({ ...index, upsert });
+    const upsert: ProductIndex["upsert"] = (...args) =>
+      unavailable ? Promise.reject(new Error("unavailable")) : index.upsert(...args);
+    const { fuseProducts, counted } = await createHarness({ ...index, upsert });
     const batch = [
       ...history,
       removed("other", 1),
       embedded("third", 1),
       embedded("bad", 1, { embeddings: [{ ...text, encoder: "other" }] }),
     ];
-    await expect(fuseProducts(batch)).rejects.toThrow("away");
-    away = false;
+    await expect(fuseProducts(batch)).rejects.toThrow("unavailable");
+    unavailable = false;
     await fuseProducts(batch);
     await fuseProducts([embedded(id, 1)]);
     expect(await counted("written")).toBe(1);
@@ -197,7 +197,7 @@ describe("what becomes of events that come late, twice or again", () => {
 
 describe("vectors", () => {
   test("the fused vector is what the bundle's fusion makes of the stored ones", async () => {
-    const { index, fuseProducts } = await bench();
+    const { index, fuseProducts } = await createHarness();
     await fuseProducts([embedded("a", 1)]);
     const point = await stored(index, "a");
     const expected = fuse(bundle.fusion, { text: textVector, image: imageVector });
@@ -239,7 +239,7 @@ describe("vectors", () => {
       "image holds a number that is not finite",
     ],
   ])("%s makes an event unusable and harms no other", async (_, embedding, cause) => {
-    const { index, fuseProducts } = await bench();
+    const { index, fuseProducts } = await createHarness();
     const batch = [
       embedded("a", 1),
       embedded("bad", 1, { embeddings: [embedding] }),
@@ -251,7 +251,7 @@ describe("vectors", () => {
   });
 
   test("a modality that stands twice is unusable: which one counts is not for us to say", async () => {
-    const { fuseProducts } = await bench();
+    const { fuseProducts } = await createHarness();
     const unusable = await fuseProducts([embedded("a", 1, { embeddings: [text, image, text] })]);
     expect(unusable).toEqual([{ index: 0, cause: "text stands twice" }]);
   });
@@ -259,7 +259,7 @@ describe("vectors", () => {
   test.each(["video", "constructor", "__proto__"])(
     "modality %s, which the bundle does not have, is ignored",
     async (modality) => {
-      const { index, fuseProducts } = await bench();
+      const { index, fuseProducts } = await createHarness();
       const unknown = { modality, encoder: "some", digest: "x", vector: new Uint8Array(5) };
       expect(await fuseProducts([embedded("a", 1, { embeddings: [unknown, text] })])).toEqual([]);
       const point = await stored(index, "a");
@@ -268,8 +268,8 @@ describe("vectors", () => {
     },
   );
 
-  test("a product without any modality is kept, without a fused vector", async () => {
-    const { index, fuseProducts } = await bench();
+  test("a product without any modality is written, without a fused vector", async () => {
+    const { index, fuseProducts } = await createHarness();
     expect(
       await fuseProducts([embedded("a", 1, { attributes: { title: "A" }, embeddings: [] })]),
     ).toEqual([]);
@@ -280,7 +280,7 @@ describe("vectors", () => {
   });
 
   test("a zero vector has no direction: its modality does not count as present", async () => {
-    const { index, fuseProducts } = await bench();
+    const { index, fuseProducts } = await createHarness();
     const zero = { ...image, vector: vectorToBytes(new Float32Array(6)) };
     await fuseProducts([embedded("a", 1, { embeddings: [text, zero] })]);
     const point = await stored(index, "a");
@@ -295,7 +295,7 @@ describe("attributes", () => {
   async function payloadOf(
     attributes: NonNullable<MessageInitShape<typeof EmbeddedProductSchema>["attributes"]>,
   ): Promise<Point["payload"] | undefined> {
-    const { index, fuseProducts } = await bench();
+    const { index, fuseProducts } = await createHarness();
     const id = randomUUID();
     await fuseProducts([embedded(id, 7, { attributes })]);
     return (await stored(index, id))?.payload;
@@ -327,7 +327,7 @@ describe("attributes", () => {
     [Availability.PREORDER, "preorder"],
     // A newer producer's value.
     [99, "in-stock"],
-  ])("availability %i is kept as %s", async (value, expected) => {
+  ])("availability %i is stored as %s", async (value, expected) => {
     // oxlint-disable-next-line typescript/no-unsafe-enum-assignment
     const availability: Availability = value;
     expect((await payloadOf({ availability }))?.availability).toBe(expected);

@@ -28,15 +28,16 @@ class FusionModule {
   }
 }
 
-/** Starts the service on the given ports; resolves when it consumes. */
+/** Starts the service on these ports; resolves when it consumes. */
 export async function startFusion(context: ServiceContext, ports: FusionPorts): Promise<void> {
   await ports.bus.ensureTopics(TOPICS);
   await ports.index.ensureCollection(collectionOf(ports.bundle));
-  const app = await NestFactory.createApplicationContext(FusionModule.register(context, ports), {
-    logger: false,
-    abortOnError: false,
-  });
-  context.closers.add("application", () => app.close());
-  context.readiness.set("event bus", () => ports.bus.ping());
-  context.readiness.set("vector index", () => ports.index.ping());
+  context.resource(
+    "application",
+    await NestFactory.createApplicationContext(
+      FusionModule.register(context, ports),
+      // Nest would end the process by itself, without a word, where it cannot wire the module.
+      { logger: false, abortOnError: false },
+    ),
+  );
 }

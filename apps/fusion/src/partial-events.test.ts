@@ -8,10 +8,13 @@ import type { ProductIndex } from "@marquetry/backends/product-index";
 import { openProductIndex } from "@marquetry/backends/product-index/open";
 import { FailureCause, ProductEmbeddedSchema } from "@marquetry/contracts/events/product_pb";
 import type { ProductEmbedded } from "@marquetry/contracts/events/product_pb";
+import { COLLABORATIVE } from "@marquetry/contracts/modalities";
+import { mulberry32 } from "@marquetry/model/vectors/random";
 import { vectorToBytes } from "@marquetry/model/vectors/vector";
 import { zeroShotBundle } from "@marquetry/model/bundle/zero-shot";
 import { createLogger } from "@marquetry/runtime/logger";
 import { createMetrics } from "@marquetry/runtime/telemetry";
+import { shuffled } from "@marquetry/testing/shuffled";
 import { createFusionEvents } from "./events.js";
 import { createFuseProducts } from "./fuse-products.js";
 import type { FuseProducts } from "./fuse-products.js";
@@ -35,23 +38,23 @@ const collection = productCollection(bundle.id);
 
 type Ending = "encoded" | "imputed" | "failed" | "absent";
 
-/** One event: what it says of each modality it speaks for; no `told` means that it removes. */
-interface Told {
+/** One event: the outcome of each modality it speaks for; without `outcomes` it removes. */
+interface EventSpec {
   readonly revision: number;
-  readonly told?: Partial<Record<Modality, Ending>>;
-  /** Speaks for all modalities but behaviour without listing them. */
+  readonly outcomes?: Partial<Record<Modality, Ending>>;
+  /** Speaks for all content modalities without listing them. */
   readonly complete?: boolean;
   readonly title?: string;
   /** Another vector under the same digest, as a second machine may make. */
   readonly variant?: number;
 }
 
-function toEvent({ revision, told, complete = false, title = "", variant = 0 }: Told) {
+function toEvent({ revision, outcomes, complete = false, title = "", variant = 0 }: EventSpec) {
   const base = { productId: ID, revision: BigInt(revision), occurredAt: timestampFromMs(NOW) };
-  if (told === undefined)
+  if (outcomes === undefined)
     return create(ProductEmbeddedSchema, { ...base, state: { case: "removed", value: {} } });
-  const spoken = MODALITIES.filter((modality) => told[modality] !== undefined);
-  const ended = (ending: Ending) => spoken.filter((modality) => told[modality] === ending);
+  const spoken = MODALITIES.filter((modality) => outcomes[modality] !== undefined);
+  const ended = (ending: Ending) => spoken.filter((modality) => outcomes[modality] === ending);
   return create(ProductEmbeddedSchema, {
     ...base,
     state: {
@@ -67,7 +70,7 @@ function toEvent({ revision, told, complete = false, title = "", variant = 0 }: 
         })),
         embeddings: [...ended("encoded"), ...ended("imputed")].map((modality) => ({
           modality,
-          imputed: told[modality] === "imputed",
+          imputed: outcomes[modality] === "imputed",
           encoder: bundle.encoders[modality]!.encoder,
           digest: `${modality} ${revision}`,
           vector: vectorToBytes(
@@ -115,58 +118,42 @@ async function fusedInOrder(events: readonly ProductEmbedded[]): Promise<string>
   return bytesOf(index);
 }
 
-/** Numbers in [0, 1), the same in every run (a linear congruential generator). */
-function seededRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
-
-function shuffled<Item>(items: readonly Item[], random: () => number): Item[] {
-  return items
-    .map((item) => ({ item, at: random() }))
-    .sort((a, b) => a.at - b.at)
-    .map(({ item }) => item);
-}
-
 function pick<Item>(items: readonly Item[], random: () => number): Item {
   return items[Math.floor(random() * items.length)]!;
 }
 
 /** A history as deployments apart, retries and a producer's removals make it. */
-function history(random: () => number): Told[] {
+function history(random: () => number): EventSpec[] {
   return Array.from({ length: 2 + Math.floor(random() * 7) }, () => {
     const revision = 1 + Math.floor(random() * 4);
     if (random() < 0.15) return { revision };
     const complete = random() < 0.3;
-    const told: Partial<Record<Modality, Ending>> = {};
+    const outcomes: Partial<Record<Modality, Ending>> = {};
     for (const modality of MODALITIES) {
-      const isBehaviour = modality === "behaviour";
-      if (complete ? isBehaviour : random() < 0.5) continue;
-      told[modality] = isBehaviour
+      const collaborative = modality === COLLABORATIVE;
+      if (complete ? collaborative : random() < 0.5) continue;
+      outcomes[modality] = collaborative
         ? pick(["encoded", "imputed", "imputed"], random)
         : pick(["encoded", "encoded", "failed", "absent"], random);
     }
     return {
       revision,
-      told,
-      complete: complete || Object.keys(told).length === 0,
+      outcomes,
+      complete: complete || Object.keys(outcomes).length === 0,
       title: pick(["a", "b"], random),
       variant: Math.floor(random() * 2),
     };
   });
 }
 
-/** What must be known of a modality, told from the set of events alone. */
-function expectedEnding(events: readonly Told[], modality: Modality): string | undefined {
-  const removed = Math.max(0, ...events.filter(({ told }) => !told).map((e) => e.revision));
+/** What must be known of a modality, from the set of events alone. */
+function expectedEnding(events: readonly EventSpec[], modality: Modality): string | undefined {
+  const removed = Math.max(0, ...events.filter(({ outcomes }) => !outcomes).map((e) => e.revision));
   const says = events
-    .filter(({ told, revision }) => told !== undefined && revision > removed)
-    .flatMap(({ told, complete, revision }) => {
-      const meant = complete && modality !== "behaviour";
-      const ending = told?.[modality] ?? (meant ? "absent" : undefined);
+    .filter(({ outcomes, revision }) => outcomes !== undefined && revision > removed)
+    .flatMap(({ outcomes, complete, revision }) => {
+      const meant = complete && modality !== COLLABORATIVE;
+      const ending = outcomes?.[modality] ?? (meant ? "absent" : undefined);
       return ending === undefined ? [] : [{ revision, ending }];
     });
   const last = Math.max(...says.map(({ revision }) => revision));
@@ -180,11 +167,11 @@ function expectedEnding(events: readonly Told[], modality: Modality): string | u
 
 describe("events of modalities apart", () => {
   test("any order, batching, duplicates and replays end in the same bytes, the right ones", async () => {
-    const random = seededRandom(20_261_124);
+    const random = mulberry32(20_261_124);
     let removedAtTheEnd = 0;
     for (let round = 0; round < 300; round += 1) {
-      const told = history(random);
-      const events = told.map(toEvent);
+      const specs = history(random);
+      const events = specs.map(toEvent);
       const expected = await fusedInOrder(events);
       for (let order = 0; order < 4; order += 1) {
         const sequence = [...shuffled(events, random), ...shuffled(events, random).slice(0, 3)];
@@ -200,15 +187,15 @@ describe("events of modalities apart", () => {
       const index = await newIndex();
       await fuserOf(index)(events);
       const { payload } = (await stored(index))!;
-      const live = Math.max(...told.filter((e) => e.told).map((e) => e.revision), 0);
-      const removal = Math.max(...told.filter((e) => !e.told).map((e) => e.revision), 0);
+      const live = Math.max(...specs.filter((e) => e.outcomes).map((e) => e.revision), 0);
+      const removal = Math.max(...specs.filter((e) => !e.outcomes).map((e) => e.revision), 0);
       expect(payload.removed).toBe(removal >= live);
       expect(payload.revision).toBe(Math.max(live, removal));
       if (payload.removed) removedAtTheEnd += 1;
       for (const modality of payload.removed ? [] : MODALITIES) {
         const outcome = payload.outcomes?.[modality];
         expect(outcome && `${outcome.outcome} ${outcome.revision}`).toBe(
-          expectedEnding(told, modality),
+          expectedEnding(specs, modality),
         );
         expect(payload.modalities.includes(modality)).toBe(
           ["encoded", "imputed"].includes(outcome?.outcome ?? ""),
@@ -220,20 +207,20 @@ describe("events of modalities apart", () => {
   }, 60_000);
 
   test("writers of the same product at once lose nothing of each other's", async () => {
-    const random = seededRandom(7);
+    const random = mulberry32(7);
     for (let round = 0; round < 60; round += 1) {
       const events = history(random).map(toEvent);
       const index = await newIndex();
       // Every call to the index takes a while, so that readings and writings interleave.
       const slow: ProductIndex = {
         ...index,
-        async retrieve(...given) {
+        async retrieve(...args) {
           for (let turns = random() * 3; turns > 0; turns -= 1) await nextTurn();
-          return index.retrieve(...given);
+          return index.retrieve(...args);
         },
-        async upsert(...given) {
+        async upsert(...args) {
           for (let turns = random() * 3; turns > 0; turns -= 1) await nextTurn();
-          return index.upsert(...given);
+          return index.upsert(...args);
         },
       };
       await Promise.all(events.map((event) => fuserOf(slow)([event])));
@@ -244,11 +231,11 @@ describe("events of modalities apart", () => {
   test("a product has what has arrived, with the latest attributes, and is complete at the end", async () => {
     const index = await newIndex();
     const fuse = fuserOf(index);
-    await fuse([toEvent({ revision: 1, told: { text: "encoded" } })]);
+    await fuse([toEvent({ revision: 1, outcomes: { text: "encoded" } })]);
     expect((await stored(index))?.payload.modalities).toEqual(["text"]);
-    await fuse([toEvent({ revision: 1, told: { image: "encoded" } })]);
+    await fuse([toEvent({ revision: 1, outcomes: { image: "encoded" } })]);
     expect((await stored(index))?.payload.modalities).toEqual(["image", "text"]);
-    await fuse([toEvent({ revision: 2, told: { text: "encoded" } })]);
+    await fuse([toEvent({ revision: 2, outcomes: { text: "encoded" } })]);
     const { payload, vectors } = (await stored(index))!;
     expect(payload).toMatchObject({ revision: 2, title: " as of 2" });
     expect(payload.encoders).toMatchObject({
@@ -264,10 +251,10 @@ describe("events of modalities apart", () => {
     const fuse = fuserOf(index);
     const failed = toEvent({
       revision: 1,
-      told: { text: "encoded", image: "failed", video: "absent" },
+      outcomes: { text: "encoded", image: "failed", video: "absent" },
       complete: true,
     });
-    const healed = toEvent({ revision: 1, told: { image: "encoded" } });
+    const healed = toEvent({ revision: 1, outcomes: { image: "encoded" } });
     await fuse([failed]);
     await fuse([healed]);
     expect((await stored(index))?.payload.modalities).toEqual(["image", "text"]);
@@ -278,10 +265,10 @@ describe("events of modalities apart", () => {
   test("a retry that comes late overwrites nothing newer", async () => {
     const index = await newIndex();
     const fuse = fuserOf(index);
-    await fuse([toEvent({ revision: 2, told: { text: "encoded" }, complete: true })]);
+    await fuse([toEvent({ revision: 2, outcomes: { text: "encoded" }, complete: true })]);
     const before = await bytesOf(index);
     await fuse([
-      toEvent({ revision: 1, told: { text: "encoded", image: "encoded" }, complete: true }),
+      toEvent({ revision: 1, outcomes: { text: "encoded", image: "encoded" }, complete: true }),
     ]);
     expect(await bytesOf(index)).toBe(before);
   });
@@ -289,48 +276,48 @@ describe("events of modalities apart", () => {
   test("a removal takes away what came before it, in pieces that arrive after it too", async () => {
     const index = await newIndex();
     const fuse = fuserOf(index);
-    await fuse([toEvent({ revision: 1, told: { text: "encoded" } })]);
+    await fuse([toEvent({ revision: 1, outcomes: { text: "encoded" } })]);
     await fuse([toEvent({ revision: 2 })]);
-    await fuse([toEvent({ revision: 1, told: { image: "encoded" } })]);
+    await fuse([toEvent({ revision: 1, outcomes: { image: "encoded" } })]);
     expect((await stored(index))?.payload.removed).toBe(true);
-    await fuse([toEvent({ revision: 3, told: { text: "encoded" } })]);
-    await fuse([toEvent({ revision: 1, told: { image: "encoded" } })]);
+    await fuse([toEvent({ revision: 3, outcomes: { text: "encoded" } })]);
+    await fuse([toEvent({ revision: 1, outcomes: { image: "encoded" } })]);
     expect((await stored(index))?.payload).toMatchObject({ removed: false, modalities: ["text"] });
   });
 
   test("points of before partial events are joined with, not thrown away", async () => {
     const index = await newIndex();
     const text = Float32Array.of(4, 3, 2, 1);
-    const old = toEvent({ revision: 5, told: { text: "encoded" }, complete: true });
+    const old = toEvent({ revision: 5, outcomes: { text: "encoded" }, complete: true });
     await fuserOf(index)([old]);
     const { payload } = (await stored(index))!;
     const { version: _, outcomes: __, ...legacy } = payload;
     const legacyIndex = await newIndex();
     await legacyIndex.upsert(collection, [{ payload: legacy, vectors: { text } }]);
-    await fuserOf(legacyIndex)([toEvent({ revision: 5, told: { image: "encoded" } })]);
+    await fuserOf(legacyIndex)([toEvent({ revision: 5, outcomes: { image: "encoded" } })]);
     const point = (await stored(legacyIndex))!;
     expect(point.payload.modalities).toEqual(["image", "text"]);
     expect(Array.from(point.vectors["text"] ?? [])).toEqual([4, 3, 2, 1]);
   });
 
-  test("a behaviour outlives changes of its product, which speak for content alone", async () => {
+  test("a collaborative vector outlives changes of its product, which speak for content alone", async () => {
     const index = await newIndex();
     const fuse = fuserOf(index);
-    await fuse([toEvent({ revision: 1, told: { text: "encoded" }, complete: true })]);
-    await fuse([toEvent({ revision: 1, told: { behaviour: "encoded" } })]);
-    await fuse([toEvent({ revision: 2, told: { text: "encoded" }, complete: true })]);
+    await fuse([toEvent({ revision: 1, outcomes: { text: "encoded" }, complete: true })]);
+    await fuse([toEvent({ revision: 1, outcomes: { behaviour: "encoded" } })]);
+    await fuse([toEvent({ revision: 2, outcomes: { text: "encoded" }, complete: true })]);
     expect((await stored(index))?.payload).toMatchObject({
       revision: 2,
       modalities: ["behaviour", "text"],
     });
     await fuse([toEvent({ revision: 3 })]);
-    await fuse([toEvent({ revision: 4, told: { text: "encoded" }, complete: true })]);
+    await fuse([toEvent({ revision: 4, outcomes: { text: "encoded" }, complete: true })]);
     expect((await stored(index))?.payload.modalities).toEqual(["text"]);
   });
 
-  test("an imputed behaviour gives way to a real one of the same revision, and never comes back", async () => {
-    const imputed = toEvent({ revision: 1, told: { behaviour: "imputed" } });
-    const real = toEvent({ revision: 1, told: { behaviour: "encoded" }, variant: 1 });
+  test("an imputed collaborative vector gives way to a real one of the same revision, and never comes back", async () => {
+    const imputed = toEvent({ revision: 1, outcomes: { behaviour: "imputed" } });
+    const real = toEvent({ revision: 1, outcomes: { behaviour: "encoded" }, variant: 1 });
     const index = await newIndex();
     await fuserOf(index)([imputed]);
     expect((await stored(index))?.payload.outcomes?.["behaviour"]?.outcome).toBe("imputed");
@@ -341,10 +328,10 @@ describe("events of modalities apart", () => {
     expect(await bytesOf(index)).toBe(before);
   });
 
-  test("the behaviour of another bundle is passed over, another encoder's text is refused", async () => {
+  test("the collaborative vector of another bundle is passed over, another encoder's text is refused", async () => {
     const index = await newIndex();
     const of = (modality: "behaviour" | "text"): ProductEmbedded => {
-      const event = toEvent({ revision: 1, told: { [modality]: "encoded" } });
+      const event = toEvent({ revision: 1, outcomes: { [modality]: "encoded" } });
       if (event.state.case === "embedded") event.state.value.embeddings[0]!.encoder = "another";
       return event;
     };
@@ -355,7 +342,7 @@ describe("events of modalities apart", () => {
 
   test("a modality that the event does not speak for makes it unusable", async () => {
     const index = await newIndex();
-    const event = toEvent({ revision: 1, told: { text: "encoded", image: "encoded" } });
+    const event = toEvent({ revision: 1, outcomes: { text: "encoded", image: "encoded" } });
     if (event.state.case === "embedded") event.state.value.modalities = ["text"];
     expect(await fuserOf(index)([event])).toEqual([
       { index: 0, cause: "image is not one that the event speaks for" },

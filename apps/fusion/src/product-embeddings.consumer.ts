@@ -1,6 +1,6 @@
 import { Inject, Injectable } from "@nestjs/common";
-import type { OnApplicationBootstrap, OnModuleDestroy } from "@nestjs/common";
-import type { ConsumedRecord, Consumer, Rejection } from "@marquetry/backends/event-bus";
+import type { OnApplicationBootstrap } from "@nestjs/common";
+import type { ConsumedRecord, Rejection } from "@marquetry/backends/event-bus";
 import { observeConsumers } from "@marquetry/backends/event-bus/observation";
 import { PRODUCT_EMBEDDINGS } from "@marquetry/contracts/topics";
 import { decodeBatch } from "@marquetry/contracts/validation";
@@ -11,9 +11,7 @@ import type { FusionPorts } from "./ports.js";
 
 /** Embedded products from the bus through the use-case to the index. */
 @Injectable()
-export class ProductEmbeddingsConsumer implements OnApplicationBootstrap, OnModuleDestroy {
-  #consumer: Consumer | undefined;
-
+export class ProductEmbeddingsConsumer implements OnApplicationBootstrap {
   constructor(
     @Inject(CONTEXT) private readonly context: ServiceContext,
     @Inject(PORTS) private readonly ports: FusionPorts,
@@ -22,19 +20,14 @@ export class ProductEmbeddingsConsumer implements OnApplicationBootstrap, OnModu
 
   async onApplicationBootstrap(): Promise<void> {
     const { bus, bundle } = this.ports;
-    this.#consumer = await observeConsumers(
-      bus,
-      this.context,
-    )({
+    const consume = observeConsumers(bus, this.context);
+    const consumer = await consume({
       topic: PRODUCT_EMBEDDINGS.name,
       // A new bundle reads the topic from its start and fills a collection of its own.
       group: `marquetry-fusion-${bundle.id}`,
       handler: (records) => this.#handle(records),
     });
-  }
-
-  async onModuleDestroy(): Promise<void> {
-    await this.#consumer?.close();
+    this.context.resource("consumer", consumer);
   }
 
   async #handle(records: readonly ConsumedRecord[]): Promise<Rejection[]> {

@@ -1,7 +1,7 @@
 /**
  * What is known of a product: a function of the set of its events, whatever their order and however
  * often each comes (docs/adr/0009). `join` is commutative, associative and idempotent:
- * - of each modality the greatest outcome is kept: by revision, then an encoded one before an
+ * - of each modality the greatest outcome counts: by revision, then an encoded one before an
  *   imputed one before a failed one before an absent one, then by digests, so that two encoders
  *   that differ leave one answer;
  * - attributes are those of the highest revision;
@@ -52,7 +52,7 @@ export function join(
   return settle({ productId: a.productId, removedRevision, attributes, outcomes }, modalities);
 }
 
-/** Drops what a removal took away, and the removal once nothing is left that it could take. */
+/** Drops what a removal took away, and the removal once there is nothing that it could still drop. */
 export function settle(state: ProductState, modalities: readonly string[]): ProductState {
   const { productId, removedRevision } = state;
   if (removedRevision === 0) return state;

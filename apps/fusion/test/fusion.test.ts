@@ -1,4 +1,4 @@
-/** The service on a bus: dead letters, an index that goes away, start and end. */
+/** The service on a bus: dead letters, an index that is unavailable, start and end. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { afterEach, describe, expect, test } from "@jest/globals";
@@ -28,7 +28,7 @@ const bundle = await zeroShotBundle({ text: { encoder: "words", dims: 4 } }, { d
 const collection = productCollection(bundle.id);
 const until = createUntil(10_000, 5);
 
-interface Bench {
+interface Harness {
   readonly bus: EventBus;
   readonly index: ProductIndex;
   readonly health: string;
@@ -41,52 +41,55 @@ afterEach(async () => {
   for (const close of closers.splice(0).toReversed()) await close();
 });
 
-/** Switches the index off for the service; the test goes on seeing it. */
+/** Makes the index unavailable to the service; the test still sees it. */
 interface Outage {
-  away: boolean;
+  active: boolean;
   refused: number;
 }
 
 function withOutage(index: ProductIndex, outage: Outage): ProductIndex {
-  function assertThere(): void {
-    if (!outage.away) return;
+  function assertAvailable(): void {
+    if (!outage.active) return;
     outage.refused += 1;
     throw new MarquetryError("unavailable", "the index does not answer");
   }
   return {
     ...index,
-    async retrieve(...given) {
-      assertThere();
-      return index.retrieve(...given);
+    async retrieve(...args) {
+      assertAvailable();
+      return index.retrieve(...args);
     },
-    async upsert(...given) {
-      assertThere();
-      return index.upsert(...given);
+    async upsert(...args) {
+      assertAvailable();
+      return index.upsert(...args);
     },
     async ping() {
-      assertThere();
+      assertAvailable();
     },
   };
 }
 
-async function startBench(): Promise<Bench> {
+async function startHarness(): Promise<Harness> {
   const bus = openEventBus("memory:", {
     clientId: "test",
     logger: createLogger("test", "silent"),
   });
   closers.push(() => bus.close());
   const index = openProductIndex("memory:");
-  const outage = { away: false, refused: 0 };
+  const outage = { active: false, refused: 0 };
   const health = await start({ bundle, bus, index: withOutage(index, outage) });
   return { bus, index, outage, health };
 }
 
-/** Starts the service; answers where its health server is. */
+/** Starts the service, and returns the address of its health server. */
 async function start(ports: FusionPorts): Promise<string> {
   const service = await startService(
     "fusion",
     { HTTP_PORT: 0, LOG_LEVEL: "silent" },
-    (_, context) => startFusion(context, ports),
+    (_, context) => {
+      context.readiness.set("vector index", () => ports.index.ping());
+      return startFusion(context, ports);
+    },
     (error) => console.error("the service failed:", error),
   );
   closers.push(() => service.close());
@@ -135,7 +138,7 @@ const untilIndexed = (index: ProductIndex, products: number): Promise<void> =>
 
 describe("fusion", () => {
   test("what cannot be used is dead-lettered with its cause; the rest of the batch is written", async () => {
-    const { bus, index } = await startBench();
+    const { bus, index } = await startHarness();
     const foreign = embedded("foreign", { encoder: "letters" });
     await publish(bus, [
       embedded("a"),
@@ -171,23 +174,23 @@ describe("fusion", () => {
   });
 
   test("what the index alone can refuse is dead-lettered alone", async () => {
-    const { bus, index } = await startBench();
+    const { bus, index } = await startHarness();
     await publish(bus, [embedded("a"), embedded("dear", { price: Infinity }), embedded("b")]);
     await untilIndexed(index, 2);
     const [letter] = await deadLetters(bus, deadLetterTopic(PRODUCT_EMBEDDINGS.name), 1, until);
     expect(letter?.headers[DEAD_LETTER_HEADERS.cause]).toMatch(/price/);
   });
 
-  test("an index that is away for a while costs nothing but time, and shows in /readyz", async () => {
-    const { bus, index, outage, health } = await startBench();
+  test("an index that is unavailable for a while costs nothing but time, and shows in /readyz", async () => {
+    const { bus, index, outage, health } = await startHarness();
     const ready = async (): Promise<number> => (await fetch(`${health}/readyz`)).status;
     expect(await ready()).toBe(200);
-    outage.away = true;
+    outage.active = true;
     await publish(bus, [embedded("a"), Uint8Array.of(0xff), embedded("b", { revision: 2 })]);
     await until("the batch is being tried again", () => outage.refused > 2);
     expect(await ready()).toBe(503);
     expect(await index.count(collection)).toBe(0);
-    outage.away = false;
+    outage.active = false;
     await untilIndexed(index, 2);
     await until("the service is ready again", async () => (await ready()) === 200);
     expect(await deadLetters(bus, deadLetterTopic(PRODUCT_EMBEDDINGS.name), 1, until)).toHaveLength(
@@ -196,7 +199,7 @@ describe("fusion", () => {
   });
 
   test("a new bundle reads the topic from its start into a collection of its own", async () => {
-    const { bus, index } = await startBench();
+    const { bus, index } = await startHarness();
     await publish(bus, [embedded("a"), embedded("b")]);
     await untilIndexed(index, 2);
     const next = { ...bundle, id: `${bundle.id}-next` };

@@ -1,19 +1,17 @@
 import { Inject, Injectable } from "@nestjs/common";
-import type { OnApplicationBootstrap, OnModuleDestroy } from "@nestjs/common";
-import type { ConsumedRecord, Consumer, Rejection } from "@marquetry/backends/event-bus";
+import type { OnApplicationBootstrap } from "@nestjs/common";
+import type { ConsumedRecord, Rejection } from "@marquetry/backends/event-bus";
 import { observeConsumers } from "@marquetry/backends/event-bus/observation";
 import { CLICKSTREAM } from "@marquetry/contracts/topics";
 import { decodeBatch } from "@marquetry/contracts/validation";
 import type { ServiceContext } from "@marquetry/runtime/lifecycle";
-import { CONTEXT, PORTS, UPDATE_PROFILES } from "./tokens.js";
+import { CONTEXT, PORTS, UPDATE_PROFILES } from "./ports.js";
+import type { UserProfilePorts } from "./ports.js";
 import type { UpdateProfiles } from "./update-profiles.js";
-import type { UserProfilePorts } from "./user-profile.module.js";
 
 /** Clickstream events from the bus through the use-case to the profile store. */
 @Injectable()
-export class ClickstreamConsumer implements OnApplicationBootstrap, OnModuleDestroy {
-  #consumer: Consumer | undefined;
-
+export class ClickstreamConsumer implements OnApplicationBootstrap {
   constructor(
     @Inject(CONTEXT) private readonly context: ServiceContext,
     @Inject(PORTS) private readonly ports: UserProfilePorts,
@@ -22,19 +20,14 @@ export class ClickstreamConsumer implements OnApplicationBootstrap, OnModuleDest
 
   async onApplicationBootstrap(): Promise<void> {
     const { bus, bundle } = this.ports;
-    this.#consumer = await observeConsumers(
-      bus,
-      this.context,
-    )({
+    const consume = observeConsumers(bus, this.context);
+    const consumer = await consume({
       topic: CLICKSTREAM.name,
       // A new bundle reads the topic from its start and fills profiles of its own.
       group: `marquetry-user-profile-${bundle.id}`,
       handler: (records) => this.#handle(records),
     });
-  }
-
-  async onModuleDestroy(): Promise<void> {
-    await this.#consumer?.close();
+    this.context.resource("consumer", consumer);
   }
 
   async #handle(records: readonly ConsumedRecord[]): Promise<readonly Rejection[]> {

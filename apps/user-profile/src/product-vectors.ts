@@ -2,7 +2,7 @@ import { FUSED_VECTOR } from "@marquetry/backends/product-index";
 import type { ProductIndex } from "@marquetry/backends/product-index";
 import { createCachedVectors } from "@marquetry/backends/product-index/cached-vectors";
 
-/** The fused vector of every product asked for; undefined where the index has none. */
+/** The fused vector of each product; undefined where the index has none. */
 export type ProductVectors = (
   productIds: Iterable<string>,
 ) => Promise<ReadonlyMap<string, Float32Array | undefined>>;
@@ -19,8 +19,8 @@ export function createProductVectors(index: ProductIndex, collection: string): P
     keptMs: KEPT_MS,
   });
   return async (productIds) => {
-    const asked = [...productIds];
-    const found = await read(asked);
-    return new Map(asked.map((productId) => [productId, found.get(productId)?.[FUSED_VECTOR]]));
+    const ids = [...productIds];
+    const found = await read(ids);
+    return new Map(ids.map((productId) => [productId, found.get(productId)?.[FUSED_VECTOR]]));
   };
 }

@@ -14,6 +14,7 @@ import { mulberry32 } from "@marquetry/model/vectors/random";
 import { vectorToBytes } from "@marquetry/model/vectors/vector";
 import { zeroShotBundle } from "@marquetry/model/bundle/zero-shot";
 import { createMetrics } from "@marquetry/runtime/telemetry";
+import { shuffled } from "@marquetry/testing/shuffled";
 import { productPayload } from "../test/product-payload.js";
 import { createUserProfileEvents } from "./events.js";
 import { createProductVectors } from "./product-vectors.js";
@@ -32,7 +33,7 @@ const VECTORS: Readonly<Record<string, readonly number[]>> = {
   chair: [0, 0.6, 0.8],
 };
 
-interface Bench {
+interface Harness {
   readonly updateProfiles: UpdateProfiles;
   readonly profiles: ProfileStore;
   readonly index: ProductIndex;
@@ -40,10 +41,10 @@ interface Bench {
   readonly reads: string[][];
 }
 
-async function bench(
+async function createHarness(
   around: (profiles: ProfileStore) => ProfileStore = (same) => same,
   served = bundle,
-): Promise<Bench> {
+): Promise<Harness> {
   const index = openProductIndex("memory:");
   await index.ensureCollection({
     name: collection,
@@ -114,7 +115,7 @@ async function historyOf(profiles: ProfileStore, userId = "user"): Promise<strin
   return profile?.history.map(({ eventId }) => eventId);
 }
 
-async function interestOf(profiles: ProfileStore, userId = "user"): Promise<number[][]> {
+async function interestsOf(profiles: ProfileStore, userId = "user"): Promise<number[][]> {
   const [profile] = await profiles.read([userId]);
   return (profile?.interests ?? []).map((vector) => Array.from(vector));
 }
@@ -124,26 +125,18 @@ async function popularityOf(profiles: ProfileStore, productId: string): Promise<
   return popularity ?? Number.NaN;
 }
 
-/** Everything that is kept, as text that is equal where every bit is. */
+/** Everything that is stored, as text that is equal where every bit is. */
 async function bytesOf(profiles: ProfileStore, userIds = ["user", "other"]): Promise<string> {
-  const kept = (await profiles.read(userIds)).map((profile) => ({
+  const stored = (await profiles.read(userIds)).map((profile) => ({
     history: profile?.history,
     interests: profile?.interests.map((each) => Buffer.from(vectorToBytes(each)).toString("hex")),
   }));
-  return JSON.stringify({ kept, popular: await profiles.mostPopular(1_000, NOW) }, undefined, 1);
-}
-
-function shuffled<Item>(items: readonly Item[], seed: number): Item[] {
-  const random = mulberry32(seed);
-  return items
-    .map((item) => ({ item, key: random() }))
-    .sort((a, b) => a.key - b.key)
-    .map(({ item }) => item);
+  return JSON.stringify({ stored, popular: await profiles.mostPopular(1_000, NOW) }, undefined, 1);
 }
 
 /** Feeds the events in batches of this size. */
 async function feed(
-  { updateProfiles }: Bench,
+  { updateProfiles }: Harness,
   events: readonly ClickstreamEvent[],
   batch = events.length,
 ): Promise<void> {
@@ -161,20 +154,20 @@ const many = Array.from({ length: 130 }, (_, at) =>
 
 describe("history", () => {
   test("it is the latest 100 by time and id, whatever the order and the batches", async () => {
-    const sorted = await bench();
+    const sorted = await createHarness();
     await feed(sorted, many);
     const expected = many.slice(-100).map(({ eventId }) => eventId);
     expect(await historyOf(sorted.profiles)).toEqual(expected);
     const [profile] = await sorted.profiles.read(["user"]);
     for (const [seed, batch] of [130, 64, 33, 7, 1].entries()) {
-      const other = await bench();
-      await feed(other, shuffled(many, seed), batch);
+      const other = await createHarness();
+      await feed(other, shuffled(many, mulberry32(seed)), batch);
       expect(await other.profiles.read(["user"])).toEqual([profile]);
     }
   });
 
   test("each user of a batch gets their own events and interest", async () => {
-    const { updateProfiles, profiles } = await bench();
+    const { updateProfiles, profiles } = await createHarness();
     await updateProfiles(
       PARTITION,
       placed([
@@ -185,12 +178,12 @@ describe("history", () => {
     );
     expect(await historyOf(profiles)).toEqual(["1", "3"]);
     expect(await historyOf(profiles, "other")).toEqual(["2"]);
-    expect(await interestOf(profiles)).toEqual([[1, 0, 0]]);
-    expect(await interestOf(profiles, "other")).toEqual([[0, 1, 0]]);
+    expect(await interestsOf(profiles)).toEqual([[1, 0, 0]]);
+    expect(await interestsOf(profiles, "other")).toEqual([[0, 1, 0]]);
   });
 
   test("one event id of two users is two events", async () => {
-    const { updateProfiles, profiles } = await bench();
+    const { updateProfiles, profiles } = await createHarness();
     const both = [did("same", "lamp"), did("same", "lamp", { userId: "other" })];
     await updateProfiles(PARTITION, placed(both));
     expect(await historyOf(profiles)).toEqual(["same"]);
@@ -210,9 +203,9 @@ describe("duplicates, replays and crashes", () => {
   test.each([10, 2, 1])(
     "an event that is published twice counts once, in batches of %i",
     async (batch) => {
-      const once = await bench();
+      const once = await createHarness();
       await feed(once, events);
-      const twice = await bench();
+      const twice = await createHarness();
       await feed(
         twice,
         events.flatMap((event) => [event, event]),
@@ -227,7 +220,7 @@ describe("duplicates, replays and crashes", () => {
   );
 
   test.each([2, 1])("a second event of the same id is ignored, in batches of %i", async (batch) => {
-    const played = await bench();
+    const played = await createHarness();
     const second = did("1", "desk", { action: Action.PURCHASE, atMs: NOW + 9 });
     await feed(played, [did("1", "lamp"), second], batch);
     const [profile] = await played.profiles.read(["user"]);
@@ -240,8 +233,8 @@ describe("duplicates, replays and crashes", () => {
   test.each([130, 50, 1])(
     "a replay from offset 0 in batches of %i changes nothing, byte for byte",
     async (batch) => {
-      const played = await bench();
-      const log = [...shuffled(many, 9), did("x", "desk", { userId: "other" })];
+      const played = await createHarness();
+      const log = [...shuffled(many, mulberry32(9)), did("x", "desk", { userId: "other" })];
       await feed(played, log, 40);
       const before = await bytesOf(played.profiles);
       await feed(played, log, batch);
@@ -261,12 +254,12 @@ describe("duplicates, replays and crashes", () => {
         did("1", "lamp", { action: Action.PURCHASE }),
         did("6", "desk", { userId: "other" }),
       ];
-      const expected = await bench();
+      const expected = await createHarness();
       await feed(expected, [...events, ...more]);
 
       for (const behind of [[], more]) {
         let failing = true;
-        const { updateProfiles, profiles } = await bench((store) => ({
+        const { updateProfiles, profiles } = await createHarness((store) => ({
           ...store,
           async update(updates) {
             if (!failing) return store.update(updates);
@@ -285,7 +278,7 @@ describe("duplicates, replays and crashes", () => {
 
   test("what another writer added in between is in the interest too", async () => {
     const between = async (store: ProfileStore): Promise<void> => {
-      const behaviour = {
+      const interaction = {
         eventId: "elsewhere",
         productId: "desk",
         action: "view",
@@ -295,20 +288,20 @@ describe("duplicates, replays and crashes", () => {
         {
           userId: "user",
           source: { partition: PARTITION + 1, offset: 0n },
-          change: () => ({ history: [behaviour], interests: [] }),
+          change: () => ({ history: [interaction], interests: [] }),
         },
       ]);
     };
-    const { updateProfiles, profiles } = await bench((store) => ({
+    const { updateProfiles, profiles } = await createHarness((store) => ({
       ...store,
-      async addPopularity(...given) {
+      async addPopularity(...args) {
         await between(store);
-        return store.addPopularity(...given);
+        return store.addPopularity(...args);
       },
     }));
     await updateProfiles(PARTITION, placed([did("z", "lamp")]));
     expect(await historyOf(profiles)).toEqual(["elsewhere", "z"]);
-    const [interest] = await interestOf(profiles);
+    const [interest] = await interestsOf(profiles);
     expect(interest?.[0]).toBeGreaterThan(0);
     expect(interest?.[1]).toBeGreaterThan(0);
   });
@@ -316,7 +309,7 @@ describe("duplicates, replays and crashes", () => {
 
 describe("erasure", () => {
   test("it forgets everything about the user and nothing about others", async () => {
-    const { updateProfiles, profiles } = await bench();
+    const { updateProfiles, profiles } = await createHarness();
     await updateProfiles(
       PARTITION,
       placed([did("1", "lamp"), did("2", "desk", { userId: "other" })]),
@@ -329,7 +322,7 @@ describe("erasure", () => {
   test("a replay resurrects no one, whatever the batches", async () => {
     const log = [did("1", "lamp"), did("2", "desk"), erased()];
     for (const batch of [3, 2, 1]) {
-      const played = await bench();
+      const played = await createHarness();
       await feed(played, log, batch);
       const before = await bytesOf(played.profiles);
       for (const again of [1, 2, 3]) await feed(played, log, again);
@@ -347,20 +340,20 @@ describe("erasure", () => {
       did("1", "lamp"),
       did("2", "desk", later),
     ];
-    const kept = new Set<string>();
+    const outcomes = new Set<string>();
     for (const batch of [5, 4, 3, 2, 1]) {
-      const played = await bench();
+      const played = await createHarness();
       await feed(played, log, batch);
       expect(await historyOf(played.profiles)).toEqual(["1", "2"]);
-      kept.add(await bytesOf(played.profiles));
+      outcomes.add(await bytesOf(played.profiles));
     }
-    expect(kept.size).toBe(1);
+    expect(outcomes.size).toBe(1);
   });
 });
 
 describe("interests", () => {
   test("they are what the bundle's pooling makes of the history", async () => {
-    const { updateProfiles, profiles } = await bench();
+    const { updateProfiles, profiles } = await createHarness();
     await updateProfiles(
       PARTITION,
       placed([
@@ -375,20 +368,20 @@ describe("interests", () => {
       { vector: of("chair"), action: "dismiss", occurredAtMs: NOW },
       { vector: of("desk"), action: "add-to-cart", occurredAtMs: NOW },
     ]);
-    expect(await interestOf(profiles)).toEqual([Array.from(expected ?? [])]);
+    expect(await interestsOf(profiles)).toEqual([Array.from(expected ?? [])]);
   });
 
-  test("a bundle with several keeps one per taste, the newest first", async () => {
+  test("a bundle with multi-interest stores one per kind of product, the newest first", async () => {
     const multiInterest = { max: 2, cosine: 0.6, share: 0.5, rounds: 3 };
     const served = { ...bundle, interests: { ...bundle.interests, multiInterest } };
-    const { updateProfiles, profiles } = await bench((same) => same, served);
+    const { updateProfiles, profiles } = await createHarness((same) => same, served);
     await updateProfiles(
       PARTITION,
       placed([did("1", "lamp", { atMs: NOW - 1 }), did("2", "desk"), did("3", "chair")]),
     );
-    const kept = await interestOf(profiles);
-    expect(kept.length).toBe(2);
-    const [desks, lamps] = kept.map(([lamp, desk]) => (desk ?? 0) - (lamp ?? 0));
+    const interests = await interestsOf(profiles);
+    expect(interests.length).toBe(2);
+    const [desks, lamps] = interests.map(([lamp, desk]) => (desk ?? 0) - (lamp ?? 0));
     expect(desks).toBeGreaterThan(lamps!);
   });
 
@@ -396,12 +389,12 @@ describe("interests", () => {
     [Action.DISMISS, "dismiss"],
     [Action.RETURN, "return"],
   ])("a negative action (%i) pushes away and takes popularity", async (action, name) => {
-    const { updateProfiles, profiles } = await bench();
+    const { updateProfiles, profiles } = await createHarness();
     const bought = { action: Action.PURCHASE };
     await updateProfiles(PARTITION, placed([did("1", "lamp"), did("2", "chair", bought)]));
-    const [before] = await interestOf(profiles);
+    const [before] = await interestsOf(profiles);
     await updateProfiles(PARTITION, placed([did("3", "chair", { action, atMs: NOW + 1 })], 2));
-    const [after] = await interestOf(profiles);
+    const [after] = await interestsOf(profiles);
     expect(after?.[2]).toBeLessThan(before?.[2] ?? 0);
     expect(await popularityOf(profiles, "chair")).toBeCloseTo(
       Math.max(0, (actionWeights["purchase"] ?? 0) + (actionWeights[name] ?? 0)),
@@ -410,30 +403,30 @@ describe("interests", () => {
   });
 
   test("dislikes alone name no interest", async () => {
-    const { updateProfiles, profiles } = await bench();
+    const { updateProfiles, profiles } = await createHarness();
     await updateProfiles(PARTITION, placed([did("1", "lamp", { action: Action.DISMISS })]));
     expect(await historyOf(profiles)).toEqual(["1"]);
-    expect(await interestOf(profiles)).toEqual([]);
+    expect(await interestsOf(profiles)).toEqual([]);
     expect(await popularityOf(profiles, "lamp")).toBe(0);
   });
 
   test("a product that the index learns of later heals the interest with the next event", async () => {
-    const { updateProfiles, profiles, index } = await bench();
+    const { updateProfiles, profiles, index } = await createHarness();
     await updateProfiles(PARTITION, placed([did("1", "new")]));
     expect(await historyOf(profiles)).toEqual(["1"]);
-    expect(await interestOf(profiles)).toEqual([]);
+    expect(await interestsOf(profiles)).toEqual([]);
     await addProduct(index, "new");
     await updateProfiles(PARTITION, placed([did("2", "unknown", { atMs: NOW + 1 })], 1));
-    const [interest] = await interestOf(profiles);
+    const [interest] = await interestsOf(profiles);
     expect(interest?.map((each) => each.toFixed(6))).toEqual(["0.600000", "0.000000", "0.800000"]);
   });
 });
 
 describe("reading the index", () => {
   test("a batch of many users reads it once, with each product once", async () => {
-    const { updateProfiles, reads } = await bench();
+    const { updateProfiles, reads } = await createHarness();
     const users = Array.from({ length: 40 }, (_, at) => `user-${at}`);
-    // Half of the products are unknown: these are not cached, and still not asked for again.
+    // Half of the products are unknown: these are not cached, and still not read again.
     const batch = users.flatMap((userId, at) => [
       did("1", "lamp", { userId }),
       did("2", `unknown-${at % 4}`, { userId }),
@@ -445,7 +438,7 @@ describe("reading the index", () => {
   });
 
   test("products that were just read are not read again", async () => {
-    const { updateProfiles, reads } = await bench();
+    const { updateProfiles, reads } = await createHarness();
     await updateProfiles(PARTITION, placed([did("1", "lamp")]));
     await updateProfiles(PARTITION, placed([did("2", "lamp", { userId: "other" })], 1));
     await updateProfiles(PARTITION, placed([did("3", "desk", { userId: "other" })], 2));

@@ -1,4 +1,4 @@
-/** The service on a bus: dead letters, a store or index that goes away, start and end. */
+/** The service on a bus: dead letters, a store or index that is unavailable, start and end. */
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
@@ -42,19 +42,19 @@ afterEach(async () => {
   for (const close of closers.splice(0).toReversed()) await close();
 });
 
-/** Switches a port off for the service; the test goes on seeing it. */
+/** Makes a port unavailable to the service; the test still sees it. */
 class Outage {
-  away = false;
+  active = false;
   refused = 0;
 
-  assertThere(): void {
-    if (!this.away) return;
+  assertAvailable(): void {
+    if (!this.active) return;
     this.refused += 1;
     throw new MarquetryError("unavailable", "it does not answer");
   }
 }
 
-async function startBench(bundle: Bundle = zeroShot) {
+async function startHarness(bundle: Bundle = zeroShot) {
   const logger = createLogger("test", "silent");
   const bus = openEventBus("memory:", { clientId: "test", logger });
   closers.push(() => bus.close());
@@ -74,15 +74,15 @@ async function startBench(bundle: Bundle = zeroShot) {
     bus,
     index: {
       ...index,
-      retrieve: async (...given: Parameters<typeof index.retrieve>) => {
-        indexOutage.assertThere();
-        return index.retrieve(...given);
+      retrieve: async (...args: Parameters<typeof index.retrieve>) => {
+        indexOutage.assertAvailable();
+        return index.retrieve(...args);
       },
     },
     profiles: {
       ...profiles,
       async update(updates) {
-        storeOutage.assertThere();
+        storeOutage.assertAvailable();
         return profiles.update(updates);
       },
     } satisfies ProfileStore,
@@ -151,7 +151,7 @@ const untilHistory = (profiles: ProfileStore, userId: string, events: number): P
 
 describe("user-profile", () => {
   test("control characters and what is no event are dead-lettered; the rest of the batch counts", async () => {
-    const { bus, profiles } = await startBench();
+    const { bus, profiles } = await startHarness();
     const userId = randomUUID();
     await publish(bus, [
       viewed(userId, "1"),
@@ -184,18 +184,17 @@ describe("user-profile", () => {
   test.each(["storeOutage", "indexOutage"] as const)(
     "a %s loses nothing and counts nothing twice, and shows in /readyz",
     async (which) => {
-      const bench = await startBench();
-      const { bus, profiles, health, [which]: outage } = bench;
+      const { bus, profiles, health, [which]: outage } = await startHarness();
       const ready = async (): Promise<number> => (await fetch(`${health}/readyz`)).status;
       expect(await ready()).toBe(200);
       const userId = randomUUID();
-      outage.away = true;
+      outage.active = true;
       await publish(bus, [viewed(userId, "1"), viewed(userId, "2")]);
       await until("the batch is being tried again", () => outage.refused > 2);
       expect(await ready()).toBe(503);
       // Comes behind the batch that is being tried.
       await publish(bus, [viewed(userId, "3")]);
-      outage.away = false;
+      outage.active = false;
       await untilHistory(profiles, userId, 3);
       await until("the service is ready again", async () => (await ready()) === 200);
       const [popularity] = await profiles.popularity(["lamp"], NOW);
@@ -215,7 +214,7 @@ describe("a bundle with a sequence model", () => {
       graph: recencyGraph(size),
       historyMax: size.historyMax,
       rankDecay: size.decay,
-      // As a dataset without types of behaviour has it.
+      // As in a dataset without actions.
       actions: { ...actions, view: { bias: 0, sign: 1 } },
       negativeShare,
       normaliseOutput: true,
@@ -228,7 +227,7 @@ describe("a bundle with a sequence model", () => {
   };
 
   test("gives every user of a batch the vector that is computed offline, to 1e-5", async () => {
-    const { bus, index, profiles } = await startBench(bundle);
+    const { bus, index, profiles } = await startHarness(bundle);
     await index.upsert(
       productCollection(bundle.id),
       Object.entries(vectors).map(([productId, vector]) => ({
