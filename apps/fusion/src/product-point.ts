@@ -1,6 +1,7 @@
 /** A product's state as a point of the product index, and back. */
 import { FUSED_VECTOR, productCollection } from "@marquetry/backends/product-index";
-import type { CollectionSpec, ModalityOutcome, Point } from "@marquetry/backends/product-index";
+import type { CollectionSpec, Point } from "@marquetry/backends/product-index";
+import type { ModalityOutcome } from "@marquetry/backends/product-index/join-state";
 import type { Bundle } from "@marquetry/model/bundle";
 import { fuse, fusedDims, presentModalities } from "@marquetry/model/fusion";
 import type { Outcome, ProductState } from "./product-state.js";

@@ -8,7 +8,8 @@
  * - a removal takes away everything as of its revision or before.
  */
 import { createHash } from "node:crypto";
-import type { ModalityOutcome, PointPayload } from "@marquetry/backends/product-index";
+import type { ModalityOutcome } from "@marquetry/backends/product-index/join-state";
+import type { PointPayload } from "@marquetry/backends/product-index/payload";
 
 export type Attributes = Omit<
   PointPayload,

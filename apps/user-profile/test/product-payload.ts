@@ -1,4 +1,4 @@
-import type { PointPayload } from "@marquetry/backends/product-index";
+import type { PointPayload } from "@marquetry/backends/product-index/payload";
 
 /** A product as the index has it; nothing of it but its id matters to profiles. */
 export function productPayload(productId: string): PointPayload {

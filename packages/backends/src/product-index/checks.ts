@@ -1,12 +1,12 @@
 import { MarquetryError } from "@marquetry/runtime/errors";
-import {
-  LIMIT_MAX,
-  type PageRequest,
-  type CollectionSpec,
-  type Point,
-  type PointFilter,
-  type Scan,
-  type VectorQuery,
+import { LIMIT_MAX } from "./product-index.js";
+import type {
+  CollectionSpec,
+  PageRequest,
+  Point,
+  PointFilter,
+  Scan,
+  VectorQuery,
 } from "./product-index.js";
 
 // What can be told from the arguments alone is refused here, before either implementation sees it:
@@ -78,6 +78,12 @@ export function checkPage({ limit, after }: PageRequest): void {
 export function checkFilter(filter: PointFilter | undefined): void {
   checkFinite(filter?.priceMin, "filter.priceMin");
   checkFinite(filter?.priceMax, "filter.priceMax");
+}
+
+export function otherVectors(collection: string): MarquetryError {
+  return new MarquetryError("invalid", `collection "${collection}" exists with other vectors`, {
+    field: "vectors",
+  });
 }
 
 function checkLimit(limit: number): void {

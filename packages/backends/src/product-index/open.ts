@@ -1,6 +1,6 @@
 import { MarquetryError } from "@marquetry/runtime/errors";
 import { createMemoryProductIndex } from "./memory.js";
-import { createQdrantProductIndex } from "./qdrant/qdrant.js";
+import { createQdrantProductIndex } from "./qdrant/qdrant-product-index.js";
 import type { ProductIndex } from "./product-index.js";
 
 export interface ProductIndexOptions {

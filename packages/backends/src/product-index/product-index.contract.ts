@@ -1,13 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
-import {
-  LIMIT_MAX,
-  type CollectionSpec,
-  type FoundPoint,
-  type Point,
-  type PointFilter,
-  type PointPayload,
-  type ProductIndex,
+import type { PointPayload } from "./payload.js";
+import { LIMIT_MAX } from "./product-index.js";
+import type {
+  CollectionSpec,
+  FoundPoint,
+  Point,
+  PointFilter,
+  ProductIndex,
 } from "./product-index.js";
 
 /** The guarantees of the port as tests, the same for every implementation. */
@@ -534,7 +534,7 @@ export function describeProductIndex(name: string, open: () => ProductIndex): vo
       });
     });
 
-    describe("collections and aliases", () => {
+    describe("collections", () => {
       test("ensuring a collection again keeps what is in it", async () => {
         const collection = await newCollection();
         await index.upsert(collection, [point("p")]);
@@ -559,61 +559,13 @@ export function describeProductIndex(name: string, open: () => ProductIndex): vo
         await expect(index.ensureCollection({ name, vectors })).rejects.toMatchObject(INVALID);
       });
 
-      test("an alias stands for its collection, reading and writing", async () => {
+      test("a dropped collection is gone", async () => {
         const collection = await newCollection();
-        const alias = uniqueName();
-        await index.setAlias(alias, collection);
-        await index.upsert(alias, [point("p")]);
-        expect(await foundBy(alias, {})).toEqual(["p"]);
-        expect(await foundBy(collection, {})).toEqual(["p"]);
-        expect((await index.retrieve(alias, ["p"], [])).size).toBe(1);
-        await index.ensureCollection({ name: alias, vectors: VECTORS });
-      });
-
-      test("an alias moves in one step: readers see the old or the new, never neither", async () => {
-        const [before, after] = [await newCollection(), await newCollection()];
-        await index.upsert(before, [point("before")]);
-        await index.upsert(after, [point("after")]);
-        const alias = uniqueName();
-        await index.setAlias(alias, before);
-        const reads = Array.from({ length: 40 }, async (_, i) => {
-          if (i % 10 === 5) await index.setAlias(alias, i % 20 === 5 ? after : before);
-          return idsOf(await index.scan(alias, { orderBy: "availableFromMs", limit: 9 }));
-        });
-        for (const ids of await Promise.all(reads)) {
-          expect([["before"], ["after"]]).toContainEqual(ids);
-        }
-        await index.setAlias(alias, after);
-        expect(await foundBy(alias, {})).toEqual(["after"]);
-      });
-
-      test("a failed move leaves the alias where it was", async () => {
-        const collection = await newCollection();
-        const alias = uniqueName();
-        await index.setAlias(alias, collection);
-        await expect(index.setAlias(alias, uniqueName())).rejects.toMatchObject(NOT_FOUND);
-        await expect(index.setAlias(uniqueName(), alias)).rejects.toMatchObject(NOT_FOUND);
-        expect(await index.count(alias)).toBe(0);
-      });
-
-      test("the name of a collection cannot become an alias", async () => {
-        const [one, other] = [await newCollection(), await newCollection()];
-        await expect(index.setAlias(one, other)).rejects.toMatchObject(INVALID);
-      });
-
-      test("a dropped collection is gone, with the aliases that point at it", async () => {
-        const collection = await newCollection();
-        const alias = uniqueName();
-        await index.setAlias(alias, collection);
-        await index.dropCollection(alias);
-        expect(await index.count(collection)).toBe(0);
         await index.dropCollection(collection);
         await index.dropCollection(collection);
         await expect(index.count(collection)).rejects.toMatchObject(NOT_FOUND);
-        await expect(index.count(alias)).rejects.toMatchObject(NOT_FOUND);
         await index.ensureCollection({ name: collection, vectors: VECTORS });
         expect(await index.count(collection)).toBe(0);
-        await expect(index.count(alias)).rejects.toMatchObject(NOT_FOUND);
       });
     });
 
@@ -686,7 +638,6 @@ export function describeProductIndex(name: string, open: () => ProductIndex): vo
         for (const name of ["", "a/b", "a b", "é", "..", "x".repeat(201)]) {
           const calls = await Promise.allSettled([
             index.ensureCollection({ name, vectors: VECTORS }),
-            index.setAlias(name, "some-collection"),
             index.dropCollection(name),
             index.count(name),
           ]);

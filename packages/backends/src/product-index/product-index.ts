@@ -1,10 +1,10 @@
-import type { AvailabilityName } from "@marquetry/contracts/availability";
 import type { Resource } from "@marquetry/runtime/lifecycle";
+import type { FoundPayload, PointPayload } from "./payload.js";
 
 /**
- * The vector index: collections of products with named vectors and a payload.
+ * The product index: collections of products with named vectors and a payload.
  *
- * Guarantees of every implementation, checked by `vector-index.contract.ts`:
+ * Guarantees of every implementation, checked by `product-index.contract.ts`:
  * - **Order of writes**: a write takes effect only where no point of that product is stored or the
  *   stored revision is not above the written one. The whole point is replaced: vectors and payload
  *   keys that the write lacks are gone afterwards.
@@ -21,23 +21,30 @@ import type { Resource } from "@marquetry/runtime/lifecycle";
  *   number that is not finite or a malformed name or limit is `invalid`; no answer in time, a
  *   failure of the index or a refused key is `unavailable`; a refusal to take more now is
  *   `overloaded`.
+ * - **Closing**: `close()` waits for nothing: a call that has not resolved may still be carried out.
  *
- * Names of collections, aliases and vectors are 1 to 200 of the characters `A-Z a-z 0-9 _ - .`, with
- * no dot first.
+ * Names of collections and vectors are 1 to 200 of the characters `A-Z a-z 0-9 _ - .`, with no dot
+ * first.
  */
 export interface ProductIndex extends Resource {
-  /** Creates the collection and its payload indexes where they are missing. Idempotent, also where
+  /**
+   * Creates the collection and its payload indexes where they are missing. Idempotent, also where
    * several processes do it at once.
-   * @throws MarquetryError `invalid` where it exists with other vectors. */
+   * @throws MarquetryError `invalid` where it exists with other vectors
+   */
   ensureCollection(spec: CollectionSpec): Promise<void>;
 
-  /** Writes points, in any number (batched inside). Within one call a product stands once.
+  /**
+   * Writes points, in any number (batched inside). Within one call a product stands once.
    * @throws MarquetryError `invalid` for a product that stands twice, an unknown vector name or a
-   * wrong dimension. */
+   * wrong dimension
+   */
   upsert(collection: string, points: readonly Point[]): Promise<void>;
 
-  /** The stored points by product id, tombstones too; unknown ids are left out. `vectors` names
-   * the vectors to bring along. */
+  /**
+   * The stored points by product id, tombstones too; unknown ids are left out. `vectors` names the
+   * vectors to bring along.
+   */
   retrieve(
     collection: string,
     productIds: readonly string[],
@@ -60,20 +67,13 @@ export interface ProductIndex extends Resource {
   /** How many live points pass the filter, exactly. */
   count(collection: string, filter?: PointFilter): Promise<number>;
 
-  /** Deletes the collection, everything in it and the aliases that point at it. A name that is
-   * unknown, or only an alias, is no error and deletes nothing. */
+  /** Deletes the collection and everything in it. A name that is unknown is no error. */
   dropCollection(collection: string): Promise<void>;
-
-  /** Points the alias at the collection, in one step, whatever it named before. An alias stands
-   * for its collection in every call that reads or writes points.
-   * @throws MarquetryError `not-found` where no collection (an alias is none) has that name,
-   * `invalid` where the alias is the name of a collection. The alias then stays as it was. */
-  setAlias(alias: string, collection: string): Promise<void>;
 
   /** Resolves when the index answers. @throws MarquetryError `unavailable` */
   ping(): Promise<void>;
 
-  /** Lets go of the connection; nothing may be called afterwards, but `close` itself. */
+  /** Gives up the connection; nothing may be called afterwards, but `close` itself. */
   close(): Promise<void>;
 }
 
@@ -91,77 +91,25 @@ export interface VectorSpec {
   readonly searchable: boolean;
 }
 
-/**
- * What is kept with a product. Every field is indexed for filtering or ordering, `title`, `encoders`,
- * `outcomes` and `removedRevision` apart.
- */
-export interface PointPayload {
-  readonly productId: string;
-  /** As of the product change; at most 2^53 - 1. */
-  readonly revision: number;
-  readonly removed: boolean;
-  readonly title: string;
-  /** Every level of every category path: "Women", "Women/Bottoms", "Women/Bottoms/Pants". */
-  readonly categories: readonly string[];
-  readonly brand: string;
-  /** Absent where the product has none: a price filter then never passes. */
-  readonly price?: number;
-  readonly currency: string;
-  readonly availability: AvailabilityName;
-  /** Milliseconds since the epoch. */
-  readonly availableFromMs: number;
-  readonly groupId: string;
-  /** Modalities present in the fused vector, sorted. */
-  readonly modalities: readonly string[];
-  /** Encoder and content digest by modality. */
-  readonly encoders: Readonly<
-    Record<string, { readonly encoder: string; readonly digest: string }>
-  >;
-  /** Of all the point was made from: equal points have equal versions, others differ (to 1e-16).
-   * A whole number above 0; points of before 0.2 have none. */
-  readonly version?: number;
-  /** By modality, where they are not all as of `revision` or somebody must know later. */
-  readonly outcomes?: Readonly<Record<string, ModalityOutcome>>;
-  /** The last removal, as long as something that it removes could still arrive. */
-  readonly removedRevision?: number;
-}
-
 export interface Point {
   readonly payload: PointPayload;
   readonly vectors: Readonly<Record<string, Float32Array>>;
-  /** Of a write: the version of the stored point that it was made from, 0 for none. Whatever is
-   * stored, unless told. Never read back. */
+  /**
+   * Of a write: the version of the stored point that it was made from, 0 for none. Never read back.
+   * Default: any version.
+   */
   readonly replaces?: number;
 }
 
-/** What is known of one modality of a product, and as of which revision. */
-export interface ModalityOutcome {
-  readonly revision: number;
-  /** `imputed`: its vector is a guess, until there is one. */
-  readonly outcome: "encoded" | "imputed" | "failed" | "absent";
-  /** Of one with a vector. */
-  readonly encoder?: string;
-  readonly digest?: string;
-  /** Digest of the vector's bytes, 53 bits. */
-  readonly vectorDigest?: number;
-}
-
-/**
- * What `query` and `scan` bring: of the payload no more than products are ordered and shown by. They
- * bring hundreds of points for each answer, and reading the rest would be most of its cost.
- */
 export interface FoundPoint extends Pick<Point, "vectors"> {
-  readonly payload: Pick<
-    PointPayload,
-    "productId" | "title" | "groupId" | "modalities" | "availableFromMs"
-  >;
+  readonly payload: FoundPayload;
 }
 
 export interface ScoredPoint extends FoundPoint {
   readonly score: number;
 }
 
-/** All given conditions must hold. Nothing passes an empty `...Any` list. */
+/** All conditions must hold. Nothing passes an empty `...Any` list. */
 export interface PointFilter {
   readonly categoriesAny?: readonly string[];
   readonly brandsAny?: readonly string[];
@@ -180,7 +128,7 @@ export interface VectorQuery {
   /** 1 to `LIMIT_MAX`. */
   readonly limit: number;
   readonly filter?: PointFilter;
-  /** Vectors to bring along; none unless told. */
+  /** Names of the vectors to bring along. Default: none. */
   readonly vectors?: readonly string[];
 }
 
@@ -194,9 +142,9 @@ export interface Scan {
 export interface PageRequest {
   /** 1 to `LIMIT_MAX`. */
   readonly limit: number;
-  /** Vectors to bring along. */
+  /** Names of the vectors to bring along. */
   readonly vectors: readonly string[];
-  /** `next` of the page before; the first page without. */
+  /** `next` of the page before. Default: the first page. */
   readonly after?: string;
 }
 

@@ -1,30 +1,30 @@
-/** Keeps the best `limit` of the slots offered to it, by score and then by `precedes`. */
+/** Keeps the best `limit` of the rows offered to it, by score and then by `precedes`. */
 export interface TopK {
   /** Lowest score that may still enter; a caller may skip what lies below. */
   threshold(): number;
-  offer(slot: number, score: number): void;
+  offer(row: number, score: number): void;
   /** Best first. */
-  sorted(): { slot: number; score: number }[];
+  sorted(): { row: number; score: number }[];
 }
 
 /**
- * A bounded binary heap with the worst kept slot at its root: n offers cost O(n log limit) at most,
+ * A bounded binary heap with the worst row at its root: n offers cost O(n log limit) at most,
  * and O(n) in practice, since most of them lie below the threshold.
  *
- * @param precedes whether slot `a` comes before slot `b` where their scores are equal
+ * @param precedes whether row `a` comes before row `b` where their scores are equal
  */
 export function createTopK(limit: number, precedes: (a: number, b: number) => boolean): TopK {
-  const slots: number[] = [];
+  const rows: number[] = [];
   const scores: number[] = [];
 
   /** Whether the entry at heap position `a` is worse than the one at `b`. */
   function worse(a: number, b: number): boolean {
     if (scores[a] !== scores[b]) return scores[a]! < scores[b]!;
-    return precedes(slots[b]!, slots[a]!);
+    return precedes(rows[b]!, rows[a]!);
   }
 
   function swap(a: number, b: number): void {
-    [slots[a], slots[b]] = [slots[b]!, slots[a]!];
+    [rows[a], rows[b]] = [rows[b]!, rows[a]!];
     [scores[a], scores[b]] = [scores[b]!, scores[a]!];
   }
 
@@ -42,9 +42,9 @@ export function createTopK(limit: number, precedes: (a: number, b: number) => bo
     let at = 0;
     for (;;) {
       const left = 2 * at + 1;
-      if (left >= slots.length) return;
+      if (left >= rows.length) return;
       const right = left + 1;
-      const child = right < slots.length && worse(right, left) ? right : left;
+      const child = right < rows.length && worse(right, left) ? right : left;
       if (!worse(child, at)) return;
       swap(child, at);
       at = child;
@@ -52,25 +52,25 @@ export function createTopK(limit: number, precedes: (a: number, b: number) => bo
   }
 
   return {
-    threshold: () => (slots.length < limit ? -Infinity : scores[0]!),
+    threshold: () => (rows.length < limit ? -Infinity : scores[0]!),
 
-    offer(slot, score) {
-      if (slots.length < limit) {
-        slots.push(slot);
+    offer(row, score) {
+      if (rows.length < limit) {
+        rows.push(row);
         scores.push(score);
-        siftUp(slots.length - 1);
+        siftUp(rows.length - 1);
         return;
       }
       const root = scores[0]!;
-      if (score < root || (score === root && !precedes(slot, slots[0]!))) return;
-      slots[0] = slot;
+      if (score < root || (score === root && !precedes(row, rows[0]!))) return;
+      rows[0] = row;
       scores[0] = score;
       siftDown();
     },
 
     sorted() {
-      const entries = slots.map((slot, i) => ({ slot, score: scores[i]! }));
-      return entries.sort((a, b) => b.score - a.score || (precedes(a.slot, b.slot) ? -1 : 1));
+      const entries = rows.map((row, i) => ({ row, score: scores[i]! }));
+      return entries.sort((a, b) => b.score - a.score || (precedes(a.row, b.row) ? -1 : 1));
     },
   };
 }

@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import type { PointPayload } from "@marquetry/backends/product-index";
+import type { PointPayload } from "@marquetry/backends/product-index/payload";
 import { availabilityNamed } from "@marquetry/contracts/availability";
 import { ProductEmbeddedSchema } from "@marquetry/contracts/events/product_pb";
 import type { ProductEmbedded } from "@marquetry/contracts/events/product_pb";

@@ -1,7 +1,7 @@
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, test } from "@jest/globals";
-import { createQdrantProductIndex } from "./qdrant.js";
+import { createQdrantProductIndex } from "./qdrant-product-index.js";
 import type { ProductIndex } from "../product-index.js";
 
 // What a healthy Qdrant does is in the contract; here is what the adapter makes of faulty answers.
