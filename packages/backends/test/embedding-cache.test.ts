@@ -3,8 +3,8 @@ import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
-import { setTimeout as nextTurn } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { createUntil } from "@marquetry/testing/until";
 import { describeEmbeddingCache } from "../src/embedding-cache/embedding-cache.contract.js";
 import { createMemoryEmbeddingCache } from "../src/embedding-cache/memory.js";
 import { createRedisEmbeddingCache } from "../src/embedding-cache/redis.js";
@@ -16,7 +16,7 @@ import { openRedis } from "../src/redis/connection.js";
  */
 
 const DEFAULTS = { megabytes: 16, ttlSeconds: 60, onFailure: () => undefined };
-const DEADLINE_MS = 15_000;
+const until = createUntil(15_000, 20);
 
 describeEmbeddingCache(
   "embedding cache in memory",
@@ -164,14 +164,10 @@ function describeOnRedis(): void {
       await expect(cache.ping()).rejects.toMatchObject({ code: "unavailable" });
 
       await startServer();
-      const deadline = Date.now() + DEADLINE_MS;
-      let back = false;
-      while (!back && Date.now() < deadline) {
+      await until("the cache answers again", async () => {
         await cache.set(new Map([["again", Float32Array.of(2)]]));
-        back = (await cache.get(["again"]))[0] !== undefined;
-        await nextTurn(20);
-      }
-      expect(back).toBe(true);
+        return (await cache.get(["again"]))[0] !== undefined;
+      });
       await cache.close();
     });
   });

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, jest, test } from "@jest/globals";
+import { createUntil } from "@marquetry/testing/until";
 import { CONTRACT_DRAIN_MS, describeEventBus } from "../src/event-bus/event-bus.contract.js";
 import type { EventBus } from "../src/event-bus/event-bus.js";
 import { createKafkaEventBus } from "../src/event-bus/kafka/kafka-event-bus.js";
@@ -11,7 +12,7 @@ describeEventBus("memory", () =>
   Promise.resolve(createMemoryEventBus({ drainMs: CONTRACT_DRAIN_MS })),
 );
 
-/** The least that a broker takes unless it is told otherwise. */
+/** The least that a broker accepts by default. */
 const SESSION_MS = 6_000;
 const PAUSE_MS = Number(process.env["MARQUETRY_TEST_PAUSE_MS"] ?? 10_000);
 
@@ -41,7 +42,7 @@ function describePause(open: (sessionMs: number) => EventBus): void {
         },
       });
       await publish();
-      await until(() => taken.length === 30);
+      await until("30 records", () => taken.length === 30);
 
       // One batch is being handled meanwhile, as when an encoder is busy.
       running = Promise.withResolvers();
@@ -49,16 +50,20 @@ function describePause(open: (sessionMs: number) => EventBus): void {
       consumer.pause();
       const states = new Set<string>();
       const endMs = Date.now() + PAUSE_MS;
-      await until(() => {
-        states.add(consumer.status().state);
-        return Date.now() > endMs;
-      }, 2 * PAUSE_MS);
+      await until(
+        "the end of the pause",
+        () => {
+          states.add(consumer.status().state);
+          return Date.now() > endMs;
+        },
+        2 * PAUSE_MS,
+      );
       expect([...states]).toEqual(["running"]);
       running.resolve();
       consumer.resume();
-      await until(() => taken.length >= 60);
+      await until("60 records", () => taken.length >= 60);
       // Another owner, or the same one after a new join, would have got some of them again.
-      await until(async () => (await consumer.lag()) === 0n);
+      await until("the commit", async () => (await consumer.lag()) === 0n);
       expect(taken.slice(30).toSorted()).toEqual(keys.toSorted());
       await bus.close();
     },
@@ -66,13 +71,7 @@ function describePause(open: (sessionMs: number) => EventBus): void {
   );
 }
 
-async function until(holds: () => boolean | Promise<boolean>, msMax = 60_000): Promise<void> {
-  const deadline = Date.now() + msMax;
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error(`not within ${msMax} ms`);
-    await new Promise((next) => setTimeout(next, 20));
-  }
-}
+const until = createUntil(60_000, 20);
 
 const brokers = process.env["KAFKA_BROKERS"] ?? "";
 if (brokers !== "") {

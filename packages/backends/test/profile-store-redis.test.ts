@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
+import { createUntil } from "@marquetry/testing/until";
 import { describeProfileStore } from "../src/profile-store/profile-store.contract.js";
 import type { ProfileStore, ProfileUpdate } from "../src/profile-store/profile-store.js";
 import { createRedisProfileStore } from "../src/profile-store/redis/redis.js";
@@ -21,6 +22,7 @@ import { createRedisProfileStore } from "../src/profile-store/redis/redis.js";
 
 const DEADLINE_MS = 15_000;
 jest.setTimeout(2 * DEADLINE_MS);
+const until = createUntil(DEADLINE_MS, 0);
 const run = promisify(execFile);
 
 interface Server {
@@ -89,12 +91,7 @@ function describeOwnServer(): void {
       }
 
       await server.start();
-      await until(() =>
-        store.ping().then(
-          () => true,
-          () => false,
-        ),
-      );
+      await until("the store answers", () => succeeds(store.ping()));
       expect(await store.update([touch("u", 1n)])).toEqual(["applied"]);
     });
 
@@ -103,12 +100,7 @@ function describeOwnServer(): void {
       const store = open(randomUUID());
       await expect(store.ping()).rejects.toMatchObject({ code: "unavailable" });
       await server.start();
-      await until(() =>
-        store.ping().then(
-          () => true,
-          () => false,
-        ),
-      );
+      await until("the store answers", () => succeeds(store.ping()));
     });
 
     test("updates in flight while Redis dies end, and doing them again applies each once", async () => {
@@ -121,12 +113,7 @@ function describeOwnServer(): void {
       await server.start();
       await inFlight;
 
-      await until(() =>
-        store.update(updates).then(
-          () => true,
-          () => false,
-        ),
-      );
+      await until("the store answers", () => succeeds(store.update(updates)));
       const profiles = await store.read(updates.map(({ userId }) => userId));
       expect(profiles.every((profile) => profile?.history.length === 1)).toBe(true);
       expect(new Set(await store.update(updates))).toEqual(new Set(["already-applied"]));
@@ -139,12 +126,7 @@ function describeOwnServer(): void {
       const before = Date.now();
       await expect(store.read(["u"])).rejects.toMatchObject({ code: "unavailable" });
       expect(Date.now() - before).toBeLessThan(2_000);
-      await until(() =>
-        store.ping().then(
-          () => true,
-          () => false,
-        ),
-      );
+      await until("the store answers", () => succeeds(store.ping()));
     });
 
     test("scripts that Redis forgot are sent again", async () => {
@@ -162,12 +144,7 @@ function describeOwnServer(): void {
       await server.cli("REPLICAOF", "127.0.0.1", "1");
       await expect(store.update([touch("u", 1n)])).rejects.toMatchObject({ code: "unavailable" });
       await server.cli("REPLICAOF", "NO", "ONE");
-      await until(() =>
-        store.update([touch("u", 1n)]).then(
-          () => true,
-          () => false,
-        ),
-      );
+      await until("the store answers", () => succeeds(store.update([touch("u", 1n)])));
     });
 
     test("replay changes no byte and prolongs no life", async () => {
@@ -265,7 +242,9 @@ function describeCluster(): void {
       ]);
       await server.start();
       await server.cli("CLUSTER", "ADDSLOTSRANGE", "0", "16383");
-      await until(async () => (await server.cli("CLUSTER", "INFO")).includes("cluster_state:ok"));
+      await until("the cluster is complete", async () =>
+        (await server.cli("CLUSTER", "INFO")).includes("cluster_state:ok"),
+      );
     });
     afterAll(() => server.remove());
 
@@ -288,12 +267,7 @@ function describeCluster(): void {
         expect(Date.now() - before).toBeLessThan(3_000);
       }
       await server.start();
-      await until(() =>
-        store.update([touch("u", 1n)]).then(
-          () => true,
-          () => false,
-        ),
-      );
+      await until("the store answers", () => succeeds(store.update([touch("u", 1n)])));
       expect((await store.read(["u"]))[0]!.history).toHaveLength(2);
       await store.close();
     });
@@ -333,7 +307,7 @@ async function createRedisServer(args: readonly string[]): Promise<Server> {
       const settings = ["--port", String(port), "--bind", "127.0.0.1", "--dir", folder];
       const durable = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""];
       child = spawn("redis-server", [...settings, ...durable, ...args], { stdio: "ignore" });
-      await until(() =>
+      await until("the server answers", () =>
         cli(port, "PING").then(
           (reply) => reply === "PONG",
           () => false,
@@ -362,10 +336,9 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + DEADLINE_MS;
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error("the condition did not come true in time");
-    await nextTurn();
-  }
+function succeeds(call: Promise<unknown>): Promise<boolean> {
+  return call.then(
+    () => true,
+    () => false,
+  );
 }

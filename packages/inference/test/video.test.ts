@@ -15,8 +15,10 @@ import {
   writeClipEncoder,
   writeFramesEncoder,
 } from "@marquetry/testing/tiny-encoders";
+import { createUntil } from "@marquetry/testing/until";
 
 const opened: Encoder[] = [];
+const until = createUntil(5_000, 0);
 
 afterAll(removeFolders);
 
@@ -345,10 +347,7 @@ describe("the program that decodes", () => {
       const encoder = await open(video, { ffmpeg: program });
       const call = encoder.encode([Buffer.from("\0\0\0\x08moov", "latin1")]);
       const refused = expect(call).rejects.toMatchObject({ code: "unavailable" });
-      const started = performance.now();
-      while (!existsSync(join(directory, "pid")) && performance.now() - started < 5_000) {
-        await new Promise((resolve) => setImmediate(resolve));
-      }
+      await until("it started", () => existsSync(join(directory, "pid")));
       await encoder.close();
       await refused;
       const pid = Number(await readFile(join(directory, "pid"), "utf8"));

@@ -1,9 +1,12 @@
 /** How often a host is asked, and when its circuit is open. */
 import type { RequestListener, ServerResponse } from "node:http";
 import { afterEach, describe, expect, test } from "@jest/globals";
+import { createUntil } from "@marquetry/testing/until";
 import type { MediaEvent } from "../../src/media/media-reader.js";
 import { bytesOf, closeAll, GIF, readerOf, serve } from "./media-server.js";
 import type { MediaServer } from "./media-server.js";
+
+const until = createUntil(10_000, 0);
 
 afterEach(closeAll);
 
@@ -147,15 +150,12 @@ describe("a host that keeps failing", () => {
     expect(server.requests).toHaveLength(6);
   });
 
-  /** Reads until the host is asked again; the event loop goes on in between. */
-  async function untilAsked<T>(read: () => Promise<T>, open: object): Promise<T> {
-    const deadline = performance.now() + 10_000;
-    while (performance.now() < deadline) {
+  /** Reads until the host gets a request again. */
+  function untilAsked<T extends object>(read: () => Promise<T>, open: object): Promise<T> {
+    return until("a request to the host", async () => {
       const result = await read();
-      if (JSON.stringify(result) !== JSON.stringify(open)) return result;
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-    throw new Error("the circuit was open for 10 s");
+      return JSON.stringify(result) !== JSON.stringify(open) && result;
+    });
   }
 
   test("does not take others with it, and what is missing or refused does not count", async () => {
@@ -192,10 +192,10 @@ describe("many media of one host", () => {
     await second.promise;
     expect(bytesOf(await reader.read(url(quick)))).toEqual(Buffer.from(GIF));
     expect(slow.requests).toHaveLength(2);
-    while (slow.requests.length < 8 || held.length > 0) {
+    await until("all eight are read", () => {
       held.shift()?.end(GIF);
-      await new Promise((resolve) => setImmediate(resolve));
-    }
+      return slow.requests.length === 8 && held.length === 0;
+    });
     for (const result of await Promise.all(reading))
       expect(bytesOf(result)).toEqual(Buffer.from(GIF));
     expect(most).toBe(2);

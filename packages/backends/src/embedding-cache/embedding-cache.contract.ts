@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { afterEach, describe, expect, test } from "@jest/globals";
+import { createUntil } from "@marquetry/testing/until";
 import { ENTRY_BYTES_EXTRA, MEGABYTE } from "./embedding-cache.js";
 import type { EmbeddingCache, EmbeddingCacheOptions } from "./embedding-cache.js";
 
-const DEADLINE_MS = 20_000;
+const until = createUntil(20_000, 10);
 const DIMS = 1_024;
 const ENTRY_BYTES = 4 * DIMS + ENTRY_BYTES_EXTRA;
 
@@ -112,7 +113,7 @@ export function describeEmbeddingCache(
       const startMs = Date.now();
       await cache.set(new Map([[key, Float32Array.of(1)]]));
       expect(await cache.get([key])).not.toEqual([undefined]);
-      await until(async () => (await cache.get([key]))[0] === undefined);
+      await until("expired", async () => (await cache.get([key]))[0] === undefined);
       expect(Date.now() - startMs).toBeGreaterThanOrEqual(990);
     });
 
@@ -131,12 +132,4 @@ function uniqueKey(): string {
 
 function bitsOf(vector: Float32Array): number[] {
   return [...new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength)];
-}
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + DEADLINE_MS;
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`not within ${DEADLINE_MS} ms`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
 }

@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { MarquetryError } from "@marquetry/runtime/errors";
+import { createUntil } from "@marquetry/testing/until";
 import { deadLetterTopic } from "@marquetry/contracts/dead-letters";
 import {
   DEAD_LETTER_HEADERS,
@@ -37,14 +38,7 @@ export function describeEventBus(name: string, open: () => Promise<EventBus>): v
 
 // --- Tools --------------------------------------------------------------------------------------
 
-/** Waits for a condition, looking every few milliseconds, which leaves the processor to the bus. */
-async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const deadline = Date.now() + DEADLINE_MS;
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`waited too long for ${what}`);
-    await sleep(5);
-  }
-}
+const until = createUntil(DEADLINE_MS, 5);
 
 async function newTopic(bus: EventBus, partitions = 3, recordBytesMax = 100_000): Promise<string> {
   const name = `contract-${randomUUID()}`;
@@ -95,8 +89,8 @@ async function read(
 /** Everything in a dead-letter topic, once there are `count` letters. */
 async function deadLetters(bus: EventBus, topic: string, count: number): Promise<ConsumedRecord[]> {
   const { consumer, records } = await read(bus, deadLetterTopic(topic));
-  await until(() => records.length >= count, `${count} dead letters`);
-  await until(async () => (await consumer.lag()) === 0n, "the end of the dead letters");
+  await until(`${count} dead letters`, () => records.length >= count);
+  await until("the end of the dead letters", async () => (await consumer.lag()) === 0n);
   await consumer.close();
   return records;
 }
@@ -117,7 +111,7 @@ function publishing(bus: () => EventBus): void {
     await bus().publish(topic, [outgoing("k", "kept")]);
     await bus().ensureTopics([{ name: topic, partitions: 3, recordBytesMax: 100_000 }]);
     const { consumer, records } = await read(bus(), topic);
-    await until(() => records.length === 1, "the record");
+    await until("the record", () => records.length === 1);
     await consumer.close();
   });
 
@@ -149,7 +143,7 @@ function publishing(bus: () => EventBus): void {
     await expect(bus().publish(topic, [first, over])).rejects.toMatchObject({ code: "invalid" });
     await bus().publish(topic, [atBound, atBound, atBound]);
     const { consumer, records } = await read(bus(), topic);
-    await until(() => records.length === 3, "three records");
+    await until("three records", () => records.length === 3);
     expect(records.map(({ value }) => value.length)).toEqual([4_997, 4_997, 4_997]);
     await consumer.close();
   });
@@ -159,7 +153,7 @@ function publishing(bus: () => EventBus): void {
     const value = Uint8Array.from({ length: 1024 * 1024 }, (_, index) => (index * 7919) >> 3);
     await bus().publish(topic, [{ key: "big", value }]);
     const { consumer, records } = await read(bus(), topic);
-    await until(() => records.length === 1, "the record");
+    await until("the record", () => records.length === 1);
     expect(Buffer.compare(records[0]?.value ?? new Uint8Array(), value)).toBe(0);
     await consumer.close();
   });
@@ -177,7 +171,7 @@ function publishing(bus: () => EventBus): void {
     ];
     await bus().publish(topic, sent);
     const { consumer, records } = await read(bus(), topic);
-    await until(() => records.length === 3, "three records");
+    await until("three records", () => records.length === 3);
     const got = records.map(({ key, value, headers }) => [key, [...value], headers]);
     expect(got).toEqual(sent.map(({ key, value, headers }) => [key, [...value], headers]));
     await consumer.close();
@@ -189,7 +183,7 @@ function publishing(bus: () => EventBus): void {
     await bus().publish(topic, [{ key: "k", value }]);
     value.fill("x");
     const { consumer, records } = await read(bus(), topic);
-    await until(() => records.length === 1, "the record");
+    await until("the record", () => records.length === 1);
     expect(textOf(records[0] as ConsumedRecord)).toBe("before");
     await consumer.close();
   });
@@ -203,7 +197,7 @@ function consuming(bus: () => EventBus): void {
     await bus().publish(topic, [outgoing("a", "1"), outgoing("a", "2"), outgoing("b", "3")]);
     const extent = await bus().extent(topic);
     const { consumer, records } = await read(bus(), topic);
-    await until(() => records.length === 3, "the three records");
+    await until("the three records", () => records.length === 3);
     await consumer.close();
     for (const { partition, first, next } of extent) {
       const offsets = records.filter((record) => record.partition === partition);
@@ -226,7 +220,7 @@ function consuming(bus: () => EventBus): void {
     }
     await Promise.all(sends);
     const { consumer, records } = await read(bus(), topic, { batchRecordsMax: 7 });
-    await until(() => records.length === 1_000, "all records");
+    await until("all records", () => records.length === 1_000);
     const rounds = new Map<string, number>();
     const partitions = new Map<string, number>();
     for (const record of records) {
@@ -248,7 +242,7 @@ function consuming(bus: () => EventBus): void {
       ...keys.map((key) => ({ ...outgoing(key, key), partitionKey: "together" })),
     ]);
     const { consumer, records } = await read(bus(), topic);
-    await until(() => records.length === 21, "all records");
+    await until("all records", () => records.length === 21);
     await consumer.close();
     expect(new Set(records.map(({ partition }) => partition)).size).toBe(1);
     expect(records.map(({ key }) => key)).toEqual(["together", ...keys]);
@@ -262,7 +256,7 @@ function consuming(bus: () => EventBus): void {
       keys.map((key) => outgoing(key, "v")),
     );
     const { consumer, records } = await read(bus(), topic);
-    await until(() => records.length === keys.length, "all records");
+    await until("all records", () => records.length === keys.length);
     const partitions = Object.fromEntries(records.map(({ key, partition }) => [key, partition]));
     // (murmur2 & 0x7fffffff) % 12 of Kafka's published test vectors
     expect(partitions).toEqual({
@@ -292,7 +286,7 @@ function consuming(bus: () => EventBus): void {
         return [];
       },
     });
-    await until(() => batches.flat().length === 200, "all records");
+    await until("all records", () => batches.flat().length === 200);
     expect(Math.max(...batches.map(({ length }) => length))).toBe(16);
     expect(runningMax).toBe(1);
     for (const batch of batches) expect(new Set(batch.map((r) => r.partition)).size).toBe(1);
@@ -304,11 +298,11 @@ function consuming(bus: () => EventBus): void {
     const topic = await newTopic(bus());
     await bus().publish(topic, [outgoing("a", "1"), outgoing("b", "2")]);
     const one = await read(bus(), topic);
-    await until(() => one.records.length === 2, "the first group");
+    await until("the first group", () => one.records.length === 2);
     const two = await read(bus(), topic);
-    await until(() => two.records.length === 2, "the second group");
+    await until("the second group", () => two.records.length === 2);
     await bus().publish(topic, [outgoing("c", "3")]);
-    await until(() => one.records.length === 3 && two.records.length === 3, "the third record");
+    await until("the third record", () => one.records.length === 3 && two.records.length === 3);
     await Promise.all([one.consumer.close(), two.consumer.close()]);
   });
 
@@ -325,7 +319,7 @@ function consuming(bus: () => EventBus): void {
     });
     expect(await consumer.lag()).toBe(30n);
     gate.resolve();
-    await until(async () => (await consumer.lag()) === 0n, "no lag");
+    await until("no lag", async () => (await consumer.lag()) === 0n);
     expect(consumer.status()).toEqual({ state: "running" });
     await consumer.close();
     expect(consumer.status().state).toBe("closed");
@@ -350,11 +344,11 @@ function consuming(bus: () => EventBus): void {
       { ...outgoing("a", "behind"), headers: at(0) },
       { ...outgoing("b", "elsewhere"), headers: at(0) },
     ]);
-    await until(() => records.length === 2, "what is due");
+    await until("what is due", () => records.length === 2);
     expect(records.map(textOf).toSorted()).toEqual(["elsewhere", "first"]);
     expect(Date.now()).toBeLessThan(Number(early["due"]));
     expect(consumer.status().state).toBe("running");
-    await until(() => records.length === 4, "what was early");
+    await until("what was early", () => records.length === 4);
     expect(arrivedAtMs.get("early")).toBeGreaterThanOrEqual(Number(early["due"]));
     expect(records.map(textOf).slice(2)).toEqual(["early", "behind"]);
     await consumer.close();
@@ -370,7 +364,7 @@ function consuming(bus: () => EventBus): void {
         group,
         ...(early ? { dueAtMs: () => dueAtMs } : {}),
       });
-      if (!early) await until(() => records.length === 1, "the record");
+      if (!early) await until("the record", () => records.length === 1);
       await consumer.close();
       expect(records).toHaveLength(early ? 0 : 1);
     }
@@ -380,16 +374,16 @@ function consuming(bus: () => EventBus): void {
     const topic = await newTopic(bus(), 1);
     const { consumer, records } = await read(bus(), topic);
     await bus().publish(topic, [outgoing("k", "1")]);
-    await until(() => records.length === 1, "the first record");
+    await until("the first record", () => records.length === 1);
     consumer.pause();
     await bus().publish(topic, [outgoing("k", "2")]);
     // Another group sees the record, so the paused one could have.
     const witness = await read(bus(), topic);
-    await until(() => witness.records.length === 2, "the witness");
+    await until("the witness", () => witness.records.length === 2);
     expect(records).toHaveLength(1);
     expect(consumer.status().state).toBe("running");
     consumer.resume();
-    await until(() => records.length === 2, "the second record");
+    await until("the second record", () => records.length === 2);
     expect(records.map(textOf)).toEqual(["1", "2"]);
     await Promise.all([consumer.close(), witness.consumer.close()]);
   });
@@ -413,10 +407,10 @@ function consuming(bus: () => EventBus): void {
     await started.promise;
     consumer.pause();
     gate.resolve();
-    await until(async () => (await consumer.lag()) === 2n, "the commit of the running batch");
+    await until("the commit of the running batch", async () => (await consumer.lag()) === 2n);
     expect(records.map(textOf)).toEqual(["1"]);
     consumer.resume();
-    await until(() => records.length === 3, "the rest");
+    await until("the rest", () => records.length === 3);
     await consumer.close();
   });
 }
@@ -431,14 +425,14 @@ function groupsOfConsumers(bus: () => EventBus): void {
       keys.map((key) => outgoing(key, "first")),
     );
     const before = await read(bus(), topic, { group, batchRecordsMax: 3 });
-    await until(() => before.records.length === 20, "the first records");
+    await until("the first records", () => before.records.length === 20);
     await before.consumer.close();
     await bus().publish(
       topic,
       keys.map((key) => outgoing(key, "second")),
     );
     const after = await read(bus(), topic, { group });
-    await until(() => after.records.length === 20, "the second records");
+    await until("the second records", () => after.records.length === 20);
     expect(new Set(after.records.map(textOf))).toEqual(new Set(["second"]));
     await after.consumer.close();
   });
@@ -454,12 +448,12 @@ function groupsOfConsumers(bus: () => EventBus): void {
       );
     const one = await read(bus(), topic, { group });
     await publish("alone");
-    await until(() => one.records.length === 40, "the first member");
+    await until("the first member", () => one.records.length === 40);
 
     const two = await read(bus(), topic, { group });
-    await until(() => one.consumer.status().state === "running", "the end of the rebalance");
+    await until("the end of the rebalance", () => one.consumer.status().state === "running");
     await publish("shared");
-    await until(() => one.records.length + two.records.length >= 80, "both members");
+    await until("both members", () => one.records.length + two.records.length >= 80);
     const partitions = ({ records }: Reader) =>
       new Set(records.filter((r) => textOf(r) === "shared").map((r) => r.partition));
     expect(partitions(one).size).toBe(2);
@@ -469,8 +463,8 @@ function groupsOfConsumers(bus: () => EventBus): void {
     await one.consumer.close();
     await publish("left");
     await until(
-      () => two.records.filter((r) => textOf(r) === "left").length === 40,
       "the takeover",
+      () => two.records.filter((r) => textOf(r) === "left").length === 40,
     );
     expectOrdered(two.records.filter((record) => textOf(record) === "left"));
     expect(one.records.length + two.records.length).toBe(120);
@@ -512,7 +506,7 @@ function groupsOfConsumers(bus: () => EventBus): void {
     await one.consumer.close();
     const three = await read(bus(), topic, options);
     await sending;
-    await until(() => keys.every((key) => latest.get(key) === 99), "the last number of each key");
+    await until("the last number of each key", () => keys.every((key) => latest.get(key) === 99));
     expect(broken).toBe(0);
     await Promise.all([two.consumer.close(), three.consumer.close()]);
   });
@@ -529,10 +523,10 @@ function groupsOfConsumers(bus: () => EventBus): void {
       topic,
       keys.map((key) => outgoing(key, "v")),
     );
-    await until(() => one.consumer.status().state === "retrying", "the retries");
+    await until("the retries", () => one.consumer.status().state === "retrying");
     const two = await read(bus(), topic, { group, handler });
     away = false;
-    await until(() => one.records.length + two.records.length === 20, "all records");
+    await until("all records", () => one.records.length + two.records.length === 20);
     expect(one.records.length).toBeGreaterThan(0);
     expect(two.records.length).toBeGreaterThan(0);
     await Promise.all([one.consumer.close(), two.consumer.close()]);
@@ -575,7 +569,7 @@ function groupsOfConsumers(bus: () => EventBus): void {
     await closing;
     expect(records.map(textOf)).toEqual(["1"]);
     const next = await read(bus(), topic, { group });
-    await until(() => next.records.length === 1, "the second record");
+    await until("the second record", () => next.records.length === 1);
     expect(next.records.map(textOf)).toEqual(["2"]);
     await next.consumer.close();
   });
@@ -597,10 +591,10 @@ function failingHandlers(bus: () => EventBus): void {
         return seen.length < 4 ? Promise.reject(new Error("no")) : Promise.resolve([]);
       },
     });
-    await until(() => records.length === 3, "all records");
+    await until("all records", () => records.length === 3);
     expect(seen).toEqual(Array.from({ length: 4 }, () => ["1", "2", "3"]));
     expect(retries).toEqual([1, 2, 3]);
-    await until(async () => (await consumer.lag()) === 0n, "the commit");
+    await until("the commit", async () => (await consumer.lag()) === 0n);
     expect(consumer.status()).toEqual({ state: "running" });
     await consumer.close();
   });
@@ -621,11 +615,11 @@ function failingHandlers(bus: () => EventBus): void {
           return away ? Promise.reject(new MarquetryError(code, "away")) : Promise.resolve([]);
         },
       });
-      await until(() => calls > 10, "many attempts");
+      await until("many attempts", () => calls > 10);
       expect(consumer.status()).toEqual({ state: "retrying", error: "away" });
       expect(await consumer.lag()).toBe(1n);
       away = false;
-      await until(async () => records.length === 1 && (await consumer.lag()) === 0n, "the record");
+      await until("the record", async () => records.length === 1 && (await consumer.lag()) === 0n);
       expect(buried).toEqual([]);
       expect(consumer.status()).toEqual({ state: "running" });
       await consumer.close();
@@ -653,7 +647,7 @@ function failingHandlers(bus: () => EventBus): void {
         return Promise.resolve([]);
       },
     });
-    await until(async () => (await consumer.lag()) === 0n, "the commit");
+    await until("the commit", async () => (await consumer.lag()) === 0n);
     expect(settled).toEqual(["1", "3"]);
     expect(buried.map(({ record, cause }) => [record.offset, cause])).toEqual([[1n, "broken"]]);
     await consumer.close();
@@ -689,7 +683,7 @@ function failingHandlers(bus: () => EventBus): void {
         );
       },
     });
-    await until(async () => records.length === 3 && (await consumer.lag()) === 0n, "the commit");
+    await until("the commit", async () => records.length === 3 && (await consumer.lag()) === 0n);
     expect(calls).toBe(1);
     await consumer.close();
     const letters = await deadLetters(bus(), topic, 2);
@@ -703,7 +697,7 @@ function failingHandlers(bus: () => EventBus): void {
     const { consumer } = await read(bus(), topic, {
       handler: ([record]) => Promise.resolve(record ? [{ record, cause: "→".repeat(10_000) }] : []),
     });
-    await until(async () => (await consumer.lag()) === 0n, "the commit");
+    await until("the commit", async () => (await consumer.lag()) === 0n);
     await consumer.close();
     expect((await deadLetters(bus(), topic, 1))[0]?.value).toHaveLength(999);
   });
@@ -739,7 +733,7 @@ function failingHandlers(bus: () => EventBus): void {
     await started.promise;
     await consumer.close();
     const next = await read(bus(), topic, { group });
-    await until(() => next.records.length === 1, "the record");
+    await until("the record", () => next.records.length === 1);
     await next.consumer.close();
   });
 
@@ -757,11 +751,11 @@ function failingHandlers(bus: () => EventBus): void {
         return Promise.reject(new MarquetryError("unavailable", "away"));
       },
     });
-    await until(() => consumer.status().state === "retrying", "the pause before the retry");
+    await until("the pause before the retry", () => consumer.status().state === "retrying");
     await consumer.close(); // ends the pause
     expect(calls).toBe(1);
     const next = await read(bus(), topic, { group });
-    await until(() => next.records.length === 1, "the record");
+    await until("the record", () => next.records.length === 1);
     await next.consumer.close();
   });
 }
@@ -772,7 +766,7 @@ async function closedBus(open: () => Promise<EventBus>): Promise<void> {
   const topic = await newTopic(bus);
   await bus.publish(topic, [outgoing("k", "v")]);
   const { consumer, records } = await read(bus, topic);
-  await until(() => records.length === 1, "the record");
+  await until("the record", () => records.length === 1);
   await bus.close();
   await bus.close();
   expect(consumer.status().state).toBe("closed");

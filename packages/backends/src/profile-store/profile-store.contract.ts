@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { afterAll, describe, expect, test } from "@jest/globals";
+import { createUntil } from "@marquetry/testing/until";
 import { HISTORY_EVENTS_MAX } from "./profile-store.js";
 import type {
   PopularityEvent,
@@ -13,7 +14,7 @@ import type { Interaction } from "@marquetry/contracts/interactions";
 
 const HOUR_MS = 3_600_000;
 const T0 = Date.UTC(2026, 10, 1);
-const EXPIRY_DEADLINE_MS = 10_000;
+const until = createUntil(10_000, 0);
 const EMPTY: Profile = { history: [], interests: [] };
 
 /**
@@ -129,7 +130,7 @@ function describeProfiles(openStore: OpenStore): void {
     await store.update([replace("u", profileOf(1))]);
     expectSame((await store.read(["u"]))[0], profileOf(1));
 
-    await until(async () => (await store.read(["u"]))[0] === undefined);
+    await until("expired", async () => (await store.read(["u"]))[0] === undefined);
     expect(Date.now() - before).toBeGreaterThanOrEqual(990);
   });
 
@@ -737,13 +738,5 @@ async function expectPopularity(
   expect(actual).toHaveLength(expected.length);
   for (const [i, value] of expected.entries()) {
     expect(Math.abs(actual[i]! - value)).toBeLessThanOrEqual(1e-12 * Math.abs(value));
-  }
-}
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + EXPIRY_DEADLINE_MS;
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error("the condition did not come true in time");
-    await nextTurn();
   }
 }
