@@ -1,4 +1,4 @@
-/** Sparse matrices by compressed rows. Sums in double precision. */
+/** Sparse matrices by compressed rows (CSR). Sums in double precision. */
 import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 
@@ -18,7 +18,10 @@ export interface Entry {
   readonly value: number;
 }
 
-/** From the entries of each row, in any order, each column once. */
+/**
+ * @param rows the entries of each row, in any order, each column once
+ * @returns shape [number of rows, cols]
+ */
 export function csrOf(cols: number, rows: readonly (readonly Entry[])[]): Csr {
   const starts = new Int32Array(rows.length + 1);
   for (const [i, row] of rows.entries()) starts[i + 1] = starts[i]! + row.length;
@@ -32,7 +35,7 @@ export function csrOf(cols: number, rows: readonly (readonly Entry[])[]): Csr {
   };
 }
 
-/** A + b B. */
+/** A + factor B, both of one shape. */
 export function addCsr(a: Csr, b: Csr, factor: number): Csr {
   const rows = Array.from({ length: a.rows }, (_, i) => {
     const sums = new Map<number, number>();
@@ -46,7 +49,11 @@ export function addCsr(a: Csr, b: Csr, factor: number): Csr {
   return csrOf(a.cols, rows);
 }
 
-/** Which user (row) had which product (column): 1 however often. */
+/**
+ * Which user (row) had which product (column).
+ * @param lists products by user
+ * @returns shape [users, cols]; 1 however often a user had the product
+ */
 export function incidence(lists: readonly Int32Array[], cols: number): Csr {
   const rows = lists.map((list) => Int32Array.from(new Set(list)).sort());
   const starts = new Int32Array(rows.length + 1);
@@ -74,9 +81,11 @@ export function transposeCsr({ rows, cols, starts, columns, values }: Csr): Csr 
   const newValues = new Float64Array(columns.length);
   for (let i = 0; i < rows; i += 1) {
     for (let e = starts[i]!; e < starts[i + 1]!; e += 1) {
-      const at = next[columns[e]!]!++;
+      const column = columns[e]!;
+      const at = next[column]!;
       newColumns[at] = i;
       newValues[at] = values[e]!;
+      next[column] = at + 1;
     }
   }
   return { rows: cols, cols: rows, starts: newStarts, columns: newColumns, values: newValues };
@@ -105,10 +114,14 @@ export function scaleCsr(a: Csr, byRow: Float64Array, byColumn: Float64Array): C
   return { ...a, values };
 }
 
-/** A B for a dense B, rows in double precision. @throws RangeError where the sides differ */
+/**
+ * A B for a dense B.
+ * @returns shape [rows of A, cols of B], rounded to float32 at the end of each row
+ * @throws RangeError where the inner sides differ
+ */
 export function csrTimesDense(a: Csr, b: Matrix): Matrix {
   if (a.cols !== b.rows) {
-    throw new RangeError(`product: ${a.rows} x ${a.cols} cannot take ${b.rows} x ${b.cols}`);
+    throw new RangeError(`matmul: ${a.rows} x ${a.cols} cannot take ${b.rows} x ${b.cols}`);
   }
   const result = matrix(a.rows, b.cols);
   const sums = new Float64Array(b.cols);

@@ -121,7 +121,7 @@ describe("whitening", () => {
     );
   });
 
-  test("directions in which no row differs are left out, and no difference at all is refused", () => {
+  test("directions in which no row differs are dropped, and no difference at all is refused", () => {
     const flat = matrix(
       50,
       3,
@@ -169,10 +169,10 @@ describe("sparse matrices", () => {
     expect(Array.from(scaled.values)).toEqual([2, 200, 30]);
     const dense = matrix(3, 1, Float32Array.of(1, 2, 3));
     expect(Array.from(csrTimesDense(a, dense).data)).toEqual([4, 0, 2]);
-    const together = csrTimesCsr(transposeCsr(a), a);
-    expect(Array.from(together.starts)).toEqual([0, 2, 3, 5]);
-    expect(Array.from(together.columns)).toEqual([0, 2, 1, 0, 2]);
-    expect(Array.from(together.values)).toEqual([1, 1, 1, 1, 1]);
+    const gramian = csrTimesCsr(transposeCsr(a), a);
+    expect(Array.from(gramian.starts)).toEqual([0, 2, 3, 5]);
+    expect(Array.from(gramian.columns)).toEqual([0, 2, 1, 0, 2]);
+    expect(Array.from(gramian.values)).toEqual([1, 1, 1, 1, 1]);
   });
 });
 

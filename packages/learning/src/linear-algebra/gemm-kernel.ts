@@ -1,5 +1,5 @@
 /**
- * The inner loop of a matrix product as a WebAssembly module of one function, written byte by byte
+ * The inner loop of matmul as a WebAssembly module of one function, written byte by byte
  * because it is shorter than a build step: 4 x 8 sums live in eight SIMD registers, and every step
  * takes 4 values of A and 8 of B to 32 products. Multiply and add are separate, exactly rounded
  * float32 instructions in a fixed order, so the bits are the same on every machine.
@@ -16,9 +16,9 @@ export const TILE_COLS = 8;
  * @param depth number of steps p, at least 1
  * @param stride from a row of C to the next
  */
-export type Kernel = (a: number, b: number, c: number, depth: number, stride: number) => void;
+type Kernel = (a: number, b: number, c: number, depth: number, stride: number) => void;
 
-/** Compiles the kernel over the given memory. */
+/** Compiles the kernel, which reads and writes this memory. */
 export function compileKernel(memory: WebAssembly.Memory): Kernel {
   const module = new WebAssembly.Module(moduleBytes());
   const instance = new WebAssembly.Instance(module, { env: { memory } });

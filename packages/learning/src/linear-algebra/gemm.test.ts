@@ -9,7 +9,7 @@ const random = (rows: number, cols: number): Matrix =>
   matrix(rows, cols, randomVector(uniform, rows * cols));
 
 /** The definition, in double precision. */
-function slowProduct(a: Matrix, b: Matrix): number[] {
+function slowMatmul(a: Matrix, b: Matrix): number[] {
   const result: number[] = [];
   for (let i = 0; i < a.rows; i += 1) {
     for (let j = 0; j < b.cols; j += 1) {
@@ -27,7 +27,7 @@ function largestDifference(got: Matrix, expected: readonly number[]): number {
 }
 
 describe("matmul", () => {
-  test("a matmul worked by hand", () => {
+  test("a product worked by hand", () => {
     const a = matrix(2, 3, Float32Array.of(1, 2, 3, 4, 5, 6));
     const b = matrix(3, 2, Float32Array.of(1, 0, 0, 1, 1, 1));
     expect(Array.from(matmul(a, b).data)).toEqual([4, 5, 10, 11]);
@@ -42,7 +42,7 @@ describe("matmul", () => {
     [130, 258, 515],
   ])("%d x %d by %d columns equals the definition, transposed or not", (rows, depth, cols) => {
     const [a, b] = [random(rows, depth), random(depth, cols)];
-    const expected = slowProduct(a, b);
+    const expected = slowMatmul(a, b);
     const tolerance = 2e-6 * depth;
     expect(largestDifference(matmul(a, b), expected)).toBeLessThan(tolerance);
     const [ta, tb] = [transpose(a), transpose(b)];

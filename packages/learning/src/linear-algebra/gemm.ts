@@ -1,9 +1,9 @@
-/** The product of two dense matrices, on packed panels and a SIMD kernel (see gemm-kernel.ts). */
+/** Matrix multiplication of dense matrices, on packed panels and a SIMD kernel (gemm-kernel.ts). */
 import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { compileKernel, TILE_COLS, TILE_ROWS } from "./gemm-kernel.js";
 
-export interface ProductOptions {
+interface MatmulOptions {
   /** A' instead of A. */
   readonly transposeA?: boolean;
   /** B' instead of B. */
@@ -33,7 +33,7 @@ const block = new Float32Array(memory.buffer, 4 * C_AT, ROWS * COLS);
  * @returns a new matrix, shape [rows of A, cols of B]
  * @throws RangeError where the inner sides differ
  */
-export function matmul(a: Matrix, b: Matrix, options: ProductOptions = {}): Matrix {
+export function matmul(a: Matrix, b: Matrix, options: MatmulOptions = {}): Matrix {
   const { transposeA = false, transposeB = false } = options;
   const [rows, depth] = transposeA ? [a.cols, a.rows] : [a.rows, a.cols];
   const [inner, cols] = transposeB ? [b.cols, b.rows] : [b.rows, b.cols];
@@ -66,8 +66,10 @@ interface PanelRange {
   readonly steps: number;
 }
 
-/** Copies `lanes` lines at a time, step by step beside one another; the last group is padded with
- * zeros. `stepsAreRows`: whether the inner side runs along the rows of the source. */
+/**
+ * Copies `lanes` lines at a time, step by step beside one another. Zeros pad the last group.
+ * @param stepsAreRows whether the inner side runs along the rows of the source
+ */
 function pack(
   panel: Float32Array,
   lanes: number,

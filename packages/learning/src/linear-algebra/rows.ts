@@ -1,6 +1,7 @@
-/** Operations row by row. Sums in double precision. */
+/** Operations row by row. */
 import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
+import { normalised } from "./normalised.js";
 
 /** Row i as a view. */
 export function rowOf({ cols, data }: Matrix, i: number): Float32Array {
@@ -9,20 +10,10 @@ export function rowOf({ cols, data }: Matrix, i: number): Float32Array {
 
 /** Each row divided by its length, a new matrix; a zero row stays zero. */
 export function normaliseRows(m: Matrix): Matrix {
-  const result = matrix(m.rows, m.cols);
-  for (let i = 0; i < m.rows; i += 1) {
-    const from = rowOf(m, i);
-    let squares = 0;
-    for (const value of from) squares += value * value;
-    if (squares === 0) continue;
-    const factor = 1 / Math.sqrt(squares);
-    const to = rowOf(result, i);
-    for (let j = 0; j < from.length; j += 1) to[j] = from[j]! * factor;
-  }
-  return result;
+  return normalised(m).rows;
 }
 
-/** The rows with the given numbers, copied one below the other. */
+/** Copies of the rows with these numbers, one below the other. */
 export function gatherRows(m: Matrix, indices: ArrayLike<number>): Matrix {
   const result = matrix(indices.length, m.cols);
   for (let i = 0; i < indices.length; i += 1) rowOf(result, i).set(rowOf(m, indices[i]!));
@@ -43,4 +34,21 @@ export function besideRows(...parts: readonly Matrix[]): Matrix {
     start += part.cols;
   }
   return result;
+}
+
+/**
+ * Adds factor * row i of `from` to row rows[i] of `to`, in place.
+ * @param rows a number may stand several times
+ * @param factor Default: 1.
+ */
+export function addToRows(to: Matrix, rows: ArrayLike<number>, from: Matrix, factor = 1): void {
+  for (let i = 0; i < rows.length; i += 1) {
+    const [target, source] = [rowOf(to, rows[i]!), rowOf(from, i)];
+    for (let j = 0; j < target.length; j += 1) target[j]! += factor * source[j]!;
+  }
+}
+
+/** Adds `from` to `to`, element by element, in place. */
+export function addTo(to: Float32Array, from: Float32Array): void {
+  for (let i = 0; i < to.length; i += 1) to[i]! += from[i]!;
 }

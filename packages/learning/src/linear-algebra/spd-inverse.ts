@@ -4,7 +4,7 @@ import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { matmul } from "./gemm.js";
 import { rowOf } from "./rows.js";
 
-/** Up to here elimination in double precision; above, halves by matrix products. */
+/** Up to here elimination in double precision; above, halves by matmul. */
 const DIRECT = 96;
 
 /**

@@ -5,9 +5,10 @@ import { mulberry32, randomVector } from "@marquetry/model/vectors/random";
 import { csrTimesDense, transposeCsr } from "./csr.js";
 import type { Csr } from "./csr.js";
 import { matmul } from "./gemm.js";
+import { inner } from "./inner.js";
 import { symmetricEigen } from "./symmetric-eigen.js";
 
-export interface RightSvd {
+interface RightSvd {
   /** Singular values, largest first; length rank. */
   readonly values: Float64Array;
   /** Right singular vectors as columns, shape [columns of A, rank]. */
@@ -39,17 +40,17 @@ export function rightSvd(a: Csr, rank: number, seed: number): RightSvd {
   }
   const image = csrTimesDense(a, space);
   const { values, vectors } = symmetricEigen(gram(image));
-  const turn = matrix(width, rank);
+  const rotation = matrix(width, rank);
   for (let k = 0; k < rank; k += 1) {
-    for (let i = 0; i < width; i += 1) turn.data[i * rank + k] = vectors[k]![i]!;
+    for (let i = 0; i < width; i += 1) rotation.data[i * rank + k] = vectors[k]![i]!;
   }
   return {
     values: Float64Array.from({ length: rank }, (_, k) => Math.sqrt(Math.max(0, values[k]!))),
-    right: matmul(space, turn),
+    right: matmul(space, rotation),
   };
 }
 
-/** A'A in double precision. */
+/** A'A in double precision, by rows. */
 export function gram({ rows, cols, data }: Matrix): Float64Array[] {
   const sums = Array.from({ length: cols }, () => new Float64Array(cols));
   for (let r = 0; r < rows; r += 1) {
@@ -67,7 +68,7 @@ export function gram({ rows, cols, data }: Matrix): Float64Array[] {
   return sums;
 }
 
-/** Below this share of its length what is left of a column is rounding. */
+/** A column that shrinks below this share of its length consists of rounding errors. */
 const DEPENDENT = 1e-6;
 
 /** Gram-Schmidt, each column twice (Golub and Van Loan, 5.2.9); a dependent one becomes zero. */
@@ -92,10 +93,4 @@ function orthonormalColumns(m: Matrix): Matrix {
     done.push(column);
   }
   return result;
-}
-
-function inner(a: Float64Array, b: Float64Array): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i += 1) sum += a[i]! * b[i]!;
-  return sum;
 }

@@ -1,10 +1,10 @@
 /** Eigenvalues and eigenvectors of a symmetric matrix, in double precision. */
 
-export interface SymmetricEigen {
+interface SymmetricEigen {
   /** Largest first. */
   readonly values: Float64Array;
-  /** Row k is the unit eigenvector of `values[k]`, n elements. The sign is that which makes its
-   * largest element positive, so that it does not hang on rounding. */
+  /** Row k is the unit eigenvector of `values[k]`, n elements. Its largest element is positive, so
+   * that the sign does not depend on rounding. */
   readonly vectors: readonly Float64Array[];
 }
 
@@ -14,7 +14,7 @@ const STEPS_MAX = 60;
 /**
  * Householder tridiagonalisation, then implicit QR steps with Wilkinson's shift (Golub and Van Loan,
  * Matrix Computations, 8.3.1 to 8.3.3). About 9 n^3 operations.
- * @param a n rows of n elements, symmetric; left as it is
+ * @param a n rows of n elements, symmetric; not changed
  * @throws RangeError where an element is not finite or the steps do not converge
  */
 export function symmetricEigen(a: readonly Float64Array[]): SymmetricEigen {
@@ -52,7 +52,7 @@ function tridiagonalise(a: Float64Array[]): Tridiagonal {
     row[i] = 1;
     return row;
   });
-  // Row k of the product is H_0 ... H_{n-3} e_k, so the last reflection comes first.
+  // Row k of the basis is H_0 ... H_{n-3} e_k, so the last reflection comes first.
   for (let k = n - 3; k >= 0; k -= 1) {
     const v = reflections[k]!;
     for (let i = k + 1; i < n; i += 1) subtractAlong(basis[i]!, v, k + 1);
@@ -107,7 +107,7 @@ function reflectBothSides(a: Float64Array[], v: Float64Array, from: number): voi
   }
 }
 
-/** QR steps until every off-diagonal element is negligible; the basis turns along. */
+/** QR steps until every off-diagonal element is negligible; the basis is rotated along with them. */
 function diagonalise(d: Float64Array, e: Float64Array, basis: Float64Array[]): void {
   let high = d.length - 1;
   let steps = 0;

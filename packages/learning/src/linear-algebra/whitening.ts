@@ -16,7 +16,7 @@ export interface Whitening {
 const VARIANCE_MIN = 1e-8;
 
 /**
- * Whitening to the `dims` widest directions: over the given rows, W (x - c) has mean 0 and the
+ * Whitening to the `dims` widest directions: over the rows, W (x - c) has mean 0 and the
  * identity as covariance.
  * @returns fewer dimensions where the rows span fewer
  * @throws RangeError where no row differs
@@ -26,9 +26,9 @@ export function whitening(rows: Matrix, dims: number): Whitening {
   const centred = matrix(rows.rows, rows.cols, rows.data.slice());
   for (let i = 0; i < centred.data.length; i += 1) centred.data[i]! -= centre[i % rows.cols]!;
   const { values, vectors } = symmetricEigen(gram(centred));
-  const kept = values.filter((v) => v > VARIANCE_MIN * values[0]!).length;
+  const spanned = values.filter((v) => v > VARIANCE_MIN * values[0]!).length;
   if (!(values[0]! > 0)) throw new RangeError("whitening: no row differs from another");
-  const weight = matrix(Math.min(dims, kept), rows.cols);
+  const weight = matrix(Math.min(dims, spanned), rows.cols);
   for (let k = 0; k < weight.rows; k += 1) {
     const spread = Math.sqrt(values[k]! / rows.rows);
     weight.data.set(
@@ -39,7 +39,11 @@ export function whitening(rows: Matrix, dims: number): Whitening {
   return { centre: new Float32Array(centre), weight };
 }
 
-/** The `dims` eigenvectors of V'V with the largest eigenvalues as rows, shape [dims, d]. */
+/**
+ * Principal directions of rows that are not centred.
+ * @param rows V, shape [n, d]
+ * @returns the `dims` eigenvectors of V'V with the largest eigenvalues as rows, shape [dims, d]
+ */
 export function principalDirections(rows: Matrix, dims: number): Matrix {
   const { vectors } = symmetricEigen(gram(rows));
   const result = matrix(Math.min(dims, rows.cols), rows.cols);

@@ -6,6 +6,7 @@ import type { FusionModel, ModalityVectors } from "@marquetry/model/fusion";
 import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { matmul } from "../linear-algebra/gemm.js";
+import { largestPlaces } from "../linear-algebra/largest.js";
 import { normaliseRows, rowOf } from "../linear-algebra/rows.js";
 
 /** Products with a collaborative vector, in one order. */
@@ -36,7 +37,7 @@ export function createImpute({ content: known, collaborative }: KnownProducts): 
     for (let i = 0; i < content.rows; i += 1) {
       const row = rowOf(cosines, i);
       const to = rowOf(imputed, i);
-      for (const n of largest(row, NEIGHBOURS)) {
+      for (const n of largestPlaces(row, NEIGHBOURS)) {
         const weight = Math.max(0, row[n]!) ** POWER;
         const from = rowOf(collaborative, n);
         for (let j = 0; j < to.length; j += 1) to[j]! += weight * from[j]!;
@@ -71,18 +72,4 @@ export function imputedRows(
     const row = rowOf(imputed, i);
     return row.some((x) => x !== 0) ? row : undefined;
   });
-}
-
-/** Places of the largest values; the lower of equals. */
-function largest(values: Float32Array, count: number): number[] {
-  const places: number[] = [];
-  for (let at = 0; at < values.length; at += 1) {
-    const value = values[at]!;
-    if (places.length === count && value <= values[places.at(-1)!]!) continue;
-    let before = places.length;
-    while (before > 0 && values[places[before - 1]!]! < value) before -= 1;
-    places.splice(before, 0, at);
-    if (places.length > count) places.pop();
-  }
-  return places;
 }

@@ -7,6 +7,7 @@ import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { addCsr, csrOf, rowSums, scaleCsr, transposeCsr } from "../linear-algebra/csr.js";
 import type { Csr, Entry } from "../linear-algebra/csr.js";
 import { matmul } from "../linear-algebra/gemm.js";
+import { largestPlaces } from "../linear-algebra/largest.js";
 import { gatherRows } from "../linear-algebra/rows.js";
 import { coOccurrence } from "./co-occurrence.js";
 
@@ -76,21 +77,11 @@ function alikeByContent(modalities: readonly Matrix[], items: number): Csr {
     for (const [i, item] of block.entries()) {
       const row = sums.subarray(i * items, (i + 1) * items);
       row[item] = 0;
-      rows.push(largestOf(row, CONTENT_NEIGHBOURS));
+      const places = largestPlaces(row, CONTENT_NEIGHBOURS, 0);
+      rows.push(Array.from(places, (column) => ({ column, value: row[column]! })));
     }
   }
   return csrOf(items, rows);
-}
-
-function largestOf(values: Float64Array, count: number): Entry[] {
-  const kept: Entry[] = [];
-  for (const [column, value] of values.entries()) {
-    if (value <= 0 || (kept.length === count && value <= kept[count - 1]!.value)) continue;
-    const at = kept.findIndex((entry) => entry.value < value);
-    kept.splice(at === -1 ? kept.length : at, 0, { column, value });
-    if (kept.length > count) kept.pop();
-  }
-  return kept;
 }
 
 function rowsOf({ rows, starts, columns, values }: Csr): Entry[][] {

@@ -1,4 +1,5 @@
 /** Minimising a smooth function of few variables. */
+import { inner } from "../linear-algebra/inner.js";
 
 export interface Evaluated {
   readonly value: number;
@@ -95,10 +96,6 @@ function remember(
   if (curvature <= 0) return;
   pairs.push({ step, change, rho: 1 / curvature });
   if (pairs.length > MEMORY) pairs.shift();
-}
-
-function inner(a: Float64Array, b: Float64Array): number {
-  return a.reduce((sum, x, j) => sum + x * b[j]!, 0);
 }
 
 function add(to: Float64Array, factor: number, other: Float64Array): void {

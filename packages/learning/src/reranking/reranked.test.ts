@@ -3,7 +3,7 @@ import { matrix } from "@marquetry/model/vectors/matrix";
 import { mulberry32, randomVector } from "@marquetry/model/vectors/random";
 import { FUSED_SPACE } from "@marquetry/model/ranking/reranker";
 import type { Dataset } from "../dataset/dataset.js";
-import { best } from "../scoring/top-lists.js";
+import { largestPlaces } from "../linear-algebra/largest.js";
 import { normaliseRows } from "../linear-algebra/rows.js";
 import { fitReranker } from "./fit-reranker.js";
 import { rerankedScorer, vectorsBySpace } from "./reranked.js";
@@ -32,7 +32,7 @@ test("only the first candidates change places; the others stay behind them in th
   const features = { own: -100, "fused:last": 1e-9 };
   const model = { candidates: 5, historyMax: 30, features };
   const scorer = rerankedScorer(numbered(ITEMS, 1), model)([Int32Array.of(29, 0, 2)]);
-  const order = Array.from(best(scorer(Int32Array.of(0)).data, ITEMS));
+  const order = Array.from(largestPlaces(scorer(Int32Array.of(0)).data, ITEMS));
   const rest = Array.from({ length: ITEMS - 5 }, (_, i) => 5 + i);
   expect(order).toEqual([1, 3, 4, 0, 2, ...rest]);
 });
@@ -52,7 +52,7 @@ function plantedDataset(base: BaseRanking, users: number): Dataset {
             .vectorOf(FUSED_SPACE, item)!
             .reduce((sum, x, j) => sum + x * last[j]!, -item / ITEMS),
     );
-    return best(likeness, 1);
+    return largestPlaces(likeness, 1);
   });
   return {
     name: "planted",

@@ -5,7 +5,8 @@ import { rerankerFeatures, rerankerParts } from "@marquetry/model/ranking/rerank
 import type { RerankedUser, RerankerModel } from "@marquetry/model/ranking/reranker";
 import type { EvaluationCase } from "../dataset/dataset.js";
 import type { ScorerFor } from "../scoring/choose.js";
-import { evaluatedUsers, best, scoredUsers } from "../scoring/top-lists.js";
+import { largestPlaces } from "../linear-algebra/largest.js";
+import { evaluatedUsers, scoredUsers } from "../scoring/top-lists.js";
 import { rowOf } from "../linear-algebra/rows.js";
 import type { RankedList } from "./listwise.js";
 
@@ -42,7 +43,7 @@ function rerankRow(
   row: Float32Array,
   history: Int32Array,
 ): void {
-  const candidates = best(row, model.candidates);
+  const candidates = largestPlaces(row, model.candidates);
   const parts = rerankerParts(model, userOf(base, history, candidates));
   const reranked = parts.map((part, i) => row[candidates[i]!]! + part);
   const lowest = reranked.reduce((a, b) => Math.min(a, b), Infinity);
@@ -72,7 +73,7 @@ export function evaluatedLists(
   const scorer = base.scorerFor(evaluationCase.histories, evaluationCase.actions);
   const lists: EvaluatedList[] = [];
   for (const { user, scores } of scoredUsers(users, scorer)) {
-    const candidates = best(scores, count);
+    const candidates = largestPlaces(scores, count);
     const targets = evaluationCase.targets[user]!;
     const target = candidates.findIndex((item) => targets.includes(item));
     if (target === -1) continue;

@@ -9,7 +9,8 @@ import { easeScorer, itemKnnScorer, popularityScorer } from "./baselines.js";
 import { coOccurrence } from "../representation/co-occurrence.js";
 import { deviationOf, metricsAt, giniOf, meanOf } from "./metrics.js";
 import { addPrior, pooledVector, popularityPrior } from "./pooled.js";
-import { evaluatedUsers, best, topLists } from "./top-lists.js";
+import { largestPlaces } from "../linear-algebra/largest.js";
+import { evaluatedUsers, topLists } from "./top-lists.js";
 
 const lists = (...items: number[][]): Int32Array[] => items.map((list) => Int32Array.from(list));
 
@@ -48,8 +49,8 @@ describe("full ranking", () => {
   });
 
   test("ties go to the lower number, and no more than requested come back", () => {
-    expect(Array.from(best(Float32Array.of(1, 5, 5, -Infinity, 5), 3))).toEqual([1, 2, 4]);
-    expect(Array.from(best(Float32Array.of(1, -Infinity), 3))).toEqual([0]);
+    expect(Array.from(largestPlaces(Float32Array.of(1, 5, 5, -Infinity, 5), 3))).toEqual([1, 2, 4]);
+    expect(Array.from(largestPlaces(Float32Array.of(1, -Infinity), 3))).toEqual([0]);
   });
 });
 

@@ -1,5 +1,6 @@
 /** Full ranking: every product is a candidate. */
 import type { Matrix } from "@marquetry/model/vectors/matrix";
+import { largestPlaces } from "../linear-algebra/largest.js";
 import { rowOf } from "../linear-algebra/rows.js";
 import type { EvaluationCase } from "../dataset/dataset.js";
 
@@ -21,7 +22,7 @@ export interface TopLists {
   readonly lists: readonly Int32Array[];
 }
 
-export const LIST_LENGTH = 50;
+const LIST_LENGTH = 50;
 const BLOCK_USERS = 512;
 
 /** Ties go to the lower number. */
@@ -35,7 +36,7 @@ export function topLists(
   const lists: Int32Array[] = [];
   for (const { user, scores } of scoredUsers(users, scorer)) {
     applyPolicy(scores, own[user]!, policy);
-    lists.push(best(scores, LIST_LENGTH));
+    lists.push(largestPlaces(scores, LIST_LENGTH));
   }
   return { users, lists };
 }
@@ -70,25 +71,4 @@ function applyPolicy(
 ): void {
   if (masked) for (const item of own) scores[item] = -Infinity;
   else if (penalty !== 0) for (const item of new Set(own)) scores[item]! -= penalty;
-}
-
-/** Numbers of the largest scores, largest first; what is minus infinity is no candidate. */
-export function best(scores: Float32Array, count: number): Int32Array {
-  const items = new Int32Array(count);
-  const values = new Float64Array(count);
-  let filled = 0;
-  for (let item = 0; item < scores.length; item += 1) {
-    const score = scores[item]!;
-    if (score === -Infinity || (filled === count && score <= values[count - 1]!)) continue;
-    let at = filled < count ? filled : count - 1;
-    while (at > 0 && values[at - 1]! < score) {
-      values[at] = values[at - 1]!;
-      items[at] = items[at - 1]!;
-      at -= 1;
-    }
-    values[at] = score;
-    items[at] = item;
-    filled = Math.min(count, filled + 1);
-  }
-  return items.subarray(0, filled);
 }

@@ -2,6 +2,7 @@
 import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { matmul } from "../linear-algebra/gemm.js";
+import { addTo } from "../linear-algebra/rows.js";
 
 /** Added to a variance before its root, as in ONNX's LayerNormalization by default. */
 export const NORM_EPSILON = 1e-5;
@@ -73,10 +74,6 @@ export function backwardLayerNorm(
 /** Adds A'G, the gradient of W in A W, to `to`. */
 export function addWeightGradient(to: Float32Array, a: Matrix, gradient: Matrix): void {
   addTo(to, matmul(a, gradient, { transposeA: true }).data);
-}
-
-export function addTo(to: Float32Array, from: Float32Array): void {
-  for (let i = 0; i < to.length; i += 1) to[i]! += from[i]!;
 }
 
 /** Adds the sum of the rows to `to`. */

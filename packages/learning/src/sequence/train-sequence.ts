@@ -2,7 +2,7 @@
 import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { mulberry32, shuffle } from "@marquetry/model/vectors/random";
-import { gatherRows, rowOf } from "../linear-algebra/rows.js";
+import { addToRows, gatherRows } from "../linear-algebra/rows.js";
 import { runEpochs, startState } from "../training/epochs.js";
 import type { TrainedEpoch, TrainingState } from "../training/epochs.js";
 import { backwardNormalise, normalised } from "../linear-algebra/normalised.js";
@@ -96,8 +96,8 @@ export function sequenceStep(
   const gradients = zerosLike(parameters);
   const byX = backwardSequence(shape, parameters, forward, result.byInterests, gradients);
   const byVectors = matrix(items.rows.rows, shape.dims);
-  addRows(byVectors, batch.items, byX);
-  addRows(byVectors, result.candidates, result.byCandidates);
+  addToRows(byVectors, batch.items, byX);
+  addToRows(byVectors, result.candidates, result.byCandidates);
   gradients[VECTORS]!.set(backwardNormalise(byVectors, items).data);
   return { loss: result.loss, gradients };
 }
@@ -133,11 +133,4 @@ export function batchOf(sequences: readonly Int32Array[]): SequenceBatch {
       Array.from({ length: sequence.length - 1 }, (_, t) => sequence.subarray(0, t + 1)),
     ),
   };
-}
-
-function addRows(to: Matrix, items: Int32Array, from: Matrix): void {
-  for (const [i, item] of items.entries()) {
-    const [sum, row] = [rowOf(to, item), rowOf(from, i)];
-    for (let j = 0; j < row.length; j += 1) sum[j]! += row[j]!;
-  }
 }

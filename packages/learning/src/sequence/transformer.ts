@@ -12,6 +12,7 @@
 import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { matmul } from "../linear-algebra/gemm.js";
+import { addTo } from "../linear-algebra/rows.js";
 import { backwardNormalise, normalised } from "../linear-algebra/normalised.js";
 import type { Normalised } from "../linear-algebra/normalised.js";
 import type { Parameters } from "../training/parameters.js";
@@ -19,7 +20,6 @@ import { backwardAttention, forwardAttention } from "./attention.js";
 import type { AttentionForward, AttentionInput, Starts } from "./attention.js";
 import {
   addColumnSums,
-  addTo,
   addWeightGradient,
   applyMask,
   backwardLayerNorm,
@@ -75,13 +75,13 @@ export function forwardSequence(
   const second = layerNorm(h, parameters[nameOf.scale(2)]!, parameters[nameOf.shift(2)]!);
   const { into, out } = feedForward(shape, parameters);
   const raised = matmul(second.rows, into);
-  addToRows(raised, parameters[nameOf.feedInBias]!);
+  addToEachRow(raised, parameters[nameOf.feedInBias]!);
   for (let i = 0; i < raised.data.length; i += 1) {
     if (raised.data[i]! < 0) raised.data[i] = 0;
   }
   const hidden = { ...raised, mask: dropout(raised, chance, uniform) };
   const sum = matmul(hidden, out);
-  addToRows(sum, parameters[nameOf.feedOutBias]!);
+  addToEachRow(sum, parameters[nameOf.feedOutBias]!);
   addTo(sum.data, h.data);
   const last = normalised(sum);
   return { interests: last.rows, pooled, base, first, attention, second, hidden, sum: last };
@@ -218,7 +218,7 @@ function feedForward({ dims, hidden }: SequenceShape, parameters: Parameters) {
   };
 }
 
-function addToRows(m: Matrix, vector: Float32Array): void {
+function addToEachRow(m: Matrix, vector: Float32Array): void {
   for (let i = 0; i < m.rows; i += 1) {
     const start = i * m.cols;
     for (let j = 0; j < m.cols; j += 1) m.data[start + j]! += vector[j]!;

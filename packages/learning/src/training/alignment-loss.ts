@@ -11,7 +11,7 @@ import { transpose } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { matmul } from "../linear-algebra/gemm.js";
 import { backwardNormalise, normalised } from "../linear-algebra/normalised.js";
-import { gatherRows, rowOf } from "../linear-algebra/rows.js";
+import { addToRows, gatherRows, rowOf } from "../linear-algebra/rows.js";
 import type { ItemForward } from "./item-tower.js";
 
 export interface AlignmentSettings {
@@ -52,8 +52,8 @@ export function alignmentLoss(
     const factor = (weight * scale) / pairs.length;
     const byA = backwardNormalise(matmul(logits, b.rows), a);
     const byB = backwardNormalise(matmul(logits, a.rows, { transposeA: true }), b);
-    addRows(gradients[m]!, byA, both, factor);
-    addRows(gradients[n]!, byB, both, factor);
+    addToRows(gradients[m]!, both, byA, factor);
+    addToRows(gradients[n]!, both, byB, factor);
   }
   return loss;
 }
@@ -82,11 +82,4 @@ function logSums(logits: Matrix): Float64Array {
     const largest = line.reduce((a, b) => Math.max(a, b), -Infinity);
     return largest + Math.log(line.reduce((sum, x) => sum + Math.exp(x - largest), 0));
   });
-}
-
-function addRows(to: Matrix, from: Matrix, rows: readonly number[], factor: number): void {
-  for (const [i, row] of rows.entries()) {
-    const [target, source] = [rowOf(to, row), rowOf(from, i)];
-    for (let j = 0; j < target.length; j += 1) target[j]! += factor * source[j]!;
-  }
 }

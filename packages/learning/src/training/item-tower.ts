@@ -8,6 +8,7 @@ import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { csrTimesDense } from "../linear-algebra/csr.js";
 import { matmul } from "../linear-algebra/gemm.js";
 import { COLLABORATIVE } from "@marquetry/contracts/modalities";
+import { addTo } from "../linear-algebra/rows.js";
 import { backwardNormalise, normalised } from "../linear-algebra/normalised.js";
 import type { Normalised } from "../linear-algebra/normalised.js";
 import { nameOf } from "./parameters.js";
@@ -123,8 +124,7 @@ export function backwardItems(
   const bySum = withNeighbours(shape, backwardNormalise(vectorGradient, fused));
   const byParts = backwardWeights(shape, parts, parameters, bySum, gradients);
   for (const [m, further] of (partGradients ?? []).entries()) {
-    const to = byParts[m]!.data;
-    for (let i = 0; i < to.length; i += 1) to[i]! += further.data[i]!;
+    addTo(byParts[m]!.data, further.data);
   }
   for (const [m, { name }] of parts.entries()) {
     const target = name === COLLABORATIVE ? nameOf.table : nameOf.projection(name);
@@ -132,8 +132,7 @@ export function backwardItems(
       name === COLLABORATIVE
         ? byParts[m]!
         : matmul(shape.content[name]!, byParts[m]!, { transposeA: true });
-    const to = gradients[target]!;
-    for (let i = 0; i < to.length; i += 1) to[i]! += gradient.data[i]!;
+    addTo(gradients[target]!, gradient.data);
   }
 }
 

@@ -9,7 +9,7 @@
 import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { matmul } from "../linear-algebra/gemm.js";
-import { rowOf } from "../linear-algebra/rows.js";
+import { addTo, rowOf } from "../linear-algebra/rows.js";
 import type { Batch } from "./examples.js";
 
 /** What decides how much a behaviour counts; also its gradient. */
@@ -141,9 +141,8 @@ function backwardContent(
       for (let j = 0; j < row.length; j += 1) row[j]! *= scale * byScore;
     }
   }
-  for (const more of [matmul(byQueries, query), matmul(byKeys, key)]) {
-    for (let e = 0; e < more.data.length; e += 1) vectorGradient.data[e]! += more.data[e]!;
-  }
+  addTo(vectorGradient.data, matmul(byQueries, query).data);
+  addTo(vectorGradient.data, matmul(byKeys, key).data);
   return {
     query: matmul(byQueries, vectors, { transposeA: true }),
     key: matmul(byKeys, vectors, { transposeA: true }),

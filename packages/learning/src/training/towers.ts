@@ -1,6 +1,7 @@
 /** What users and products go through before they meet: a residual projection each. */
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { matmul } from "../linear-algebra/gemm.js";
+import { addTo } from "../linear-algebra/rows.js";
 
 /** T by side, shape [d, d]; zeros leave the vectors as they are. */
 export interface Towers {
@@ -16,6 +17,6 @@ export interface Towers {
  */
 export function residualProjection(rows: Matrix, tower: Matrix): Matrix {
   const result = matmul(rows, tower, { transposeB: true });
-  for (let e = 0; e < result.data.length; e += 1) result.data[e]! += rows.data[e]!;
+  addTo(result.data, rows.data);
   return result;
 }
