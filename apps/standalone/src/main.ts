@@ -5,9 +5,8 @@ import { startPlatform } from "./platform.js";
 await runService(
   "standalone",
   readStandaloneConfig,
-  async ({ environment }, { closers, readiness, fail }) => {
-    const platform = await startPlatform({ environment, fail });
-    closers.add("platform", () => platform.close());
+  async ({ environment }, { resource, readiness, fail }) => {
+    const platform = resource("platform", await startPlatform({ environment, fail }));
     readiness.set("event bus", () => platform.bus.ping());
     readiness.set("vector index", () => platform.index.ping());
     readiness.set("profile store", () => platform.profiles.ping());

@@ -9,6 +9,7 @@ import type { ProductIndex } from "@marquetry/backends/product-index";
 import { openProductIndex } from "@marquetry/backends/product-index/open";
 import { startEncoder } from "@marquetry/encoder/app";
 import { readEncoderConfig } from "@marquetry/encoder/config";
+import type { EncoderConfig } from "@marquetry/encoder/config";
 import { openEncoders } from "@marquetry/encoder/encoders";
 import type { EncoderPorts } from "@marquetry/encoder/ports";
 import { startFusion } from "@marquetry/fusion/app";
@@ -21,6 +22,7 @@ import { startService } from "@marquetry/runtime/lifecycle";
 import type { RunningService, ServiceContext } from "@marquetry/runtime/lifecycle";
 import { startUserProfile } from "@marquetry/user-profile/app";
 import { readUserProfileConfig } from "@marquetry/user-profile/config";
+import type { UserProfileConfig } from "@marquetry/user-profile/config";
 
 export interface Platform {
   readonly bundle: Bundle;
@@ -39,17 +41,17 @@ export interface Platform {
 
 export type ServiceName = "encoder" | "fusion" | "user-profile" | "ranking-gateway";
 
-/** Variables of the four services; health ports are taken freely, so that they never collide. */
+/** Variables of the four services. Health ports are free ones, so that they never collide. */
 export type PlatformEnvironment = Readonly<Record<string, string | undefined>>;
 
-const EMBEDDED = {
+const IN_PROCESS = {
   EVENT_BUS_URL: "memory:",
   VECTOR_INDEX_URL: "memory:",
   PROFILE_STORE_URL: "memory:",
 };
 
 export interface PlatformOptions {
-  /** What `environment` leaves open is in process. */
+  /** A backend that it does not name is in process. */
   readonly environment: PlatformEnvironment;
   /** Hears when a service can no longer work. */
   readonly fail: (error: unknown) => void;
@@ -60,29 +62,55 @@ export interface PlatformOptions {
 }
 
 /** Starts the four services on shared backends. */
-export async function startPlatform({
-  environment,
-  fail,
-  bundleId,
-  bundle: given,
-}: PlatformOptions): Promise<Platform> {
-  const env = { ...EMBEDDED, ...environment, HTTP_PORT: "0" };
+export async function startPlatform(options: PlatformOptions): Promise<Platform> {
+  const env = { ...IN_PROCESS, ...options.environment, HTTP_PORT: "0" };
   // GRPC_PORT is the gateway's here; nobody outside knows of the encoder's.
   const encoderConfig = readEncoderConfig({ ...env, GRPC_PORT: "0" });
   const fusionConfig = readFusionConfig(env);
   const userProfileConfig = readUserProfileConfig(env);
   const gatewayConfig = readRankingGatewayConfig(env);
+  const services = new ServiceGroup(options.fail);
+  try {
+    const backends = await services.start("backends", userProfileConfig, (config, context) =>
+      openBackends(options, { ...config, encoderConfig }, context),
+    );
+    await services.start("fusion", fusionConfig, (_, context) => startFusion(context, backends));
+    const encoderGrpcPort =
+      options.bundle === undefined
+        ? await services.start("encoder", encoderConfig, (config, context) =>
+            startEncoder(config, context, backends),
+          )
+        : 0;
+    await services.start("user-profile", userProfileConfig, (_, context) =>
+      startUserProfile(context, backends),
+    );
+    const grpcPort = await services.start("ranking-gateway", gatewayConfig, (config, context) =>
+      startRankingGateway(config, context, backends),
+    );
+    const { backends: _, ...healthPorts } = services.healthPorts;
+    return {
+      ...backends,
+      grpcPort,
+      encoderGrpcPort,
+      healthPorts: healthPorts as Record<ServiceName, number>,
+      close: () => services.close(),
+    };
+  } catch (error) {
+    await services.close();
+    throw error;
+  }
+}
 
-  const services: RunningService[] = [];
-  const healthPorts: Partial<Record<ServiceName, number>> = {};
-  const closeAll = async (): Promise<void> => {
-    for (const service of services.splice(0).toReversed()) await service.close();
-  };
-  async function run<
-    Config extends { readonly HTTP_PORT: number; readonly LOG_LEVEL: string },
-    Result,
-  >(
-    name: ServiceName | "backends",
+/** Services of one process; the one that started last is closed first. */
+class ServiceGroup {
+  readonly healthPorts: Record<string, number> = {};
+  readonly #running: RunningService[] = [];
+
+  constructor(private readonly fail: (error: unknown) => void) {}
+
+  /** Resolves with what `start` does. */
+  async start<Config extends { readonly HTTP_PORT: number; readonly LOG_LEVEL: string }, Result>(
+    name: string,
     config: Config,
     start: (config: Config, context: ServiceContext) => Promise<Result>,
   ): Promise<Result> {
@@ -90,72 +118,47 @@ export async function startPlatform({
     const service = await startService(
       name,
       config,
-      async (...given) => void (result = await start(...given)),
-      fail,
+      async (...args) => void (result = await start(...args)),
+      this.fail,
     );
-    services.push(service);
-    if (name !== "backends") healthPorts[name] = service.healthPort;
+    this.#running.push(service);
+    this.healthPorts[name] = service.healthPort;
     return result as Result;
   }
 
-  try {
-    const backends = await run(
-      "backends",
-      userProfileConfig,
-      async (config, { logger, resource }) => {
-        const encoders =
-          given === undefined ? await openEncoders(encoderConfig, { resource }) : new Map();
-        const opened =
-          given ??
-          (await bundleAt(config.BUNDLE_DIR, () => zeroShotBundle(referencesOf(encoders))));
-        const bundle = { ...opened, id: bundleId ?? opened.id };
-        return {
-          bundle,
-          encoders,
-          bus: resource(
-            "event bus",
-            openEventBus(config.EVENT_BUS_URL, { clientId: "marquetry-standalone", logger }),
-          ),
-          index: resource(
-            "vector index",
-            openProductIndex(config.VECTOR_INDEX_URL, { apiKey: config.VECTOR_INDEX_API_KEY }),
-          ),
-          profiles: resource(
-            "profile store",
-            openProfileStore(config.PROFILE_STORE_URL, {
-              bundleId: bundle.id,
-              popularityHalfLifeMs: bundle.ranking.popularityHalfLifeMs,
-              popularityProductsMax: config.POPULARITY_PRODUCTS_MAX,
-              ttlSeconds: config.PROFILE_TTL_DAYS * 86_400,
-            }),
-          ),
-        };
-      },
-    );
-    await run("fusion", fusionConfig, (_, context) => startFusion(context, backends));
-    const encoderGrpcPort =
-      given === undefined
-        ? await run("encoder", encoderConfig, (config, context) =>
-            startEncoder(config, context, backends),
-          )
-        : 0;
-    await run("user-profile", userProfileConfig, (_, context) =>
-      startUserProfile(context, backends),
-    );
-    const grpcPort = await run("ranking-gateway", gatewayConfig, (config, context) =>
-      startRankingGateway(config, context, backends),
-    );
-    return {
-      ...backends,
-      grpcPort,
-      encoderGrpcPort,
-      healthPorts: healthPorts as Record<ServiceName, number>,
-      close: closeAll,
-    };
-  } catch (error) {
-    await closeAll();
-    throw error;
+  async close(): Promise<void> {
+    for (const service of this.#running.splice(0).toReversed()) await service.close();
   }
+}
+
+type Backends = Pick<Platform, "bundle" | "encoders" | "bus" | "index" | "profiles">;
+
+/** What the four services share. */
+async function openBackends(
+  { bundle, bundleId }: PlatformOptions,
+  config: UserProfileConfig & { readonly encoderConfig: EncoderConfig },
+  { logger, resource }: ServiceContext,
+): Promise<Backends> {
+  const encoders: Platform["encoders"] =
+    bundle === undefined ? await openEncoders(config.encoderConfig, { resource }) : new Map();
+  const opened =
+    bundle ?? (await bundleAt(config.BUNDLE_DIR, () => zeroShotBundle(referencesOf(encoders))));
+  const id = bundleId ?? opened.id;
+  const { VECTOR_INDEX_API_KEY: apiKey } = config;
+  const clientId = "marquetry-standalone";
+  const profileOptions = {
+    bundleId: id,
+    popularityHalfLifeMs: opened.ranking.popularityHalfLifeMs,
+    popularityProductsMax: config.POPULARITY_PRODUCTS_MAX,
+    ttlSeconds: config.PROFILE_TTL_DAYS * 86_400,
+  };
+  return {
+    bundle: { ...opened, id },
+    encoders,
+    bus: resource("event bus", openEventBus(config.EVENT_BUS_URL, { clientId, logger })),
+    index: resource("vector index", openProductIndex(config.VECTOR_INDEX_URL, { apiKey })),
+    profiles: resource("profile store", openProfileStore(config.PROFILE_STORE_URL, profileOptions)),
+  };
 }
 
 function referencesOf(encoders: Platform["encoders"]): Record<string, EncoderReference> {

@@ -22,7 +22,7 @@ import {
   untilHistory,
   untilIndexed,
   untilSettled,
-} from "./journey.js";
+} from "./harness.js";
 
 const NOW = Date.now();
 const START_MS_MAX = 120_000;
@@ -189,7 +189,7 @@ describe.each(deployments())("bad input on %s", (_, servers) => {
     expect(stored.get("lamp")?.payload).toMatchObject({ revision: 100, title: lamp.title });
   });
 
-  test("JSON with a content type is taken as protobuf is", async () => {
+  test("JSON with a content type is read like protobuf", async () => {
     const value = json(changeOf({ productId: "shade" }, { title: "Lamp shade", price: 5 }));
     const headers = { "content-type": "application/json; charset=utf-8" };
     await platform.bus.publish(PRODUCT_CHANGES.name, [{ key: "shade", value, headers }]);
@@ -224,8 +224,8 @@ describe.each(deployments())("bad input on %s", (_, servers) => {
   });
 
   test("an unknown product is NOT_FOUND", async () => {
-    const asked = client.similarProducts({ productId: "nothing", limit: 5 });
-    await expect(asked).rejects.toMatchObject({
+    const answer = client.similarProducts({ productId: "nothing", limit: 5 });
+    await expect(answer).rejects.toMatchObject({
       code: status.NOT_FOUND,
       details: expect.stringMatching(/^product_id: /),
     });

@@ -1,4 +1,4 @@
-/** The demo as a newcomer runs it, asked by a gRPC client that is not ours. */
+/** The demo as a newcomer runs it, called by a gRPC client that is not ours. */
 import { execFile, spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,33 +1,33 @@
-/** A learned bundle into the running system: its behaviour vectors through fusion into the index. */
+/** A trained bundle into the running system: its collaborative vectors through fusion into the index. */
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type { EventBus } from "@marquetry/backends/event-bus";
 import { FUSED_VECTOR, productCollection } from "@marquetry/backends/product-index";
 import type { Point } from "@marquetry/backends/product-index";
+import { COLLABORATIVE } from "@marquetry/contracts/modalities";
 import { matrix } from "@marquetry/model/vectors/matrix";
 import { MarquetryError } from "@marquetry/runtime/errors";
 import { exportCollaborative } from "@marquetry/learning/system/export-collaborative";
 import type { ExportParts } from "@marquetry/learning/system/export-collaborative";
 import type { Platform } from "../src/platform.js";
-import { deployments, endJourney, startJourney, untilSettled } from "./journey.js";
-import { encodedText, learnedBundle, row, sendEmbedded } from "./learned.js";
-import type { Learned } from "./learned.js";
+import { deployments, endJourney, startJourney, untilSettled } from "./harness.js";
+import { encodedText, plantedBundle, row, sendEmbedded } from "./planted-bundle.js";
+import type { PlantedBundle } from "./planted-bundle.js";
 
 const ITEMS = 90;
 const COLD = 8;
 const START_MS_MAX = 120_000;
 const GONE = "product-3";
 const BARE = "product-89";
-const COLLABORATIVE = "behaviour";
 
 describe.each(deployments())("an export on %s", (_, servers) => {
   let platform: Platform;
-  let learned: Learned;
+  let planted: PlantedBundle;
 
   beforeAll(async () => {
-    learned = await learnedBundle(ITEMS, COLD);
-    platform = await startJourney(servers, {}, learned.bundle);
+    planted = await plantedBundle(ITEMS, COLD);
+    platform = await startJourney(servers, {}, planted.bundle);
     // The catalogue has one product less than the bundle, and one whose text is not there.
-    const { itemIds, text } = learned;
+    const { itemIds, text } = planted;
     await sendEmbedded(
       platform.bus,
       itemIds.flatMap((id, i) =>
@@ -42,13 +42,13 @@ describe.each(deployments())("an export on %s", (_, servers) => {
   });
 
   const parts = (more: Partial<ExportParts> = {}): ExportParts => {
-    const { products, vectors } = learned;
+    const { products, vectors } = planted;
     const { bundle, bus, index } = platform;
     return { bundle, products, vectors, bus, index, report: () => {}, pagePoints: 16, ...more };
   };
 
   async function stored(): Promise<Map<string, Point>> {
-    const { itemIds } = learned;
+    const { itemIds } = planted;
     const collection = productCollection(platform.bundle.id);
     return platform.index.retrieve(collection, itemIds, ["text", COLLABORATIVE, FUSED_VECTOR]);
   }
@@ -69,13 +69,13 @@ describe.each(deployments())("an export on %s", (_, servers) => {
     let published = 0;
     const bus: EventBus = {
       ...platform.bus,
-      async publish(...given) {
+      async publish(...args) {
         published += 1;
-        if (published > 2) throw new MarquetryError("unavailable", "the bus went away");
-        await platform.bus.publish(...given);
+        if (published > 2) throw new MarquetryError("unavailable", "the bus does not answer");
+        await platform.bus.publish(...args);
       },
     };
-    await expect(exportCollaborative(parts({ bus }))).rejects.toThrow("the bus went away");
+    await expect(exportCollaborative(parts({ bus }))).rejects.toThrow("the bus does not answer");
     await untilSettled(platform);
     const half = [...(await stored()).values()].filter(({ vectors }) => vectors[COLLABORATIVE]);
     expect(half.length).toBeGreaterThan(0);
@@ -87,11 +87,11 @@ describe.each(deployments())("an export on %s", (_, servers) => {
   test("leaves the index with the trained vectors to 1e-5, and attributes as they were", async () => {
     await untilSettled(platform);
     const points = await stored();
-    const apart = learned.products
+    const apart = planted.products
       .filter((id) => id !== GONE)
       .flatMap((id) => {
         const fused = points.get(id)!.vectors[FUSED_VECTOR]!;
-        const trained = row(learned.trained, learned.itemIds.indexOf(id));
+        const trained = row(planted.trained, planted.itemIds.indexOf(id));
         return Array.from(fused, (x, j) => Math.abs(x - trained[j]!));
       });
     expect(Math.max(...apart)).toBeLessThan(1e-5);
@@ -127,7 +127,7 @@ describe.each(deployments())("an export on %s", (_, servers) => {
   });
 
   test("with a real vector replaces the guess though the product did not change, for good", async () => {
-    const { products, vectors } = learned;
+    const { products, vectors } = planted;
     const more = matrix(vectors.rows + 1, vectors.cols);
     more.data.set(vectors.data);
     more.data.set(row(vectors, 0), vectors.data.length);
@@ -141,8 +141,8 @@ describe.each(deployments())("an export on %s", (_, servers) => {
     expect(await outcome()).toBe("encoded");
   });
 
-  test("is taken for a product that changes meanwhile, whose new text it keeps", async () => {
-    const fresh = row(learned.text, 1);
+  test("reaches a product that changes meanwhile, and the new text stays", async () => {
+    const fresh = row(planted.text, 1);
     await sendEmbedded(platform.bus, [encodedText("product-0", fresh, { revision: 2 })]);
     await untilSettled(platform);
     const point = (await stored()).get("product-0")!;

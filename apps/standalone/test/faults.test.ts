@@ -15,7 +15,7 @@ import { defaultBundle } from "@marquetry/model/bundle/zero-shot";
 import { toProductChange } from "../src/catalogue.js";
 import type { ServiceName } from "../src/platform.js";
 import { createRecommendationClient } from "../src/recommendation-client.js";
-import { deployments, interaction, sendChanges, sendEvents, until } from "./journey.js";
+import { deployments, interaction, sendChanges, sendEvents, until } from "./harness.js";
 import { openClients, startServiceProcess, writeBundle } from "./service-process.js";
 import type { ServiceProcess } from "./service-process.js";
 

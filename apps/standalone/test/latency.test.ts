@@ -24,14 +24,14 @@ import {
   sendEvents,
   startJourney,
   until,
-} from "./journey.js";
+} from "./harness.js";
 import { openClients, startServiceProcess, writeBundle } from "./service-process.js";
 import type { ServiceProcess } from "./service-process.js";
 
 const LOAD_MS_MAX = 300_000;
 const PROBE_MS_MAX = 60_000;
-/** A question costs as much as several clicks: asked more often, the questions would be what is
- * measured. It adds up to so much to every delay. */
+/** A probe costs as much as several clicks: more of them would measure themselves. This adds up to
+ * so much to every delay. */
 const PROBE_EVERY_MS = 100;
 
 interface Shop {
@@ -72,7 +72,7 @@ describeWithData.each(deployments())("clicks in a shop of 461 products on %s", (
   });
 
   test("50 events a second: a click changes its shopper's recommendations within a second (p99)", async () => {
-    // A service that has just started compiles its code as it goes: it is asked, but not measured.
+    // A service that has just started compiles its code as it goes: it is called, but not measured.
     const [warmUp, clicks, perSecond, probedEvery] = [250, 1_050, 50, 10];
     const client = createRecommendationClient(shop.grpcPort);
     const delays: number[] = [];

@@ -7,6 +7,8 @@ import { crc32, deflateSync } from "node:zlib";
 import { create, fromBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { DEAD_LETTER_HEADERS } from "@marquetry/backends/event-bus";
+import { mulberry32 } from "@marquetry/model/vectors/random";
+import { shuffled } from "@marquetry/testing/shuffled";
 import {
   removeFolders,
   writeImageEncoder,
@@ -27,7 +29,7 @@ import {
   startJourney,
   until,
   untilSettled,
-} from "./journey.js";
+} from "./harness.js";
 
 const EVENTS = 10_000;
 const PRODUCTS = 3_500;
@@ -37,24 +39,24 @@ const MS_MAX = 170_000;
 const START_MS_MAX = 120_000;
 const NOW = Date.UTC(2026, 0, 15);
 
-type Trouble = "truncated" | "no picture" | "refused" | "too large" | "late";
-const TROUBLES: readonly Trouble[] = ["truncated", "no picture", "refused", "too large", "late"];
-const CAUSES: Record<Exclude<Trouble, "late">, string> = {
+type Defect = "truncated" | "no picture" | "refused" | "too large" | "late";
+const DEFECTS: readonly Defect[] = ["truncated", "no picture", "refused", "too large", "late"];
+const CAUSES: Record<Exclude<Defect, "late">, string> = {
   truncated: "undecodable",
   "no picture": "undecodable",
   refused: "refused",
   "too large": "too_large",
 };
 
-interface Told {
+interface EventSpec {
   readonly productId: string;
   readonly revision: number;
   readonly kind: "whole" | "text only" | "picture only" | "removed";
-  readonly trouble?: Trouble;
+  readonly defect?: Defect;
 }
 
 /** Every twentieth event has broken media; removals and products without text or picture between. */
-function tell(at: number): Told {
+function specAt(at: number): EventSpec {
   const productId = `product-${at % PRODUCTS}`;
   const revision = 1 + Math.floor(at / PRODUCTS);
   if (at % 20 === 7)
@@ -62,7 +64,7 @@ function tell(at: number): Told {
       productId,
       revision,
       kind: "whole",
-      trouble: TROUBLES[Math.floor(at / 20) % TROUBLES.length]!,
+      defect: DEFECTS[Math.floor(at / 20) % DEFECTS.length]!,
     };
   if (at % 11 === 3) return { productId, revision, kind: "removed" };
   if (at % 13 === 5) return { productId, revision, kind: "text only" };
@@ -95,25 +97,25 @@ function dataUrl(bytes: Buffer): string {
 }
 
 /** Variants share photos: there are about 500 of them. */
-function pictureOf({ productId, revision, trouble }: Told, folder: string): string {
+function pictureOf({ productId, revision, defect }: EventSpec, folder: string): string {
   const picture = png((Number(productId.slice(8)) % 500) + 1);
-  const pictures: Record<Trouble, string> = {
+  const pictures: Record<Defect, string> = {
     truncated: dataUrl(picture.subarray(0, picture.length - 30)),
     "no picture": "data:,abc",
     refused: "https://elsewhere.example/1.png",
     "too large": dataUrl(Buffer.concat([picture, Buffer.alloc(BYTES_MAX)])),
     late: pathToFileURL(join(folder, `${productId}-${revision}.png`)).href,
   };
-  return trouble === undefined ? dataUrl(picture) : pictures[trouble];
+  return defect === undefined ? dataUrl(picture) : pictures[defect];
 }
 
 const COLOURS = ["red", "blue", "warm", "light", "steel"];
 
-function toChange(told: Told, folder: string): ProductChange {
-  const { productId, revision, kind } = told;
+function toChange(spec: EventSpec, folder: string): ProductChange {
+  const { productId, revision, kind } = spec;
   const colour = COLOURS[Number(productId.slice(8)) % COLOURS.length]!;
   const title = kind === "picture only" ? "" : `${colour} shoe ${revision}`;
-  const images = kind === "text only" ? [] : [{ url: pictureOf(told, folder) }];
+  const images = kind === "text only" ? [] : [{ url: pictureOf(spec, folder) }];
   return create(ProductChangeSchema, {
     productId,
     revision: BigInt(revision),
@@ -125,34 +127,25 @@ function toChange(told: Told, folder: string): ProductChange {
   });
 }
 
-/** The same disorder in every run (a linear congruential generator). */
-function shuffled<Item>(items: readonly Item[]): Item[] {
-  let state = 4;
-  return items
-    .map((item) => {
-      state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-      return { item, at: state };
-    })
-    .sort((a, b) => a.at - b.at)
-    .map(({ item }) => item);
-}
-
-const history = Array.from({ length: EVENTS - DUPLICATES }, (_, at) => tell(at));
-const events = shuffled([...history, ...history.filter((e) => !e.trouble).slice(0, DUPLICATES)]);
-const broken = history.filter(({ trouble }) => trouble !== undefined);
-const late = broken.filter(({ trouble }) => trouble === "late");
+const history = Array.from({ length: EVENTS - DUPLICATES }, (_, at) => specAt(at));
+const events = shuffled(
+  [...history, ...history.filter((e) => !e.defect).slice(0, DUPLICATES)],
+  mulberry32(4),
+);
+const broken = history.filter(({ defect }) => defect !== undefined);
+const late = broken.filter(({ defect }) => defect === "late");
 
 /** What the index must hold in the end: of each product its last revision. */
 function expectedState(): Map<string, string> {
-  const last = new Map<string, Told>();
-  for (const told of history) {
-    const rival = last.get(told.productId);
-    if (rival === undefined || rival.revision < told.revision) last.set(told.productId, told);
+  const last = new Map<string, EventSpec>();
+  for (const spec of history) {
+    const rival = last.get(spec.productId);
+    if (rival === undefined || rival.revision < spec.revision) last.set(spec.productId, spec);
   }
   return new Map(
-    Array.from(last, ([productId, { revision, kind, trouble }]) => {
+    Array.from(last, ([productId, { revision, kind, defect }]) => {
       const text = kind === "whole" || kind === "text only";
-      const image = kind !== "text only" && (trouble === undefined || trouble === "late");
+      const image = kind !== "text only" && (defect === undefined || defect === "late");
       const modalities = [...(image ? ["image"] : []), ...(text ? ["text"] : [])];
       const state = kind === "removed" ? "removed" : modalities.join("+");
       return [productId, `${revision} ${state}`];
@@ -195,7 +188,7 @@ describe.each(deployments())("10,000 mixed events on %s", (_, servers) => {
         const part = events.slice(from, from + 500);
         await sendChanges(
           platform.bus,
-          part.map((told) => toChange(told, folder)),
+          part.map((spec) => toChange(spec, folder)),
         );
       }
       await untilSettled(platform);
@@ -221,18 +214,18 @@ describe.each(deployments())("10,000 mixed events on %s", (_, servers) => {
   );
 
   test("each broken medium is one dead letter with its cause, and nothing else is one", async () => {
-    const forGood = broken.filter(({ trouble }) => trouble !== "late");
+    const forGood = broken.filter(({ defect }) => defect !== "late");
     const letters = await deadLetters(platform.bus, PRODUCT_CHANGES.name, forGood.length);
-    const told = letters.map(({ value, headers }) => {
+    const found = letters.map(({ value, headers }) => {
       const { productId, revision } = fromBinary(ProductChangeSchema, value);
       const [modality, cause] = headers[DEAD_LETTER_HEADERS.cause]?.split(": ") ?? [];
       return `${productId} ${revision} ${modality} ${cause}`;
     });
     const expected = forGood.map(
-      ({ productId, revision, trouble }) =>
-        `${productId} ${revision} image ${CAUSES[trouble as keyof typeof CAUSES]}`,
+      ({ productId, revision, defect }) =>
+        `${productId} ${revision} image ${CAUSES[defect as keyof typeof CAUSES]}`,
     );
-    expect(told.toSorted()).toEqual(expected.toSorted());
+    expect(found.toSorted()).toEqual(expected.toSorted());
     expect(await encoderMetric("dead_letters_total")).toBe(forGood.length);
   });
 
@@ -247,11 +240,11 @@ describe.each(deployments())("10,000 mixed events on %s", (_, servers) => {
     // The photos, the one that came late, and those whose damage only decoding finds.
     const photos = new Set(
       upserts
-        .filter(({ kind, trouble }) => kind !== "text only" && trouble === undefined)
+        .filter(({ kind, defect }) => kind !== "text only" && defect === undefined)
         .map(({ productId }) => Number(productId.slice(8)) % 500),
     );
     const images = await encoderMetric("contents_encoded_total", 'modality="image"');
-    const truncated = broken.filter(({ trouble }) => trouble === "truncated").length;
+    const truncated = broken.filter(({ defect }) => defect === "truncated").length;
     expect(images).toBeGreaterThanOrEqual(photos.size + 1);
     expect(images).toBeLessThanOrEqual(photos.size + 1 + truncated);
   });

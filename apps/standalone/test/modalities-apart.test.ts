@@ -19,7 +19,7 @@ import { startService } from "@marquetry/runtime/lifecycle";
 import type { RunningService } from "@marquetry/runtime/lifecycle";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type { Platform } from "../src/platform.js";
-import { deployments, endJourney, sendChanges, startJourney, until } from "./journey.js";
+import { deployments, endJourney, sendChanges, startJourney, until } from "./harness.js";
 
 const PRODUCTS = 60;
 const REVISIONS = 4;
@@ -104,7 +104,7 @@ describe.each(deployments())("modalities apart on %s", (_, servers) => {
       const service = await startService(
         "encoder",
         config(modality),
-        async (given, context) => void (await startEncoder(given, context, { bus, encoders })),
+        async (config, context) => void (await startEncoder(config, context, { bus, encoders })),
         fail,
       );
       services.push(service);
@@ -118,9 +118,9 @@ describe.each(deployments())("modalities apart on %s", (_, servers) => {
     const points = await platform.index.retrieve(collection, productIds, names);
     return productIds.map((id) => {
       const { payload, vectors = {} } = points.get(id) ?? {};
-      const { version: _, outcomes = {}, ...told } = payload ?? {};
+      const { version: _, outcomes = {}, ...attributes } = payload ?? {};
       return {
-        told,
+        attributes,
         outcomes: Object.entries(outcomes).map(([modality, { revision, outcome, digest }]) => {
           return { modality, revision, outcome, digest };
         }),

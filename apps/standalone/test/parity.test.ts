@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
-import { trainedBundle } from "./trained.js";
+import { trainedBundle } from "./trained-bundle.js";
 import { offlineAnswer } from "@marquetry/learning/experiments/serving-parity";
 import { closedForm } from "@marquetry/learning/learn/learn-vectors";
 import { prepare } from "@marquetry/learning/representation/prepare";
@@ -12,7 +12,7 @@ import { consumersSettled } from "../bench/parity/consumers.js";
 import { measureParity } from "../bench/parity/parity.js";
 import type { Parity } from "../bench/parity/parity.js";
 import type { Platform } from "../src/platform.js";
-import { dataDirectory, endJourney, startJourney } from "./journey.js";
+import { dataDirectory, endJourney, startJourney } from "./harness.js";
 
 const USERS = 1_000;
 const PRODUCTS = 3_500;

@@ -26,7 +26,7 @@ import {
   startJourney,
   until,
   untilSettled,
-} from "./journey.js";
+} from "./harness.js";
 
 const PRODUCTS = 24;
 const REVISIONS = 4;
@@ -168,7 +168,7 @@ describe.each(deployments())("events in any order on %s", (_, servers) => {
       await startService(
         "encoder",
         config,
-        async (given, context) => void (await startEncoder(given, context, ports)),
+        async (config, context) => void (await startEncoder(config, context, ports)),
         fail,
       ),
       await startService(

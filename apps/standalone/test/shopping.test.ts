@@ -27,7 +27,7 @@ import {
   until,
   untilHistory,
   untilIndexed,
-} from "./journey.js";
+} from "./harness.js";
 
 const LOAD_MS_MAX = 300_000;
 const NOW = Date.now();
@@ -89,7 +89,7 @@ describeWithData.each(deployments())("a shop of 461 products on %s", (_, servers
     await untilHistory(platform, userId, products.length);
   }
 
-  test("a shopper gets what fits her taste, her opposite does not, and both beat popularity", async () => {
+  test("a shopper gets what fits her interest, her opposite does not, and both beat popularity", async () => {
     const [bottoms, bags] = ["Women/Bottoms", "Gear/Bags"];
     await view("yoga", firstOf(bottoms, 5));
     await view("bags", firstOf(bags, 5));
@@ -110,7 +110,7 @@ describeWithData.each(deployments())("a shop of 461 products on %s", (_, servers
     );
     const partners = Map.groupBy(rows, ({ sku }) => sku);
     const groups = new Set(catalogue.map(({ groupId }) => groupId));
-    let [asked, found] = [0, 0];
+    let [linked, found] = [0, 0];
     for (const [sku, links] of partners) {
       const product = catalogue.find(({ groupId }) => groupId === sku);
       if (product === undefined) continue;
@@ -118,18 +118,18 @@ describeWithData.each(deployments())("a shop of 461 products on %s", (_, servers
       const answered = new Set(
         items.map(({ productId }) => catalogue.find(({ id }) => id === productId)?.groupId),
       );
-      const wanted = new Set(
-        links.map(({ linked_sku }) => linked_sku).filter((linked) => groups.has(linked)),
+      const partnerIds = new Set(
+        links.map(({ linked_sku }) => linked_sku).filter((id) => groups.has(id)),
       );
-      asked += wanted.size;
-      found += [...wanted].filter((linked) => answered.has(linked)).length;
+      linked += partnerIds.size;
+      found += [...partnerIds].filter((id) => answered.has(id)).length;
     }
-    const share = found / asked;
+    const share = found / linked;
     const chance = 20 / (groups.size - 1);
     console.info(
-      `curated partners in the top 20: ${share.toFixed(3)}, by chance ${chance.toFixed(3)} (${asked} links)`,
+      `curated partners in the top 20: ${share.toFixed(3)}, by chance ${chance.toFixed(3)} (${linked} links)`,
     );
-    expect(asked).toBeGreaterThan(500);
+    expect(linked).toBeGreaterThan(500);
     expect(share).toBeGreaterThan(2 * chance);
   });
 
@@ -199,9 +199,9 @@ describeWithData.each(deployments())("a shop of 461 products on %s", (_, servers
       CatalogueProduct,
       ...CatalogueProduct[],
     ];
-    const asked = { productId: others[0]?.id ?? "", limit: 50, includeVariants: true };
+    const request = { productId: others[0]?.id ?? "", limit: 50, includeVariants: true };
     const isAnswered = async (): Promise<boolean> =>
-      (await client.similarProducts(asked)).items.some(({ productId }) => productId === first.id);
+      (await client.similarProducts(request)).items.some(({ productId }) => productId === first.id);
     expect(await isAnswered()).toBe(true);
 
     const removed = create(ProductChangeSchema, {

@@ -13,6 +13,7 @@ import { openProfileStore } from "@marquetry/backends/profile-store/open";
 import { FUSED_VECTOR, productCollection } from "@marquetry/backends/product-index";
 import { Action, ClickstreamEventSchema } from "@marquetry/contracts/events/clickstream_pb";
 import type { ClickstreamEvent } from "@marquetry/contracts/events/clickstream_pb";
+import { COLLABORATIVE } from "@marquetry/contracts/modalities";
 import { Strategy } from "@marquetry/contracts/ranking/recommendation_service_pb";
 import { startFusion } from "@marquetry/fusion/app";
 import { mulberry32 } from "@marquetry/model/vectors/random";
@@ -20,7 +21,7 @@ import { startRankingGateway } from "@marquetry/ranking-gateway/app";
 import { readRankingGatewayConfig } from "@marquetry/ranking-gateway/config";
 import { startService } from "@marquetry/runtime/lifecycle";
 import type { RunningService } from "@marquetry/runtime/lifecycle";
-import { trainedBundle } from "./trained.js";
+import { trainedBundle } from "./trained-bundle.js";
 import type { TrainedBundle } from "@marquetry/learning/bundle/bundle-folder";
 import { exportCollaborative } from "@marquetry/learning/system/export-collaborative";
 import { learnModel } from "@marquetry/learning/learn/learn-model";
@@ -38,14 +39,14 @@ import {
   startJourney,
   until,
   untilSettled,
-} from "./journey.js";
-import { encodedText, KINDS, learnedBundle, row, sendEmbedded } from "./learned.js";
-import type { Learned } from "./learned.js";
+} from "./harness.js";
+import { encodedText, KINDS, plantedBundle, row, sendEmbedded } from "./planted-bundle.js";
+import type { PlantedBundle } from "./planted-bundle.js";
 import { writeBundle } from "./service-process.js";
 
 const ITEMS = 60;
 const USERS = 40;
-const BEHAVIOURS = 6;
+const INTERACTIONS = 6;
 const START_MS_MAX = 180_000;
 const HOUR_MS = 3_600_000;
 /** As `npm run train` without options. */
@@ -76,7 +77,7 @@ function clicks(): ClickstreamEvent[] {
   for (let user = 0; user < USERS; user += 1) {
     const places = Array.from({ length: ITEMS / KINDS }, (_, i) => KINDS * i + (user % KINDS));
     places.sort(() => uniform() - 0.5);
-    for (const [t, item] of places.slice(0, BEHAVIOURS).entries()) {
+    for (const [t, item] of places.slice(0, INTERACTIONS).entries()) {
       const atMs = startMs + 1_000 * t;
       const [userId, productId] = [`user-${user}`, `product-${item}`];
       events.push(interaction(userId, productId, { atMs, eventId: `${userId} ${t}` }));
@@ -92,30 +93,30 @@ function trainer(...args: readonly string[]): Promise<{ stdout: string; stderr: 
 
 describe.each(deployments())("training from the running system on %s", (_, servers) => {
   let platform: Platform;
-  let learned: Learned;
+  let planted: PlantedBundle;
   let prepared: Prepared;
   let trained: TrainedBundle;
   const services: RunningService[] = [];
 
   beforeAll(async () => {
-    learned = await learnedBundle(ITEMS, 0);
-    platform = await startJourney(servers, {}, learned.bundle);
+    planted = await plantedBundle(ITEMS, 0);
+    platform = await startJourney(servers, {}, planted.bundle);
     const { bus, index, bundle } = platform;
     await sendEmbedded(
       bus,
-      learned.itemIds.map((id, i) => encodedText(id, row(learned.text, i), { atMs: dayMs(i) })),
+      planted.itemIds.map((id, i) => encodedText(id, row(planted.text, i), { atMs: dayMs(i) })),
     );
     await untilSettled(platform);
     const all = clicks();
     await sendEvents(bus, [
       ...all,
-      // Nothing of these may be learned from.
+      // Nothing may be learned from these.
       ...all.slice(0, 20),
       interaction("user-0", "product-1", { action: Action.DISMISS }),
       interaction("user-0", "not-in-the-catalogue"),
       ...[1, 2, 3].map((t) => interaction("gone", `product-${t}`, { atMs: startMs + t })),
       erased("gone", startMs + 9),
-      // Looked at again, and bought: one behaviour.
+      // Looked at again, and bought: one interaction.
       interaction("user-1", "product-55", { atMs: startMs + HOUR_MS / 2 }),
       interaction("user-1", "product-55", {
         atMs: startMs + HOUR_MS / 2 + 1,
@@ -136,19 +137,19 @@ describe.each(deployments())("training from the running system on %s", (_, serve
 
   test("reads products as the index has them", () => {
     const { dataset, features, encoders } = prepared;
-    expect(dataset.itemIds).toEqual([...learned.itemIds].sort());
-    expect(encoders).toEqual({ text: learned.bundle.encoders["text"] });
+    expect(dataset.itemIds).toEqual([...planted.itemIds].sort());
+    expect(encoders).toEqual({ text: planted.bundle.encoders["text"] });
     const item = dataset.itemIds.indexOf("product-7");
-    expect(Array.from(row(features["text"]!, item))).toEqual(Array.from(row(learned.text, 7)));
+    expect(Array.from(row(features["text"]!, item))).toEqual(Array.from(row(planted.text, 7)));
     const { availableFromMs, evaluatedAtMs } = dataset.dates!;
     expect(availableFromMs.length).toBe(ITEMS);
     expect(availableFromMs[item]).toBe(dayMs(7));
-    // The last of the six behaviours, a second apart, and the last but one.
-    expect(evaluatedAtMs.test[0]).toBe(startMs + 1_000 * (BEHAVIOURS - 1));
-    expect(evaluatedAtMs.valid[0]).toBe(startMs + 1_000 * (BEHAVIOURS - 2));
+    // The last of the six interactions, a second apart, and the last but one.
+    expect(evaluatedAtMs.test[0]).toBe(startMs + 1_000 * (INTERACTIONS - 1));
+    expect(evaluatedAtMs.valid[0]).toBe(startMs + 1_000 * (INTERACTIONS - 2));
   });
 
-  test("reads each behaviour once, in order of time, without erased users and dislikes", () => {
+  test("reads each interaction once, in order of time, without erased users and dislikes", () => {
     const { dataset } = prepared;
     const { train, valid, test: last } = dataset.splits;
     const lists = train.map((list, user) => [list, valid[user]!, last[user]!]);
@@ -212,9 +213,9 @@ describe.each(deployments())("training from the running system on %s", (_, serve
         index,
         report: () => {},
       });
-      await until("every product has its behaviour", async () => {
-        const points = await index.retrieve(collection, products, ["behaviour"]);
-        return [...points.values()].every(({ vectors: own }) => own["behaviour"] !== undefined);
+      await until("every product has its collaborative vector", async () => {
+        const points = await index.retrieve(collection, products, [COLLABORATIVE]);
+        return [...points.values()].every(({ vectors: own }) => own[COLLABORATIVE] !== undefined);
       });
       const points = await index.retrieve(collection, products, [FUSED_VECTOR]);
       const apart = Array.from(made.behaviour.items).flatMap((item, i) =>
@@ -234,15 +235,15 @@ describe.each(deployments())("training from the running system on %s", (_, serve
         await startService(
           "ranking-gateway",
           config,
-          async (given, context) =>
-            void (port = await startRankingGateway(given, context, { bundle, index, profiles })),
+          async (gateway, context) =>
+            void (port = await startRankingGateway(gateway, context, { bundle, index, profiles })),
           fail,
         ),
       );
       await until("every user has a profile", async () => {
         const ids = Array.from({ length: USERS }, (_u, user) => `user-${user}`);
         const found = await profiles.read(ids);
-        return found.every((profile) => (profile?.history.length ?? 0) >= BEHAVIOURS);
+        return found.every((profile) => (profile?.history.length ?? 0) >= INTERACTIONS);
       });
       const client = createRecommendationClient(port);
       let own = 0;
@@ -259,7 +260,7 @@ describe.each(deployments())("training from the running system on %s", (_, serve
         ).length;
       }
       client.close();
-      // Four products of the own kind are left to each; by chance one answer in six would be of it.
+      // Each has four products of their own kind to come; by chance one answer in six would be of it.
       expect(own / (4 * USERS)).toBeGreaterThan(0.6);
     },
     START_MS_MAX,

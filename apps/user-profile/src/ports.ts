@@ -29,16 +29,16 @@ export async function openUserProfilePorts(
   const bundle = await bundleAt(config.BUNDLE_DIR);
   const { VECTOR_INDEX_API_KEY: apiKey } = config;
   const clientId = "marquetry-user-profile";
-  const profiles = openProfileStore(config.PROFILE_STORE_URL, {
+  const profileOptions = {
     bundleId: bundle.id,
     ttlSeconds: config.PROFILE_TTL_DAYS * 86_400,
     popularityHalfLifeMs: bundle.ranking.popularityHalfLifeMs,
     popularityProductsMax: config.POPULARITY_PRODUCTS_MAX,
-  });
+  };
   return {
     bundle,
     bus: resource("event bus", openEventBus(config.EVENT_BUS_URL, { clientId, logger })),
     index: resource("vector index", openProductIndex(config.VECTOR_INDEX_URL, { apiKey })),
-    profiles: resource("profile store", profiles),
+    profiles: resource("profile store", openProfileStore(config.PROFILE_STORE_URL, profileOptions)),
   };
 }

@@ -1,4 +1,4 @@
-/** A small learned bundle, made in closed form: kinds of products, and users who keep to one kind. */
+/** A small trained bundle, made in closed form: kinds of products, and users who keep to one kind. */
 import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { EventBus } from "@marquetry/backends/event-bus";
@@ -10,7 +10,7 @@ import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { mulberry32, randomVector } from "@marquetry/model/vectors/random";
 import { normalise, vectorToBytes } from "@marquetry/model/vectors/vector";
 import type { CollaborativeFiles } from "@marquetry/learning/bundle/bundle-folder";
-import { trainedBundle } from "./trained.js";
+import { trainedBundle } from "./trained-bundle.js";
 
 export const KINDS = 6;
 const TEXT_DIMS = 8;
@@ -18,11 +18,11 @@ const DIMS = 12;
 export const TEXT_ENCODER = { encoder: "words", dims: TEXT_DIMS };
 const RANKING = { decay: 0.7, popularity: 0.02 };
 
-export interface Learned extends CollaborativeFiles {
+export interface PlantedBundle extends CollaborativeFiles {
   readonly itemIds: readonly string[];
-  /** As the encoder would give them, one row per product. */
+  /** As the encoder would make them, one row per product. */
   readonly text: Matrix;
-  /** What was learned, one row of length 1 per product; of cold ones nothing that is used. */
+  /** The trained vectors, one row of length 1 per product; those of cold products are not used. */
   readonly trained: Matrix;
 }
 
@@ -30,8 +30,8 @@ export function row({ cols, data }: Matrix, i: number): Float32Array {
   return data.subarray(i * cols, (i + 1) * cols);
 }
 
-/** @param cold how many products, the last ones, nobody had */
-export async function learnedBundle(items: number, cold: number, seed = 5): Promise<Learned> {
+/** @param cold how many products, the last ones, are cold */
+export async function plantedBundle(items: number, cold: number, seed = 5): Promise<PlantedBundle> {
   const uniform = mulberry32(seed);
   const around = (dims: number): Matrix => {
     const centres = matrix(KINDS, dims, randomVector(uniform, KINDS * dims));
@@ -69,7 +69,7 @@ export async function learnedBundle(items: number, cold: number, seed = 5): Prom
   return { bundle, products, vectors: behaviour.vectors, itemIds, text, trained };
 }
 
-/** What the encoder says of a product; nothing of its text where there is none. */
+/** An encoder's event for a product; without a text where that is undefined. */
 export function encodedText(
   productId: string,
   text: Float32Array | undefined,

@@ -109,7 +109,7 @@ export async function sendEvents(
   await bus.publish(CLICKSTREAM.name, records);
 }
 
-/** One interaction; the id is new unless given. */
+/** One interaction; Default of the id: a new one. */
 export function interaction(
   userId: string,
   productId: string,
@@ -158,7 +158,7 @@ export async function untilHistory(
   });
 }
 
-/** Resolves when no consumer has a record left to settle, in the order of the flow. */
+/** Resolves when no consumer has a record to settle, in the order of the flow. */
 export async function untilSettled(platform: Platform): Promise<void> {
   for (const service of ["encoder", "fusion", "user-profile"] as const) {
     if (platform.healthPorts[service] === undefined) continue;
