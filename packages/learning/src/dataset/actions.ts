@@ -1,8 +1,7 @@
-/** Behaviours of a dataset as actions of the clickstream. */
-
+/** Actions of a dataset as actions of the clickstream. */
 import type { ActionName } from "@marquetry/contracts/actions";
 
-/** The actions that say yes to a product, from the weakest to the strongest. */
+/** The actions that are in favour of a product, from the weakest to the strongest. */
 export const POSITIVE_ACTIONS = [
   "view",
   "click",
@@ -12,19 +11,21 @@ export const POSITIVE_ACTIONS = [
 ] as const satisfies readonly ActionName[];
 export type PositiveAction = (typeof POSITIVE_ACTIONS)[number];
 
-/** How a behaviour is told to the model whose type is no such action, or that has no type. */
+/** Stands for an action that is none of these, and for an interaction without one. */
 export const DATASET_ACTION: PositiveAction = "view";
 
 /**
  * Numbers of `POSITIVE_ACTIONS`, in which models learn.
- * @param types names by number, such as `view`
- * @param lists numbers of types
+ * @param names the dataset's actions by number, such as `view`
+ * @param lists numbers of the dataset's actions
  */
 export function actionNumbers(
-  types: readonly string[],
+  names: readonly string[],
   lists: readonly Int32Array[],
 ): Int32Array[] {
-  const names: readonly string[] = POSITIVE_ACTIONS;
-  const numbers = types.map((type) => names.indexOf(names.includes(type) ? type : DATASET_ACTION));
-  return lists.map((list) => list.map((type) => numbers[type]!));
+  const positive: readonly string[] = POSITIVE_ACTIONS;
+  const numbers = names.map((name) =>
+    positive.indexOf(positive.includes(name) ? name : DATASET_ACTION),
+  );
+  return lists.map((list) => list.map((action) => numbers[action]!));
 }

@@ -21,7 +21,7 @@ async function read(files: Files): Promise<Dataset> {
 const plain = (lists: readonly Int32Array[]): number[][] => lists.map((list) => Array.from(list));
 
 describe("sequences", () => {
-  test("prefixes are put together, and the test's history has the validation product", async () => {
+  test("prefixes are joined, and the test's history has the validation product", async () => {
     const { splits, itemIds, ordered, texts } = await read(sequenceFiles());
     expect(plain(splits.train)).toEqual([
       [0, 1, 2],
@@ -36,7 +36,7 @@ describe("sequences", () => {
     expect(ordered).toBe(true);
   });
 
-  test("lists that are cut to the newest 50 are still put together whole", async () => {
+  test("lists that are cut to the newest 50 are still joined whole", async () => {
     const header = "user_id:token | item_id_list:token_seq | item_id:token";
     const products = Array.from({ length: 60 }, (_, i) => i);
     const prefix = (end: number): string =>
@@ -97,7 +97,7 @@ describe("bad input names the file, the row and what was expected", () => {
     ],
     ["no number", pairFiles, { "test.tsv": table(header, "0 | x") }, /test\.tsv, row 2: .*got "x"/],
     [
-      "a pair given twice",
+      "a pair that stands twice",
       pairFiles,
       { "train.tsv": table(header, "0 | 1", "1 | 1", "0 | 1") },
       /train\.tsv, row 4: .*once, but user 0 and item 1 stand in .*row 2/,

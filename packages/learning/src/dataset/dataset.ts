@@ -11,7 +11,7 @@ export interface Dataset {
   readonly splits: Splits;
   /** Of the interactions, where the data have them. */
   readonly actions?: InteractionActions;
-  /** Where the data tell when products came. */
+  /** Where the data have the dates of products. */
   readonly dates?: Dates;
   /** By modality, one row per product. */
   readonly features: Readonly<Record<string, Matrix>>;
@@ -41,18 +41,18 @@ export interface InteractionActions {
 export interface Dates {
   /** By product, when it became available. */
   readonly availableFromMs: Float64Array;
-  /** By user, when what is to be found in each part was done; NaN for users who are not evaluated. */
+  /** By user, the time of the target of each part; NaN for users who are not evaluated. */
   readonly evaluatedAtMs: Readonly<Record<"valid" | "test", Float64Array>>;
 }
 
 export interface Splits {
   /** By user: the products of the training part; may be empty. */
   readonly train: readonly Int32Array[];
-  /** By user: what is to be found, given `train`; may be empty. */
+  /** By user: what is to be found after `train`; may be empty. */
   readonly valid: readonly Int32Array[];
-  /** By user: what is to be found, given the history that `testHistory` says; may be empty. */
+  /** By user: what is to be found after the history that `testHistory` names; may be empty. */
   readonly test: readonly Int32Array[];
-  /** Leave-one-out gives the validation product as history to the test; sets do not. */
+  /** In leave-one-out, the validation product is part of the test history; in sets it is not. */
   readonly testHistory: "train" | "train-and-valid";
 }
 
@@ -60,7 +60,7 @@ export interface Splits {
 export interface EvaluationCase {
   /** By user. */
   readonly histories: readonly Int32Array[];
-  /** By user, the action of each place of the history (see actions.ts); none are known where absent. */
+  /** By user, the action of each place of the history (actions.ts). Default: none are known. */
   readonly actions?: readonly Int32Array[];
   /** By user; users without targets are not evaluated. */
   readonly targets: readonly Int32Array[];
@@ -69,16 +69,20 @@ export interface EvaluationCase {
   readonly own?: readonly Int32Array[];
 }
 
+/**
+ * The evaluation case of a part.
+ * @param part the test's histories have the validation products too where `testHistory` says so
+ */
 export function evaluationCaseOf(
   { splits, actions }: Pick<Dataset, "splits" | "actions">,
   part: "valid" | "test",
 ): EvaluationCase {
   const { train, valid, test, testHistory } = splits;
   const withValid = part === "test" && testHistory === "train-and-valid";
-  const types = actions && (withValid ? joined(actions.train, actions.valid) : actions.train);
+  const numbers = actions && (withValid ? joined(actions.train, actions.valid) : actions.train);
   return {
     histories: withValid ? joined(train, valid) : train,
-    ...(types && { actions: actionNumbers(actions.names, types) }),
+    ...(numbers && { actions: actionNumbers(actions.names, numbers) }),
     targets: part === "valid" ? valid : test,
   };
 }
@@ -87,7 +91,7 @@ function joined(first: readonly Int32Array[], second: readonly Int32Array[]): In
   return first.map((list, user) => Int32Array.of(...list, ...second[user]!));
 }
 
-/** How often each product stands in the given lists. */
+/** How often each product stands in the lists, by product; shape [items]. */
 export function countItems(lists: readonly Int32Array[], items: number): Float64Array {
   const counts = new Float64Array(items);
   for (const list of lists) for (const item of list) counts[item]! += 1;

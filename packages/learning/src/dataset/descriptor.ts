@@ -17,11 +17,11 @@
  *       }
  *     }
  *
- * `interactions.layout`, and what a product had twice by one user means:
+ * `interactions.layout`, and what it means that a user has a product twice:
  *
  * - `events`: one table `user`, `item` and, where there are any, `timestamp` (a number in any unit)
  *   and `behaviour` (a name such as `view`), the columns in any order; ids are any text. A user's
- *   rows stand in order of time. The same product at another time or by another behaviour is
+ *   rows stand in order of time. The same product at another time or by another action is
  *   another event; a row that says the same in every column is a mistake. The reader makes the
  *   split (`make-splits.ts`): `{ "kind": "random", "ratios": [.., .., ..], "seed": 1 }`, in which a
  *   product counts once per user; `{ "kind": "leave-one-out" }`;
@@ -38,7 +38,7 @@
  * `item_id:token`, `text:token_seq`, one for each product. Pictures: columns `item`, `file`; a
  * product without one lacks the modality.
  *
- * A folder without a descriptor is taken for `sequences` or `pairs` by its files.
+ * A folder without a descriptor is recognised as `sequences` or `pairs` by its files.
  */
 import { readdir, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
@@ -105,7 +105,7 @@ const descriptorSchema = z.strictObject({
 export type Descriptor = z.output<typeof descriptorSchema>;
 
 /**
- * The folder's `dataset.json`, or what its files amount to.
+ * The folder's `dataset.json`, or a descriptor made of the names of its files.
  * @throws MarquetryError `invalid` with one line per mistake
  */
 export async function readDescriptor(directory: string): Promise<Descriptor> {

@@ -14,7 +14,7 @@ import type { ImageFiles } from "./dataset.js";
 export interface EncodeOptions {
   /** The encoder's folder. */
   readonly encoderDirectory: string;
-  /** Where vectors are kept, by a digest of encoder and contents. */
+  /** Caches vectors by a digest of encoder and contents. */
   readonly cacheDirectory: string;
   readonly report: (line: string) => void;
 }
@@ -29,7 +29,7 @@ const CHUNK = 256;
 const TENSOR = "vectors";
 
 /**
- * The texts' vectors by one of our encoders; from the cache where the same texts were encoded before.
+ * The texts' vectors by one of our encoders, from the cache if the same texts were encoded before.
  * @throws MarquetryError as `openEncoder`, or `internal` where a text cannot be encoded
  */
 export function encodeTexts(texts: readonly string[], options: EncodeOptions): Promise<Encoded> {
@@ -72,8 +72,8 @@ async function encode(
   try {
     const { id, sha256, dims } = encoder.manifest;
     const file = join(cacheDirectory, `${id}-${digestOf(id, sha256, contents)}.safetensors`);
-    const kept = await readKept(file, contents.length, dims);
-    if (kept !== undefined) return { encoder: id, vectors: kept };
+    const cached = await readCached(file, contents.length, dims);
+    if (cached !== undefined) return { encoder: id, vectors: cached };
     const vectors = await encodeAll(encoder, contents, report, fail);
     await mkdir(cacheDirectory, { recursive: true });
     const tensors = new Map([[TENSOR, { shape: [contents.length, dims], data: vectors.data }]]);
@@ -88,15 +88,15 @@ async function encode(
 function digestOf(id: string, sha256: string, contents: readonly (string | Uint8Array)[]): string {
   const sha256Of = (content: Uint8Array): string =>
     createHash("sha256").update(content).digest("hex");
-  const told = contents.map((each) => (typeof each === "string" ? each : sha256Of(each)));
+  const parts = contents.map((each) => (typeof each === "string" ? each : sha256Of(each)));
   return createHash("sha256")
-    .update(JSON.stringify([id, sha256, told]))
+    .update(JSON.stringify([id, sha256, parts]))
     .digest("hex")
     .slice(0, 32);
 }
 
-/** Undefined where there is none, or one that cannot be read: then the texts are encoded again. */
-async function readKept(file: string, rows: number, cols: number): Promise<Matrix | undefined> {
+/** Undefined where there is no file or one that cannot be read: then the contents are encoded again. */
+async function readCached(file: string, rows: number, cols: number): Promise<Matrix | undefined> {
   try {
     const tensor = decodeSafetensors(await readFile(file)).get(TENSOR);
     return tensor === undefined ? undefined : matrix(rows, cols, tensor.data);

@@ -52,7 +52,7 @@ describe("splits made of events", () => {
     expect(dataset.ordered).toBe(true);
   });
 
-  test("leave-one-out: who has fewer than three behaviours only trains", async () => {
+  test("leave-one-out: who has fewer than three interactions only trains", async () => {
     const events = table("user | item", "u | a", "u | b", "v | a", "v | b", "v | c");
     const dataset = await read(shop({ kind: "leave-one-out" }, { "events.tsv": events }));
     expect(parts(dataset)).toEqual([
@@ -63,7 +63,7 @@ describe("splits made of events", () => {
     expect(dataset.actions).toBeUndefined();
   });
 
-  test("per-user-time: each user's behaviours cut by the ratios, oldest first", async () => {
+  test("per-user-time: each user's interactions cut by the ratios, oldest first", async () => {
     expect(parts(await read(shop({ kind: "per-user-time", ratios })))).toEqual([
       ["abc", "edc"],
       ["d", "b"],
@@ -107,7 +107,7 @@ describe("splits made of events", () => {
     expect(named(dataset, evaluationCaseOf(dataset, "test").histories)).toEqual(train);
   });
 
-  test("behaviour types stand beside the training part, place by place", async () => {
+  test("actions stand beside the training part, place by place", async () => {
     const { actions, splits } = await read(
       shop({ kind: "per-user-time", ratios }, { "events.tsv": purchases() }),
     );

@@ -2,11 +2,11 @@ import { badInput } from "./bad-input.js";
 import type { Interaction, SplitRule } from "./make-splits.js";
 import { readNamedTable } from "./table.js";
 
-export interface Events {
+interface Events {
   readonly userIds: readonly string[];
-  /** Product ids by number: those given, or in the order in which the table has them. */
+  /** Product ids by number. Default: in the order of the table. */
   readonly itemIds: readonly string[];
-  /** Types by number; empty where the table has none. */
+  /** Names of actions by number; empty where the table has none. */
   readonly actions: readonly string[];
   readonly timed: boolean;
   /** By user, oldest first. */
@@ -20,7 +20,7 @@ const COLUMNS = { required: ["user", "item"], optional: ["timestamp", "behaviour
  * (a number, in any unit) and `behaviour` (a name), in any order of columns. Ids are any text. A
  * user's rows are in order of time; different users' rows may be mixed. A row that says the same as
  * an earlier one in every column is a mistake; the same product at another time is not.
- * @param itemIds where a table names the products
+ * @param itemIds product ids by number, where a table names them. Default: those of this table.
  * @throws MarquetryError `invalid` that names the file and the row
  */
 export async function readEvents(
@@ -35,22 +35,22 @@ export async function readEvents(
   }
   const users = numbering();
   const items = numbering(itemIds);
-  const types = numbering();
+  const actions = numbering();
   const byUser: { event: Interaction; row: number }[][] = [];
   const seen = new Map<string, number>();
   for (const { row, fields } of rows) {
-    const said = fields.join("\t");
-    const earlier = seen.get(said);
+    const content = fields.join("\t");
+    const earlier = seen.get(content);
     if (earlier !== undefined) {
-      throw badInput(file, row, `expected each behaviour once, but row ${earlier} says the same`);
+      throw badInput(file, row, `expected each interaction once, but row ${earlier} says the same`);
     }
-    seen.set(said, row);
+    seen.set(content, row);
     const field = (name: string): string | undefined => fields[header.indexOf(name)];
     const list = (byUser[users.add(nonEmpty(file, row, "user", field("user")))] ??= []);
     const event = {
       item: knownItem(file, row, items, field("item"), itemIds !== undefined),
       action: header.includes("behaviour")
-        ? types.add(nonEmpty(file, row, "behaviour", field("behaviour")))
+        ? actions.add(nonEmpty(file, row, "behaviour", field("behaviour")))
         : 0,
       at: timed ? timeOf(file, row, field("timestamp")!) : row,
     };
@@ -68,7 +68,7 @@ export async function readEvents(
   return {
     userIds: users.names,
     itemIds: items.names,
-    actions: types.names,
+    actions: actions.names,
     timed,
     byUser: byUser.map((list) => list.map(({ event }) => event)),
   };

@@ -4,9 +4,10 @@ import { DATASET_ACTION, POSITIVE_ACTIONS } from "./actions.js";
 import { rowOf } from "../linear-algebra/rows.js";
 
 /**
- * A history as services have it, a millisecond apart.
+ * A history as services have it, one interaction per millisecond.
+ * @param vectors one row per product
  * @param history oldest first
- * @param actions by place, where they are known
+ * @param actions by place. Default: `DATASET_ACTION`.
  */
 export function interactionsOf(
   vectors: Matrix,

@@ -12,7 +12,7 @@ export interface Interaction {
 }
 
 /** Shares of train, valid and test; they sum to 1. */
-export type Ratios = readonly [number, number, number];
+type Ratios = readonly [number, number, number];
 
 export type SplitRule =
   /**
@@ -20,17 +20,17 @@ export type SplitRule =
    * ratios. The test's history is the training part alone.
    */
   | { readonly kind: "random"; readonly ratios: Ratios; readonly seed: number }
-  /** The last behaviour of each user is the test, the last but one the validation; users with fewer
-   * than three only train. */
+  /** The last interaction of each user is the test, the last but one the validation; users with
+   * fewer than three only train. */
   | { readonly kind: "leave-one-out" }
-  /** Each user's behaviours in order of time, cut by the ratios. */
+  /** Each user's interactions in order of time, cut by the ratios. */
   | { readonly kind: "per-user-time"; readonly ratios: Ratios }
-  /** All behaviours cut at two times: before the first they train, from the second on they are the
-   * test. By ratios, the times are those before which that share of all behaviours lies. */
+  /** All interactions cut at two times: before the first they train, from the second on they are
+   * the test. By ratios, the times are those before which that share of all interactions lies. */
   | { readonly kind: "global-time"; readonly ratios: Ratios }
   | { readonly kind: "global-time"; readonly validFrom: number; readonly testFrom: number };
 
-export interface MadeSplits {
+interface MadeSplits {
   readonly splits: Splits;
   readonly actions: Pick<InteractionActions, "train" | "valid">;
   /** By user, the time of the first product of each part; NaN where there is none. */
@@ -40,7 +40,10 @@ export interface MadeSplits {
 type Part = "train" | "valid" | "test";
 type Cut = Readonly<Record<Part, readonly Interaction[]>>;
 
-/** @param byUser oldest first */
+/**
+ * Splits the interactions of every user into training, validation and test.
+ * @param byUser oldest first
+ */
 export function makeSplits(
   byUser: readonly (readonly Interaction[])[],
   rule: SplitRule,
@@ -49,7 +52,7 @@ export function makeSplits(
   const cuts = byUser.map((events) => cut(events));
   const part = (name: Part): Int32Array[] =>
     cuts.map((each) => Int32Array.from(each[name], ({ item }) => item));
-  const types = (name: Part): Int32Array[] =>
+  const actions = (name: Part): Int32Array[] =>
     cuts.map((each) => Int32Array.from(each[name], ({ action }) => action));
   const firstTimes = (name: Part): Float64Array =>
     Float64Array.from(cuts, (each) => each[name][0]?.at ?? Number.NaN);
@@ -60,7 +63,7 @@ export function makeSplits(
       test: part("test"),
       testHistory: rule.kind === "random" ? "train" : "train-and-valid",
     },
-    actions: { train: types("train"), valid: types("valid") },
+    actions: { train: actions("train"), valid: actions("valid") },
     evaluatedAt: { valid: firstTimes("valid"), test: firstTimes("test") },
   };
 }

@@ -1,5 +1,4 @@
 /** NumPy's `.npy` files (numpy.lib.format): little-endian float16, 32 or 64, two sides, C order. */
-import { readFile } from "node:fs/promises";
 import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { badInput } from "./bad-input.js";
@@ -12,20 +11,11 @@ const READERS: Readonly<
   "<f8": { bytes: 8, read: (view, at) => view.getFloat64(at, true) },
 };
 
-/** @throws MarquetryError `invalid` that names the file and what was expected of it */
-export async function readNpy(file: string): Promise<Matrix> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(file);
-  } catch (cause) {
-    const error = badInput(file, undefined, "expected a file that can be read");
-    error.cause = cause;
-    throw error;
-  }
-  return decodeNpy(bytes, file);
-}
-
-/** @param file what the message calls the bytes */
+/**
+ * @param file what messages call the bytes
+ * @returns shape [rows, cols], rounded to float32
+ * @throws MarquetryError `invalid` that names the file and what was expected of it
+ */
 export function decodeNpy(bytes: Uint8Array, file: string): Matrix {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const magic = String.fromCharCode(...bytes.subarray(1, 6));

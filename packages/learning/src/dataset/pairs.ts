@@ -10,8 +10,8 @@ export interface SplitFiles {
 }
 
 /**
- * Layout `pairs`: three tables `user, item` of sets without order. A user's pair stands once in all
- * three files together.
+ * Layout `pairs`: three tables `user, item` of sets without order. A pair stands
+ * once in all three files.
  * @throws MarquetryError `invalid` that names the file and the row
  */
 export async function readPairs(files: SplitFiles): Promise<Splits> {

@@ -6,9 +6,10 @@ import { namesIn, readDescriptor } from "./descriptor.js";
 import type { Descriptor } from "./descriptor.js";
 import { readEvents } from "./events.js";
 import { makeSplits } from "./make-splits.js";
-import { readNpy } from "./npy.js";
+import { decodeNpy } from "./npy.js";
 import { readPairs } from "./pairs.js";
 import type { SplitFiles } from "./pairs.js";
+import { readBytes } from "./read-file.js";
 import { readSequences } from "./sequences.js";
 import { indexField, readTable } from "./table.js";
 
@@ -18,12 +19,12 @@ import { indexField, readTable } from "./table.js";
  */
 export async function readDataset(directory: string): Promise<Dataset> {
   const descriptor = await readDescriptor(directory);
-  const given =
+  const itemTable =
     descriptor.items === undefined ? undefined : await readItems(join(directory, descriptor.items));
-  const interactions = await readInteractions(directory, descriptor, given);
+  const interactions = await readInteractions(directory, descriptor, itemTable);
   const { splits, files } = interactions;
   checkUsers(splits, files);
-  const itemIds = interactions.itemIds ?? given;
+  const itemIds = interactions.itemIds ?? itemTable;
   const { features, texts, images } = await readModalities(directory, descriptor, itemIds);
   const items = itemIds?.length ?? countOfItems(directory, features, texts, splits);
   checkItems(splits, files, items);
@@ -84,9 +85,9 @@ async function readInteractions(
 }
 
 function checkUsers({ train, valid, test }: Splits, files: SplitFiles): void {
-  const asked = (lists: readonly Int32Array[]): number =>
+  const nonEmpty = (lists: readonly Int32Array[]): number =>
     lists.filter((list) => list.length > 0).length;
-  const [users, valids, tests] = [asked(train), asked(valid), asked(test)];
+  const [users, valids, tests] = [nonEmpty(train), nonEmpty(valid), nonEmpty(test)];
   if (users < 2)
     throw badInput(files.train, undefined, `expected at least two users, got ${users}`);
   if (valids === 0) {
@@ -142,7 +143,7 @@ async function readModalities(
   for (const [name, modality] of Object.entries(modalities)) {
     const file = join(directory, modality.file);
     if (modality.layout === "npy") {
-      features[name] = await readNpy(file);
+      features[name] = decodeNpy(await readBytes(file), file);
       checkFeatures(file, features[name], itemIds);
     } else if (modality.layout === "text") {
       texts[name] = await readTexts(file, itemIds);
@@ -219,20 +220,19 @@ async function readImageFiles(
   return { table, files: Array.from({ length: items }, (_, i) => files[i]) };
 }
 
-/** Where nothing names the products: as many as the modalities describe, else as stand in the
- * interactions. */
+/** Where nothing names the products: as many as the modalities have, else as the interactions have. */
 function countOfItems(
   directory: string,
   features: Dataset["features"],
   texts: Dataset["texts"],
   { train, valid, test }: Splits,
 ): number {
-  const described = Object.entries({
+  const counts = Object.entries({
     ...Object.fromEntries(Object.entries(features).map(([name, { rows }]) => [name, rows])),
     ...Object.fromEntries(Object.entries(texts).map(([name, list]) => [name, list.length])),
   });
-  const [first] = described;
-  const other = described.find(([, count]) => count !== first![1]);
+  const [first] = counts;
+  const other = counts.find(([, count]) => count !== first![1]);
   if (first !== undefined && other !== undefined) {
     throw badInput(
       directory,

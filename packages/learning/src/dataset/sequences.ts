@@ -20,8 +20,8 @@ interface Step {
  * Layout `sequences`: RecBole's `.inter` files of a leave-one-out split. Each row is a user, the
  * products before and the product that followed; the training file has a row for every prefix,
  * the validation file the last product but one and the test file the last, one row per user each.
- * @throws MarquetryError `invalid` that names the file and the row, also where a row's list is not
- *   what the rows before it amount to
+ * @throws MarquetryError `invalid` that names the file and the row, also where a row's list
+ *   differs from the history that the rows before it make
  */
 export async function readSequences(files: SplitFiles): Promise<Splits> {
   const trainSteps = Map.groupBy(await readSteps(files.train), ({ user }) => user);
@@ -52,7 +52,7 @@ async function readSteps(file: string): Promise<Step[]> {
   }));
 }
 
-/** The prefixes of one user put together, whether the file has the short or the long ones first. */
+/** Joins the prefixes of one user, whether the file has the short or the long ones first. */
 function trainHistory(steps: readonly Step[]): number[] {
   const longestFirst = steps[0]!.before.length > steps.at(-1)!.before.length;
   const [first, ...rest] = longestFirst ? steps.toReversed() : steps;
@@ -61,7 +61,7 @@ function trainHistory(steps: readonly Step[]): number[] {
   return history;
 }
 
-/** Takes one step of every user; the histories grow by it. */
+/** The target of every user; the histories grow by it. */
 function followUp(
   steps: readonly Step[],
   histories: Map<number, number[]>,

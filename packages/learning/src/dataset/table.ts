@@ -1,5 +1,5 @@
-import { readFile } from "node:fs/promises";
 import { badInput } from "./bad-input.js";
+import { readText } from "./read-file.js";
 
 export interface TableRow {
   /** From 1, as an editor counts: the header is row 1. */
@@ -9,7 +9,7 @@ export interface TableRow {
 
 /**
  * Reads a table of tab-separated fields.
- * @param header the names that the first line must have; none where the file has no header
+ * @param header the names that the first line must have. Default: the file has no header.
  * @param columns fields of every row
  * @throws MarquetryError `invalid` that names the file and the row
  */
@@ -57,17 +57,10 @@ export async function readNamedTable(
   return { header, rows: await readTable(file, header.length, header) };
 }
 
-async function readText(file: string): Promise<string> {
-  try {
-    return await readFile(file, "utf8");
-  } catch (cause) {
-    const error = badInput(file, undefined, "expected a file that can be read");
-    error.cause = cause;
-    throw error;
-  }
-}
-
-/** A number of a user or product. @throws MarquetryError `invalid` for anything else */
+/**
+ * A number of a user or product.
+ * @throws MarquetryError `invalid` for anything but a whole number from 0
+ */
 export function indexField(file: string, row: number, name: string, field: string): number {
   if (/^\d{1,9}$/.test(field)) return Number(field);
   throw badInput(file, row, `expected ${name} as a whole number from 0, got "${field}"`);
