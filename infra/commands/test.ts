@@ -1,5 +1,5 @@
 /** `npm test`: every test, on memory and on the real stack, which it starts on free ports and stops.
- * `KAFKA_BROKERS`, `REDIS_URL` and `QDRANT_URL`, when given, stand in for the stack's servers. */
+ * `KAFKA_BROKERS`, `REDIS_URL` and `QDRANT_URL`, where set, stand in for the stack's servers. */
 import { spawn } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";

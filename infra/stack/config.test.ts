@@ -9,7 +9,7 @@ describe("the environment of the stack", () => {
     expect(config.engine).toBe("auto");
   });
 
-  test("what is set is taken", () => {
+  test("what is set counts", () => {
     const config = readStackConfig({
       MARQUETRY_STACK_REDIS_PORT: "7000",
       MARQUETRY_STACK_DIR: "/data/stack",

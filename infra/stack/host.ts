@@ -94,11 +94,11 @@ async function upOne(server: Server, options: StackOptions): Promise<void> {
 }
 
 async function checkPortIsFree(server: Server): Promise<void> {
-  const taken = await connectTo(server.port).then(
+  const inUse = await connectTo(server.port).then(
     () => true,
     () => false,
   );
-  if (!taken) return;
+  if (!inUse) return;
   const variable = `MARQUETRY_STACK_${server.name.toUpperCase()}_PORT`;
   throw new StackError(
     `${server.name}: port ${server.port} of 127.0.0.1 is taken by a process that is not of this stack; stop that or set ${variable}`,

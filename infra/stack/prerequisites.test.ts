@@ -11,7 +11,7 @@ test("one line names everything that is missing and the packages that bring it",
   expect(line).not.toContain("\n");
 });
 
-test("downloads are kept by the digest of what asked for them", () => {
+test("downloads are stored by the digest of what requires them", () => {
   const { kafkaLibraries, python } = prerequisitePlaces("/cache");
   expect(kafkaLibraries).toMatch(/^\/cache\/kafka-[0-9a-f]{12}$/);
   expect(python).toMatch(/^\/cache\/qdrant-[0-9a-f]{12}\/bin\/python$/);

@@ -73,7 +73,7 @@ export async function installVideoDecoder(options: Pick<StackOptions, "report">)
   if (!(await succeeds(FFMPEG.check))) await installPackages([FFMPEG], options);
 }
 
-/** Where they are kept, whether they are there or not. A change of version is another folder. */
+/** Where they are stored, whether they are there or not. A change of version is another folder. */
 export function prerequisitePlaces(cacheDirectory: string): Prerequisites {
   return {
     kafkaLibraries: join(cacheDirectory, `kafka-${digest(KAFKA_POM)}`),

@@ -26,7 +26,7 @@ export interface Server {
   readonly args: readonly string[];
   /** Absolute path, below the stack's directory. */
   readonly folder: string;
-  /** Everything a restart would be needed for; compared with what the running process was given. */
+  /** Everything a restart would be needed for; compared with what the running process started with. */
   readonly settings: string;
   /** Writes config files and formats data where that is still to be done. */
   prepare(): Promise<void>;
@@ -34,7 +34,7 @@ export interface Server {
   ready(): Promise<void>;
 }
 
-/** Linux; elsewhere `ps` is asked. */
+/** Linux; elsewhere by `ps`. */
 const HAS_PROC = existsSync("/proc/self/cmdline");
 const POLL_MS = 50;
 const LOG_LINES_SHOWN = 15;

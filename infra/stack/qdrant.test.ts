@@ -212,7 +212,7 @@ const INDEXES = {
     expect(await found({ must: [{ has_id: [] }] })).toEqual([]);
   });
 
-  test("a query brings what it was asked for, best first, within its limit", async () => {
+  test("a query brings what it names, best first, within its limit", async () => {
     await threeProducts();
     const request = { query: [1, 0], using: "fused", limit: 2 };
     const bare = await client.query(collection, request);
@@ -349,7 +349,7 @@ const INDEXES = {
     expect(first).toMatchObject({ payload: { price: 10.5 }, vector: { fused: [1, 0] } });
   });
 
-  test("a second process on the same folder is turned away", async () => {
+  test("a second process on the same folder is refused", async () => {
     const other = qdrantServer({ ...options, ports: await freePorts() }, python);
     const folder = join(directory, "second");
     const data = `${folder}/../qdrant/data`;

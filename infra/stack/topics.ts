@@ -40,8 +40,8 @@ export async function createTopics(
       for (const { topic } of missing) created.add(topic);
     }
     await checkPartitions(admin, topics);
-    const kept = topics.filter(({ topic }) => existing.has(topic));
-    await applySettings(admin, kept);
+    const older = topics.filter(({ topic }) => existing.has(topic));
+    await applySettings(admin, older);
   });
   return [...created];
 }

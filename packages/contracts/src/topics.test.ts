@@ -56,7 +56,7 @@ test("events of one product that say different things never push each other out 
   expect(new Set(keys).size).toBe(keys.length);
 });
 
-test("behaviour of two bundles, and behaviour beside content, stand side by side in the topic", () => {
+test("collaborative vectors of two bundles stand side by side in the topic, and beside content", () => {
   const of = (encoder: string, imputed = false) =>
     create(ProductEmbeddedSchema, {
       productId: "p1",

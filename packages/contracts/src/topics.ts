@@ -65,11 +65,11 @@ export const RETRY_HEADERS = {
   attempt: "marquetry-retry-attempt",
   /** Not before this time, in milliseconds since the epoch. */
   notBefore: "marquetry-not-before",
-  /** The modalities that failed, parted by commas. */
+  /** The modalities that failed, separated by commas. */
   modalities: "marquetry-failed-modalities",
 } as const;
 
-/** Retries have at most so many attempts: each waits in a partition of its own. */
+/** The most attempts of a retry: each waits in a partition of its own. */
 export const RETRY_ATTEMPTS_MAX = 6;
 
 /**
@@ -131,10 +131,10 @@ const KEY_SEPARATOR = "\u001f";
  *   their revisions; between two attempts they need not.
  */
 export function embeddingKey({ productId, state }: ProductEmbedded, attempt: number): string {
-  const said = state.case === "embedded" ? state.value : undefined;
-  const modalities = said?.modalities ?? [];
+  const embedded = state.case === "embedded" ? state.value : undefined;
+  const modalities = embedded?.modalities ?? [];
   const parts = [productId, ...(modalities.length === 0 ? [] : [modalities.toSorted().join("+")])];
-  for (const { modality, encoder } of said?.embeddings ?? []) {
+  for (const { modality, encoder } of embedded?.embeddings ?? []) {
     if (modality === COLLABORATIVE && modalities.length > 0) parts.push(encoder);
   }
   if (attempt > 0) parts.push(`retry ${attempt}`);

@@ -117,7 +117,7 @@ const SCHEMAS = {
 type Kind = keyof typeof GOOD;
 const KINDS = Object.keys(GOOD) as Kind[];
 
-/** One broken rule: the good message with one value changed (`undefined`: taken out), what the
+/** One broken rule: the good message with one value changed (`undefined`: removed), what the
  * answer expects instead, and the field it names where that is not simply the changed one. */
 type Broken = readonly [
   rule: string,

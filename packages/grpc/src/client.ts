@@ -14,7 +14,7 @@ export type UnaryCalls<Methods extends GenServiceMethods> = {
 };
 
 export interface CallOptions {
-  /** 10,000 unless told. */
+  /** Default: 10,000. */
   readonly timeoutMs?: number;
 }
 

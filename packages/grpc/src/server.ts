@@ -20,14 +20,14 @@ export interface GrpcServerOptions {
   readonly implementation: GrpcImplementation;
   /** 0 takes a free port. */
   readonly port: number;
-  /** Largest message of a request; 4 MiB unless told. */
+  /** Largest message of a request. Default: 4 MiB. */
   readonly requestBytesMax?: number;
 }
 
 export interface RunningGrpcServer {
-  /** The port that was taken. */
+  /** The port that the server listens on. */
   readonly port: number;
-  /** Says NOT_SERVING, takes no further call, answers those it took or cuts them off in the end. */
+  /** Says NOT_SERVING, accepts no further call, answers the accepted ones within 10 s or cuts them off. */
   close(): Promise<void>;
 }
 
@@ -53,16 +53,16 @@ export async function startGrpcServer({
   server.addService(grpcService(service) as unknown as ServiceDefinition, implementation);
   // Open ones of health and reflection: a client may keep them for ever.
   const streams = new Set<Stream>();
-  const addService = (given: ServiceDefinition, by: UntypedServiceImplementation): void =>
-    server.addService(given, withStreamsKnown(given, by, streams));
+  const addService: Server["addService"] = (definition, calls) =>
+    server.addService(definition, withTrackedStreams(definition, calls, streams));
   // All that either does with a server is to add services to it.
   const beside = { addService } as Server;
   const health = new HealthImplementation();
   health.addToServer(beside);
   new ReflectionService({ all: reflected(service) }).addToServer(beside);
   const bound = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(`0.0.0.0:${port}`, ServerCredentials.createInsecure(), (error, taken) =>
-      error === null ? resolve(taken) : reject(error),
+    server.bindAsync(`0.0.0.0:${port}`, ServerCredentials.createInsecure(), (error, listening) =>
+      error === null ? resolve(listening) : reject(error),
     );
   });
   const names = ["", service.typeName];
@@ -80,24 +80,24 @@ export async function startGrpcServer({
   };
 }
 
-/** The same calls; each open server stream is in `streams` while it is open. */
-function withStreamsKnown(
+/** The same calls. `streams` holds each server stream while it is open. */
+function withTrackedStreams(
   definition: ServiceDefinition,
   implementation: UntypedServiceImplementation,
   streams: Set<Stream>,
 ): UntypedServiceImplementation {
-  const known = { ...implementation };
+  const tracked = { ...implementation };
   for (const [name, { originalName = name, responseStream }] of Object.entries(definition)) {
     const key = name in implementation ? name : originalName;
     if (!responseStream || implementation[key] === undefined) continue;
     const handle = implementation[key] as handleServerStreamingCall<unknown, unknown>;
-    known[key] = (stream: Stream): void => {
+    tracked[key] = (stream: Stream): void => {
       streams.add(stream);
       for (const end of ["cancelled", "close"]) stream.once(end, () => streams.delete(stream));
       handle(stream);
     };
   }
-  return known;
+  return tracked;
 }
 
 /** Reflection looks at the descriptors alone; an enum needs nothing else beside them. */

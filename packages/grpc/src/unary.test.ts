@@ -27,9 +27,9 @@ function startCalls(callsMax: number) {
   ): Promise<[string, string]> => {
     const handle = unary("Recommend", RecommendRequestSchema, answer);
     const request = create(RecommendRequestSchema, { userId: "u", limit });
-    const given = Object.assign(new EventEmitter(), { request, getDeadline: () => deadline });
+    const serverCall = Object.assign(new EventEmitter(), { request, getDeadline: () => deadline });
     return new Promise((resolve) => {
-      handle(given as unknown as ServerUnaryCall<RecommendRequest, string>, (error, value) => {
+      handle(serverCall as unknown as ServerUnaryCall<RecommendRequest, string>, (error, value) => {
         const { code, details } = (error ?? { code: status.OK, details: value }) as StatusObject;
         resolve([status[code], details]);
       });
@@ -62,9 +62,9 @@ describe("a unary call", () => {
 
   test("a request that breaks a rule of the proto never gets to work", async () => {
     const { call } = startCalls(1);
-    let asked = 0;
-    const [name, words] = await call(async () => String((asked += 1)), Date.now() + HOUR_MS, 201);
-    expect([name, asked]).toEqual(["INVALID_ARGUMENT", 0]);
+    let answers = 0;
+    const [name, words] = await call(async () => String((answers += 1)), Date.now() + HOUR_MS, 201);
+    expect([name, answers]).toEqual(["INVALID_ARGUMENT", 0]);
     expect(words).toMatch(/^limit: /);
   });
 

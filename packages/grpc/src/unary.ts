@@ -1,4 +1,4 @@
-/** What every unary call gets: a bound on calls at work, checked input, the deadline, and errors as
+/** What every unary call gets: a bound on concurrent calls, checked input, the deadline, and errors as
  * gRPC statuses. */
 import { status } from "@grpc/grpc-js";
 import type { handleUnaryCall } from "@grpc/grpc-js";
@@ -7,7 +7,7 @@ import { findProblem } from "@marquetry/contracts/validation";
 import { MarquetryError, toMarquetryError } from "@marquetry/runtime/errors";
 import type { ErrorCode } from "@marquetry/runtime/errors";
 
-/** What an operator wants to see of calls. */
+/** What an operator sees of calls. */
 export interface CallEvents {
   callAnswered(method: string, status: string, seconds: number): void;
   /** A mistake of ours, or data that is not what it should be. */
@@ -82,7 +82,7 @@ function withDeadline(deadline: Date | number): {
   abort(): void;
   clear(): void;
 } {
-  const left = Math.min(Number(deadline) - Date.now(), CALL_MS_MAX);
+  const remainingMs = Math.min(Number(deadline) - Date.now(), CALL_MS_MAX);
   const { promise, reject } = Promise.withResolvers<never>();
   const controller = new AbortController();
   const abort = (): void => {
@@ -90,7 +90,7 @@ function withDeadline(deadline: Date | number): {
     reject(error);
     controller.abort(error);
   };
-  const timer = setTimeout(abort, Math.max(0, left));
+  const timer = setTimeout(abort, Math.max(0, remainingMs));
   return { signal: controller.signal, passed: promise, abort, clear: () => clearTimeout(timer) };
 }
 

@@ -46,9 +46,9 @@ const echo: Answer = async () => create(EncodeResponseSchema, { encoder: "echo" 
 
 test("a call is checked against the rules of the proto before any work is done", async () => {
   let calls = 0;
-  const { encode, close, answered } = await serve(async (...given) => {
+  const { encode, close, answered } = await serve(async (...args) => {
     calls += 1;
-    return echo(...given);
+    return echo(...args);
   });
   try {
     expect((await encode(text("shoe"))).encoder).toBe("echo");
@@ -74,11 +74,11 @@ test("a call over the bound is refused at once and the others are answered", asy
   const gate = Promise.withResolvers<void>();
   const both = Promise.withResolvers<void>();
   let atWork = 0;
-  const { encode, close } = await serve(async (...given) => {
+  const { encode, close } = await serve(async (...args) => {
     atWork += 1;
     if (atWork === 2) both.resolve();
     await gate.promise;
-    return echo(...given);
+    return echo(...args);
   }, 2);
   try {
     const accepted = [encode(text("a")), encode(text("b"))];
@@ -118,7 +118,7 @@ test("work hears when its deadline has passed, and counts as work until it has e
   }
 });
 
-test("a mistake of ours is reported and its words are kept from the caller", async () => {
+test("a mistake of ours is reported and its words do not reach the caller", async () => {
   const { encode, close, failures } = await serve(async (request) => {
     if (request.content.value === "away") throw new MarquetryError("unavailable", "it is away");
     throw new Error("secret");
@@ -138,17 +138,17 @@ test("a mistake of ours is reported and its words are kept from the caller", asy
   }
 });
 
-test("closing answers the calls that were taken", async () => {
-  const taken = Promise.withResolvers<void>();
+test("closing answers the calls that were accepted", async () => {
+  const accepted = Promise.withResolvers<void>();
   const gate = Promise.withResolvers<void>();
-  const { encode, server, close } = await serve(async (...given) => {
-    taken.resolve();
+  const { encode, server, close } = await serve(async (...args) => {
+    accepted.resolve();
     await gate.promise;
-    return echo(...given);
+    return echo(...args);
   });
   try {
     const call = encode(text("last"));
-    await taken.promise;
+    await accepted.promise;
     const closing = server.close();
     gate.resolve();
     expect((await call).encoder).toBe("echo");

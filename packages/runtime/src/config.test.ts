@@ -22,7 +22,7 @@ function mistakes(env: Record<string, string | undefined>): string[] {
 }
 
 describe("configuration", () => {
-  test("what is right is read, with defaults, without what was not asked for, and frozen", () => {
+  test("what is right is read, with defaults, without what the schema does not declare, and frozen", () => {
     const config = readConfig(schema, { ...right, HOME: "/home/someone" });
     expect(config).toEqual({
       HTTP_PORT: 8080,

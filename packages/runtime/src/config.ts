@@ -15,17 +15,17 @@ export function readConfig<Schema extends z.ZodObject>(
   schema: Schema,
   env: Readonly<Record<string, string | undefined>>,
 ): Readonly<z.output<Schema>> {
-  const given = Object.fromEntries(
+  const values = Object.fromEntries(
     Object.keys(schema.shape).flatMap((name) => {
       const value = env[name];
       return value === undefined || value === "" ? [] : [[name, value] as const];
     }),
   );
-  const result = schema.safeParse(given);
+  const result = schema.safeParse(values);
   if (result.success) return Object.freeze(result.data);
   const lines = result.error.issues.map((issue) => {
     const name = issue.path.join(".");
-    const value = given[name];
+    const value = values[name];
     return `${name}: ${issue.message} (${value === undefined ? "it is not set" : got(value)})`;
   });
   throw new ConfigError(lines.join("\n"));
@@ -46,7 +46,7 @@ export function integer(min: number, max: number) {
     .refine((value) => value >= min && value <= max, expected);
 }
 
-/** A URL with one of the given schemes, such as `memory:` or `redis:`. */
+/** A URL with one of these schemes, such as `memory:` or `redis:`. */
 export function url(...schemes: readonly string[]) {
   const expected = `expected a URL that starts with ${schemes.map((scheme) => `${scheme}:`).join(" or ")}`;
   return z

@@ -5,7 +5,7 @@ import { inspect, types } from "node:util";
  * cause only at the edge.
  *
  * - `invalid`: the input is wrong; `field` names it. Never retried.
- * - `not-found`: what was asked for does not exist.
+ * - `not-found`: the requested thing does not exist.
  * - `unavailable`: a dependency is out of reach; worth a retry without end.
  * - `deadline`: the caller's time is up.
  * - `overloaded`: a bound is reached; worth a retry later.
@@ -41,7 +41,7 @@ export class MarquetryError extends Error {
   }
 }
 
-/** Takes anything thrown to a MarquetryError; what is not one becomes `internal`. */
+/** Anything thrown as a MarquetryError: what is not one becomes `internal`. */
 export function toMarquetryError(thrown: unknown): MarquetryError {
   if (thrown instanceof MarquetryError) return thrown;
   return new MarquetryError("internal", "an internal error happened", { cause: thrown });

@@ -29,7 +29,7 @@ describe("closers", () => {
     ]);
   });
 
-  test("one that fails is told and stops no other", async () => {
+  test("one that fails is reported and stops no other", async () => {
     const closers = new Closers();
     const order: string[] = [];
     closers.add("first", () => void order.push("first"));

@@ -150,16 +150,16 @@ export async function runService<
       endWithin(describeError(error));
       end.resolve({ error });
     };
-    const startOrFail = async (given: Config, context: ServiceContext): Promise<void> => {
+    const startOrClose = async (ready: Config, context: ServiceContext): Promise<void> => {
       try {
-        await start(given, context);
+        await start(ready, context);
       } catch (error) {
         // What was opened is closed now, and that must not wait for ever either.
         endWithin(describeError(error));
         throw error;
       }
     };
-    service = await startService(name, config, startOrFail, fail);
+    service = await startService(name, config, startOrClose, fail);
   } catch (error) {
     process.stderr.write(`${describeError(error)}\n`);
     process.exit(error instanceof ConfigError ? 2 : 1);

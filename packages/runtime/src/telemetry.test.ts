@@ -32,7 +32,7 @@ test("a counter without labels shows 0 before its first event", async () => {
   expect(await lines(metrics)).toContain("marquetry_a_things_total 0");
 });
 
-test("a gauge is asked at every scrape, and one that fails costs no other metric", async () => {
+test("a gauge is collected at every scrape, and one that fails costs no other metric", async () => {
   const metrics = createMetrics("a");
   let lag = 4;
   metrics.gauge("lag_records", "Lag", async () => lag);

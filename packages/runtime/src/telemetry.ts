@@ -8,7 +8,7 @@ export interface Metrics {
     help: string,
     labels?: readonly Label[],
   ): { inc(labels: Record<Label, string>, by?: number): void };
-  /** The unit ends the name; `collect` is asked at every scrape, and NaN stands in where it fails. */
+  /** The unit ends the name; `collect` runs at every scrape; the value is NaN where it fails. */
   gauge(name: string, help: string, collect: () => number | Promise<number>): void;
   histogram<Label extends string = never>(
     name: string,
@@ -45,7 +45,7 @@ export function createMetrics(service: string): Metrics {
           try {
             gauge.set(await collect());
           } catch {
-            // One part that is away must not cost the operator every other metric.
+            // One part that is unavailable must not cost the operator every other metric.
             gauge.set(Number.NaN);
           }
         },

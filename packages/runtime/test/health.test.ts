@@ -64,7 +64,7 @@ describe("health over HTTP", () => {
     expect(await ready()).toMatchObject({ status: 200, body: { ready: true, degraded: true } });
   });
 
-  test("checks are asked anew each time: what heals is ready again", async () => {
+  test("checks run anew each time: what heals is ready again", async () => {
     let check: HealthCheck = broken;
     const { ready } = await serve({ bus: () => check() });
     expect(await ready()).toMatchObject({ status: 503 });
@@ -72,7 +72,7 @@ describe("health over HTTP", () => {
     expect(await ready()).toMatchObject({ status: 200 });
   });
 
-  test("a check that hangs is given up after 2 s, and others are still told", async () => {
+  test("a check that hangs is given up after 2 s, and others are still reported", async () => {
     const { ready } = await serve({ bus: () => new Promise<never>(() => undefined), index: fine });
     const started = performance.now();
     expect(await ready()).toMatchObject({
@@ -116,7 +116,7 @@ describe("health over HTTP", () => {
     ]);
   });
 
-  test("a port that is taken is an error, not a service without health", async () => {
+  test("a port in use is an error, not a service without health", async () => {
     const { server } = await serve();
     const second = startHealthServer({
       port: server.port,

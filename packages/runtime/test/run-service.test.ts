@@ -66,20 +66,20 @@ describe("a service's process", () => {
   });
 
   test("a start that fails closes what it opened and ends with 1 and the reason", async () => {
-    const { code, out, err } = await run({ COLLABORATIVE: "failed-start" }).ended;
+    const { code, out, err } = await run({ FAULT: "failed-start" }).ended;
     expect([code, err]).toEqual([1, "the bus is away: ECONNREFUSED\n"]);
     expect(steps(out)).toEqual(["closing", "last closed", "first closed"]);
   });
 
   test("a part that fails ends the service with 1, so that it is started again", async () => {
-    const { code, out } = await run({ COLLABORATIVE: "failure" }).ended;
+    const { code, out } = await run({ FAULT: "failure" }).ended;
     expect(code).toBe(1);
     expect(steps(out)).toEqual(["ready", "closing", "last closed", "first closed"]);
     expect(out).toContain("the group is fenced");
   });
 
   test("a close that hangs is cut short after SHUTDOWN_SECONDS and ends with 1", async () => {
-    const { child, wrote, ended } = run({ COLLABORATIVE: "hanging-close", SHUTDOWN_SECONDS: "1" });
+    const { child, wrote, ended } = run({ FAULT: "hanging-close", SHUTDOWN_SECONDS: "1" });
     await wrote('"started"');
     child.kill("SIGTERM");
     const { code, err } = await ended;
@@ -89,7 +89,7 @@ describe("a service's process", () => {
 
   test("a start that fails and then hangs is cut short too, and says why it failed", async () => {
     const { code, err } = await run({
-      COLLABORATIVE: "failed-start hanging-close",
+      FAULT: "failed-start hanging-close",
       SHUTDOWN_SECONDS: "1",
     }).ended;
     expect(code).toBe(1);
@@ -97,14 +97,14 @@ describe("a service's process", () => {
   });
 
   test("a signal during a start that hangs ends the process too", async () => {
-    const { child, wrote, ended } = run({ COLLABORATIVE: "hanging-start", SHUTDOWN_SECONDS: "1" });
+    const { child, wrote, ended } = run({ FAULT: "hanging-start", SHUTDOWN_SECONDS: "1" });
     await wrote("starting");
     child.kill("SIGTERM");
     expect((await ended).code).toBe(1);
   });
 
   test("a second signal neither cuts the closing short nor starts it again", async () => {
-    const { child, wrote, ended } = run({ COLLABORATIVE: "slow-close" });
+    const { child, wrote, ended } = run({ FAULT: "slow-close" });
     await wrote('"started"');
     child.kill("SIGTERM");
     await wrote("closing\n");

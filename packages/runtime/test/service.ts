@@ -1,4 +1,4 @@
-/** A small service for `run-service.test.ts`, which runs it in a process of its own. `COLLABORATIVE`
+/** A small service for `run-service.test.ts`, which runs it in a process of its own. `FAULT`
  * says how it goes wrong; it writes a line for each step to stdout, as plain text. */
 import { z } from "zod";
 import { integer, readConfig, serviceConfig, url } from "../src/config.js";
@@ -8,7 +8,7 @@ const schema = z.object({
   ...serviceConfig,
   BUS_URL: url("memory"),
   WORKERS: integer(1, 8).default(1),
-  COLLABORATIVE: z.string().default("good"),
+  FAULT: z.string().default("none"),
 });
 
 const say = (line: string): boolean => process.stdout.write(`${line}\n`);
@@ -18,22 +18,21 @@ process.on("SIGINT", () => say("interrupted"));
 await runService(
   "test",
   () => readConfig(schema, process.env),
-  async ({ COLLABORATIVE }, { closers, fail }) => {
+  async ({ FAULT }, { closers, fail }) => {
     closers.add("first", () => void say("first closed"));
     closers.add("last", async () => {
       say("closing");
-      if (COLLABORATIVE.includes("hanging-close")) await hang();
-      if (COLLABORATIVE === "slow-close")
-        await new Promise((resolve) => process.once("SIGUSR2", resolve));
+      if (FAULT.includes("hanging-close")) await hang();
+      if (FAULT === "slow-close") await new Promise((resolve) => process.once("SIGUSR2", resolve));
       say("last closed");
     });
-    if (COLLABORATIVE === "hanging-start") {
+    if (FAULT === "hanging-start") {
       say("starting");
       await hang();
     }
-    if (COLLABORATIVE.startsWith("failed-start"))
+    if (FAULT.startsWith("failed-start"))
       throw new Error("the bus is away", { cause: new Error("ECONNREFUSED") });
-    if (COLLABORATIVE === "failure") setImmediate(() => fail(new Error("the group is fenced")));
+    if (FAULT === "failure") setImmediate(() => fail(new Error("the group is fenced")));
     say("ready");
   },
 );

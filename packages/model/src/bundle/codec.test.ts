@@ -171,10 +171,10 @@ describe("a bundle that was written and read", () => {
 
   test("equal bundles give equal bytes, whatever the order of their keys", async () => {
     const { ranking, similarity: same, interests: pooling, fusion, ...rest } = plain;
-    const turned = { similarity: same, fusion, ranking, interests: pooling, ...rest };
+    const reordered = { similarity: same, fusion, ranking, interests: pooling, ...rest };
     const encoders = { image: plain.encoders["image"]!, text: plain.encoders["text"]! };
     const one = await encodeBundle(plain);
-    const other = await encodeBundle({ ...turned, encoders });
+    const other = await encodeBundle({ ...reordered, encoders });
     expect(other.manifest).toBe(one.manifest);
     expect(Array.from(other.weights)).toEqual(Array.from(one.weights));
   });

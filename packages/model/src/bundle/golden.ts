@@ -31,12 +31,12 @@ export interface GoldenHistory {
   readonly interest: Float32Array;
 }
 
-/** How far an element may be from the trained one: two orders above float32's rounding. */
+/** Largest distance of an element from the trained one: two orders above float32's rounding. */
 export const GOLDEN_TOLERANCE = 1e-5;
 
 /**
- * Computes every golden vector anew; histories of a sequence model are left to whoever can run its
- * graph.
+ * Computes every golden vector anew; not the histories of a sequence model, which takes whoever
+ * can run its graph (`assertGoldenInterest`).
  * @throws RangeError that names the first product or history with another vector and by how much it
  *   differs; as `fuse` and `pool`
  */

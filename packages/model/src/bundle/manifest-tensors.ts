@@ -8,7 +8,7 @@ import { assertFinite } from "../vectors/vector.js";
 
 export interface TensorSource {
   readonly tensors: ReadonlyMap<string, Tensor<TensorData>>;
-  /** Names that were taken. */
+  /** Names that a field refers to. */
   readonly used: Set<string>;
 }
 
@@ -19,7 +19,7 @@ export function readVector(fields: Fields, name: string, source: TensorSource): 
 
 /** Finite numbers. @throws as `readVector` */
 export function readMatrix(fields: Fields, name: string, source: TensorSource): Matrix {
-  const { shape, data } = takeTensor(fields, name, 2, "F32", source);
+  const { shape, data } = referredTensor(fields, name, 2, "F32", source);
   return { rows: shape[0]!, cols: shape[1]!, data };
 }
 
@@ -30,10 +30,10 @@ export function readList<Type extends Dtype>(
   dtype: Type,
   source: TensorSource,
 ): TensorTypes[Type] {
-  return takeTensor(fields, name, 1, dtype, source).data;
+  return referredTensor(fields, name, 1, dtype, source).data;
 }
 
-function takeTensor<Type extends Dtype>(
+function referredTensor<Type extends Dtype>(
   fields: Fields,
   name: string,
   sides: number,

@@ -5,7 +5,7 @@ import type { Tensor, TensorData } from "./safetensors.js";
 
 const v = (...elements: number[]): Float32Array => new Float32Array(elements);
 
-/** A file with the given header text and so many data bytes. */
+/** A file of this header text and so many data bytes. */
 function file(header: string, dataBytes: number): Uint8Array {
   const json = new TextEncoder().encode(header);
   const bytes = new Uint8Array(8 + json.length + dataBytes);
@@ -49,8 +49,8 @@ describe("safetensors", () => {
       expect(back.get(name)!.shape).toEqual(shape);
       expect(Array.from(back.get(name)!.data)).toEqual(Array.from(data));
     }
-    const turned = new Map([...tensors].toReversed());
-    expect(Array.from(encodeSafetensors(turned))).toEqual(Array.from(bytes));
+    const reversed = new Map([...tensors].toReversed());
+    expect(Array.from(encodeSafetensors(reversed))).toEqual(Array.from(bytes));
   });
 
   test("whole numbers and bytes come back too, wide elements before bytes, so that all are aligned", () => {

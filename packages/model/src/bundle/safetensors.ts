@@ -175,10 +175,14 @@ interface Header {
 }
 
 function parseEntry(name: string, entry: unknown, dtypes: readonly Dtype[]): Header {
-  const { dtype: given, shape, data_offsets: offsets } = Object(entry) as Record<string, unknown>;
-  const dtype = dtypes.find((each) => each === given);
+  const {
+    dtype: dtypeName,
+    shape,
+    data_offsets: offsets,
+  } = Object(entry) as Record<string, unknown>;
+  const dtype = dtypes.find((each) => each === dtypeName);
   if (dtype === undefined) {
-    throw new RangeError(`${name}: dtype ${String(given)}, expected ${dtypes.join(", ")}`);
+    throw new RangeError(`${name}: dtype ${String(dtypeName)}, expected ${dtypes.join(", ")}`);
   }
   if (!isNumbers(shape)) throw new RangeError(`${name}: shape is no list of numbers`);
   if (!isNumbers(offsets) || offsets.length !== 2) {

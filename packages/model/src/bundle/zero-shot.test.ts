@@ -62,9 +62,9 @@ describe("the zero-shot bundle", () => {
     const { id } = await zeroShotBundle(encoders, small);
     expect(id).toMatch(/^zero-shot-[0-9a-f]{8}$/);
     expect(id).toMatch(BUNDLE_ID);
-    const turned = { video: undefined, image: encoders.image, text: encoders.text };
+    const reordered = { video: undefined, image: encoders.image, text: encoders.text };
     const weights = { text: 0.6, image: 0.4 };
-    expect((await zeroShotBundle(turned, { ...small, weights })).id).toBe(id);
+    expect((await zeroShotBundle(reordered, { ...small, weights })).id).toBe(id);
     const others = [
       await zeroShotBundle(encoders, { dims: 25 }),
       await zeroShotBundle(encoders, { ...small, weights: { text: 0.5 } }),

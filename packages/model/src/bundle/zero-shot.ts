@@ -5,10 +5,10 @@ import type { WeightedModality } from "../fusion/fusion.js";
 import { orthogonalProjection } from "../vectors/projection.js";
 
 export interface ZeroShotOptions {
-  /** Length of each modality's block; 384 unless told. */
+  /** Length of each modality's block. Default: 384. */
   readonly dims?: number;
-  /** w_m by modality, above 0, in any unit: they are divided by their sum. Text .6, image .4 and
-   * video .4 unless told. */
+  /** w_m by modality, above 0, in any unit: they are divided by their sum. Default: text .6, image
+   * .4, video .4. */
   readonly weights?: Readonly<Record<string, number>>;
 }
 
@@ -35,9 +35,9 @@ export const ZERO_SHOT_ACTIONS = {
 /**
  * A bundle that needs no training. Fusion is a concatenation with block weights sqrt(w_m): where two
  * products have all modalities, the dot product of their fused vectors is
- * sum_m w_m cos_m / sum_m w_m, a weighted mean of per-modality cosines, each taken behind a fixed
- * orthogonal projection where the encoder's dimensions differ from `dims` (approximately kept towards
- * fewer dimensions, exactly towards more). Where one side lacks a modality, the shared-block cosine
+ * sum_m w_m cos_m / sum_m w_m, a weighted mean of per-modality cosines, each behind a fixed
+ * orthogonal projection where the encoder's dimensions differ from `dims` (which preserves it
+ * approximately towards fewer dimensions, exactly towards more). Where one side lacks a modality, the shared-block cosine
  * takes the same mean over what both have.
  *
  * Interests are pooled by attention over the kind and recency of interactions alone. A dismissal or
@@ -51,16 +51,16 @@ export async function zeroShotBundle(
   encoders: Readonly<Record<string, EncoderReference | undefined>>,
   options: ZeroShotOptions = {},
 ): Promise<Bundle> {
-  const given = Object.entries(encoders)
+  const available = Object.entries(encoders)
     .flatMap(([name, encoder]) => (encoder === undefined ? [] : [{ name, encoder }]))
     .toSorted((a, b) => (a.name < b.name ? -1 : 1));
   const draft: Bundle = {
     id: "zero-shot",
     createdBy: "zero-shot",
-    encoders: Object.fromEntries(given.map(({ name, encoder }) => [name, encoder])),
+    encoders: Object.fromEntries(available.map(({ name, encoder }) => [name, encoder])),
     fusion: {
       strategy: "concatenation",
-      modalities: weightedModalities(given, options),
+      modalities: weightedModalities(available, options),
       normaliseOutput: true,
     },
     interests: {
@@ -94,7 +94,7 @@ export async function zeroShotBundle(
 }
 
 function weightedModalities(
-  given: readonly { readonly name: string; readonly encoder: EncoderReference }[],
+  available: readonly { readonly name: string; readonly encoder: EncoderReference }[],
   options: ZeroShotOptions,
 ): WeightedModality[] {
   const weights = { ...WEIGHTS, ...options.weights };
@@ -103,22 +103,22 @@ function weightedModalities(
     if (weight > 0 && Number.isFinite(weight)) return weight;
     throw new RangeError(`weights.${name}: expected a number above 0, got ${weight}`);
   };
-  const total = given.reduce((sum, { name }) => sum + weightOf(name), 0);
+  const total = available.reduce((sum, { name }) => sum + weightOf(name), 0);
   const toDims = options.dims ?? DIMS;
-  return given.map(({ name, encoder: { dims } }) => {
+  return available.map(({ name, encoder: { dims } }) => {
     const modality = { name, dims, weight: Math.sqrt(weightOf(name) / total) };
     if (dims === toDims) return modality;
     return { ...modality, projection: orthogonalProjection(dims, toDims, PROJECTION_SEED) };
   });
 }
 
-/** The encoders that `npm run models` fetches unless told otherwise. */
+/** The encoders that `npm run models` fetches by default. */
 export const DEFAULT_ENCODERS = {
   text: { encoder: "all-minilm-l6-v2-int8", dims: 384 },
   image: { encoder: "efficientnet-lite0", dims: 1280 },
 } as const;
 
-/** The zero-shot bundle of the default encoders: what a service uses that is given no bundle. */
+/** The zero-shot bundle of the default encoders: what a service uses without `BUNDLE_DIR`. */
 export function defaultBundle(): Promise<Bundle> {
   return zeroShotBundle(DEFAULT_ENCODERS);
 }

@@ -79,16 +79,16 @@ const vectors = (): Record<string, Float32Array> => ({
 
 /** The same model with its modalities in reverse order. */
 function reversed(model: FusionModel): FusionModel {
-  const turned = { ...model, modalities: model.modalities.toReversed() } as FusionModel;
-  if (turned.strategy !== "self-attention" || turned.queryFrom === "sum") return turned;
+  const inverted = { ...model, modalities: model.modalities.toReversed() } as FusionModel;
+  if (inverted.strategy !== "self-attention" || inverted.queryFrom === "sum") return inverted;
   const query = matrix(2, 12);
   for (let row = 0; row < 2; row += 1) {
     for (let block = 0; block < 3; block += 1) {
       const from = row * 12 + (2 - block) * 4;
-      query.data.set(turned.query.data.subarray(from, from + 4), row * 12 + block * 4);
+      query.data.set(inverted.query.data.subarray(from, from + 4), row * 12 + block * 4);
     }
   }
-  return { ...turned, query };
+  return { ...inverted, query };
 }
 
 describe("whitening", () => {
@@ -227,16 +227,16 @@ describe("fusion by hand-computed values", () => {
   });
 
   test("self-attention gives the value computed by hand, from the sum and the concatenation", () => {
-    const turn = matrix(2, 2, v(0, 1, 1, 0));
+    const swap = matrix(2, 2, v(0, 1, 1, 0));
     const base = {
       strategy: "self-attention",
       modalities: two.map(({ name, dims }) => ({ name, dims })),
       key: identity(2),
-      value: turn,
+      value: swap,
       normaliseOutput: false,
     } as const;
     const both = { text: v(1, 0), image: v(0, 1) };
-    // s = (1, 1), q = (2, 1): scores 2 / sqrt 2 and 1 / sqrt 2, x = the turned vectors.
+    // s = (1, 1), q = (2, 1): scores 2 / sqrt 2 and 1 / sqrt 2, x = the swapped vectors.
     const sum: FusionModel = { ...base, queryFrom: "sum", query: matrix(2, 2, v(2, 0, 0, 1)) };
     const a = 1 / (1 + Math.exp(-1 / Math.SQRT2));
     expectClose(fuse(sum, both), [1 - a, a]);
@@ -281,14 +281,14 @@ describe.each(models)("fusion by %s", (_, model) => {
   test("the order of the model's modalities changes no weight and only the place of blocks", () => {
     const all = vectors();
     const weights = attentionWeights(model, all);
-    const turnedWeights = attentionWeights(reversed(model), all);
+    const otherWeights = attentionWeights(reversed(model), all);
     for (const name of Object.keys(weights)) {
-      expect(turnedWeights[name]).toBeCloseTo(weights[name]!, 6);
+      expect(otherWeights[name]).toBeCloseTo(weights[name]!, 6);
     }
     const fused = fuse(model, all)!;
-    const turned = fuse(reversed(model), all)!;
-    if (model.strategy !== "concatenation") return expectClose(turned, fused, 5);
-    expectClose(turned, [...fused.slice(8), ...fused.slice(4, 8), ...fused.slice(0, 4)]);
+    const other = fuse(reversed(model), all)!;
+    if (model.strategy !== "concatenation") return expectClose(other, fused, 5);
+    expectClose(other, [...fused.slice(8), ...fused.slice(4, 8), ...fused.slice(0, 4)]);
   });
 
   test("the length of a modality's vector does not count", () => {

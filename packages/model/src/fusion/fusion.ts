@@ -49,7 +49,7 @@ export interface WeightedModality extends FusionModality {
 }
 
 export interface BiasedModality extends FusionModality {
-  /** g_m, added to the modality's score; 0 unless given. */
+  /** g_m, added to the modality's score. Default: 0. */
   readonly bias?: number;
 }
 
@@ -92,7 +92,7 @@ export type AttentionScorer =
   | { readonly kind: "linear"; readonly weight: Matrix }
   /**
    * v' W q + b'v + c'q + d; b of shape [d], c of shape [e]. The part c'q + d is the same for every
-   * modality and cancels in the softmax; it is kept so that scores are those of the formula.
+   * modality and cancels in the softmax; it stays so that scores are those of the formula.
    */
   | {
       readonly kind: "bilinear";
@@ -251,7 +251,7 @@ function mix(
     parts.map((part) => part.vector),
     weights,
   );
-  // W_v is linear: sum_m a_m W_v P_m v_m = W_v sum_m a_m P_m v_m, one product instead of M.
+  // W_v is linear: sum_m a_m W_v P_m v_m = W_v sum_m a_m P_m v_m, one matrix product instead of M.
   return model.strategy === "self-attention" ? matVec(model.value, sum) : sum;
 }
 

@@ -50,7 +50,7 @@ interface InterestOutput {
   readonly multiInterest?: MultiInterest;
 }
 
-/** a_i = 1 / N and x_i = v_i: u = mean v_i where every action is positive. Biases play no part. */
+/** a_i = 1 / N and x_i = v_i: u = mean v_i where every action is positive. Biases have no effect. */
 export interface MeanInterest extends InterestOutput {
   readonly strategy: "mean";
 }
@@ -60,7 +60,7 @@ export interface MeanInterest extends InterestOutput {
  * x_i = W_v v_i, each matrix the identity where absent; the first term falls away where
  * `contentScoring` is off.
  *
- * r(age) = -ln 2 * age / ageHalfLifeMs + ln(rankDecay) * rank, each where given. Age is counted from
+ * r(age) = -ln 2 * age / ageHalfLifeMs + ln(rankDecay) * rank, each where the model has it. Age is counted from
  * the newest interaction: counting from any other "now" would add the same constant to every score,
  * which cancels in the softmax, so the interest does not depend on the clock. Rank is the
  * number of interactions that are strictly newer: equal times have equal ranks, and the order of the
@@ -130,7 +130,7 @@ export function pool(
 
 /**
  * The a_i of `pool`.
- * @returns one weight per interaction, in the given order; they sum to 1
+ * @returns one weight per interaction, in their order; they sum to 1
  * @throws as `pool`
  */
 export function poolingWeights(

@@ -80,9 +80,9 @@ describe("the interests of a history", () => {
     const expected = multiInterestAround(model, pooled, history);
     expect(expected.length).toBe(2);
     for (let turn = 1; turn < history.length; turn += 1) {
-      const turned = [...history.slice(turn), ...history.slice(0, turn)];
-      expect(multiInterestAround(model, pooled, turned)).toEqual(expected);
-      expect(multiInterestAround(model, pooled, turned.toReversed())).toEqual(expected);
+      const rotated = [...history.slice(turn), ...history.slice(0, turn)];
+      expect(multiInterestAround(model, pooled, rotated)).toEqual(expected);
+      expect(multiInterestAround(model, pooled, rotated.toReversed())).toEqual(expected);
     }
   });
 
@@ -100,12 +100,12 @@ describe("the interests of a history", () => {
   });
 
   test("are drawn to what attention makes of the centres", () => {
-    const turned = matrix(2, 2, Float32Array.of(0, -1, 1, 0));
+    const rotation = matrix(2, 2, Float32Array.of(0, -1, 1, 0));
     const attention = {
       ...model,
       strategy: "attention",
       contentScoring: false,
-      value: turned,
+      value: rotation,
     } as const;
     const history = [did(at(0), 2), did(at(90), 1)];
     expectClose(poolMultiInterest(attention, history), [between(135, 90), between(135, 180)]);

@@ -30,7 +30,7 @@ describe("a sequence model", () => {
     expect(sequenceOf(model, [did("dismiss", 1, 1, 0)])).toEqual([]);
   });
 
-  test("what was disliked is taken off with its recency weight, by hand", () => {
+  test("what was disliked is subtracted with its recency weight, by hand", () => {
     // Newest first: weights 1 and .5, over 1.5. The dislike is the newest: .6 * 2/3 = .4.
     const interactions = [did("view", 1, 1, 0), did("dismiss", 2, 0, 1)];
     const interest = lessNegatives(model, interactions, Float32Array.of(1, 0))!;

@@ -1,10 +1,10 @@
-/** What stands around the graph of a sequence model: its input, and the negative interactions. */
+/** Around the graph of a sequence model: its input, and what negative interactions subtract. */
 import { effectOf, poolingWeights } from "./interests.js";
 import type { PooledInteraction, SequenceInterest } from "./interests.js";
 import { norm, normalise, weightedSum } from "../vectors/vector.js";
 
 /**
- * What the graph is given.
+ * The input of the graph.
  * @param interactions in any order; those of equal time keep theirs
  * @returns the vectors of the newest positive interactions, oldest first; empty where there are none,
  *   and then there is no interest

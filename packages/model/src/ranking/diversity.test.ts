@@ -4,8 +4,8 @@ import { bestOfGroup, mmr } from "./diversity.js";
 describe("best of group", () => {
   test("keeps the first of each group in order; an empty group stands for itself", () => {
     const items = ["a1", "b1", "a2", "-x", "b2", "-y"];
-    const kept = bestOfGroup(items, (item) => (item[0] === "-" ? "" : item[0]!));
-    expect(kept).toEqual(["a1", "b1", "-x", "-y"]);
+    const distinct = bestOfGroup(items, (item) => (item[0] === "-" ? "" : item[0]!));
+    expect(distinct).toEqual(["a1", "b1", "-x", "-y"]);
   });
 });
 

@@ -20,7 +20,7 @@ export interface ProductNeighbours {
 export type NeighboursOf<Id> = (product: Id) => Iterable<readonly [Id, number]> | undefined;
 
 /**
- * Each row is made when it is asked for, so that beside the tensors only a number per id is kept: for
+ * A row is made when it is read, so that beside the tensors only a number per id is kept: for
  * 100,000 products with 50 neighbours and ids of 10 characters 40 MB of tensors and 8 MB of ids.
  * @param neighbours as `assertProductNeighbours` lets through
  */

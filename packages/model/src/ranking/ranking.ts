@@ -55,8 +55,8 @@ export interface RankingModel {
   readonly popularityHalfLifeMs: number;
   /** What an interaction adds to its product's popularity, by action; may be negative. */
   readonly actionWeights: Readonly<Record<string, number>>;
-  /** The least popularity score of any product, in [0, 1]; 0 unless given. So much is granted to a
-   * product that nobody had yet, which would otherwise stand behind everything. */
+  /** The least popularity score of any product, in [0, 1]. It lifts products that nobody had yet, which
+   * would otherwise stand behind everything. Default: 0. */
   readonly popularityFloor?: number;
 }
 

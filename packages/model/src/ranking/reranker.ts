@@ -64,13 +64,13 @@ const SPACE_FEATURES = ["max", "second", "last"] as const;
 type CandidateFeature = (typeof CANDIDATE_FEATURES)[number];
 type SpaceFeature = (typeof SPACE_FEATURES)[number];
 
-/** Names of all features over the given spaces: "own", "fused:max", "text:last", .. */
+/** Names of all features over the spaces: "own", "fused:max", "text:last", .. */
 export function featureNames(spaces: readonly string[]): string[] {
   const ofSpaces = spaces.flatMap((space) => SPACE_FEATURES.map((kind) => `${space}:${kind}`));
   return [...CANDIDATE_FEATURES, ...ofSpaces];
 }
 
-/** The spaces of which vectors must be read, for the given features. */
+/** The spaces of which these features need vectors. */
 export function spacesOf(features: Iterable<string>): string[] {
   const spaces = new Set<string>();
   for (const name of features) {

@@ -120,7 +120,7 @@ export function similarityFromDot(
 }
 
 /**
- * One side of the two towers: W v + b, L2-normalised where asked. What fusion stores for products
+ * One side of the two towers: W v + b, L2-normalised where `normaliseOutput`. What fusion stores for products
  * and what is sent as the query, so that an index's dot product is the similarity.
  * @param layer the identity where undefined
  * @param vector shape [in]

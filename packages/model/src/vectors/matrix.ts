@@ -9,7 +9,7 @@ export interface Matrix {
 }
 
 /**
- * A matrix over the given data (not copied), or of zeros.
+ * A matrix over the data (not copied). Default: zeros.
  * @throws RangeError where a side is no positive integer or the data have another length
  */
 export function matrix(

@@ -13,7 +13,7 @@ import { mulberry32, nearNormal } from "./random.js";
  * (Johnson and Lindenstrauss, 1984). Towards more dimensions the columns are (P' P = I): lengths
  * and inner products are kept.
  *
- * @returns shape [toDims, fromDims]; v in R^fromDims is taken to P v in R^toDims
+ * @returns shape [toDims, fromDims]; v in R^fromDims becomes P v in R^toDims
  * @throws RangeError where a dimension is no positive integer or the seed no integer
  */
 export function orthogonalProjection(fromDims: number, toDims: number, seed: number): Matrix {
