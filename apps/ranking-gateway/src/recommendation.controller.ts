@@ -10,11 +10,10 @@ import {
 } from "@marquetry/contracts/ranking/recommendation_service_pb";
 import type { RankingGatewayConfig } from "./config.js";
 import type { RankingGatewayEvents } from "./events.js";
-import type { RankedProduct } from "./rank.js";
-import type { RankingGatewayPorts } from "./ranking-gateway.module.js";
+import { CONFIG, EVENTS, PORTS, RECOMMEND, SIMILAR_PRODUCTS } from "./ports.js";
+import type { RankingGatewayPorts } from "./ports.js";
 import type { Recommend } from "./recommend.js";
 import type { SimilarProducts } from "./similar-products.js";
-import { CONFIG, EVENTS, PORTS, RECOMMEND, SIMILAR_PRODUCTS } from "./tokens.js";
 
 /** The calls of `marquetry.ranking.v1.RecommendationService`. */
 @Injectable()
@@ -30,27 +29,21 @@ export class RecommendationController {
   ) {
     const unary = createUnary(events, config.CALLS_MAX);
     this.implementation = {
-      recommend: unary("Recommend", RecommendRequestSchema, async (request) => {
-        const { items, strategy, degradationReasons } = await recommend(request);
-        return create(RecommendResponseSchema, {
-          items: items.map(toItem),
-          strategy,
-          degradationReasons: [...degradationReasons],
+      recommend: unary("Recommend", RecommendRequestSchema, async (request, signal) =>
+        create(RecommendResponseSchema, {
+          ...(await recommend(request, signal)),
           bundleId: bundle.id,
-        });
-      }),
-      similarProducts: unary("SimilarProducts", SimilarProductsRequestSchema, async (request) => {
-        const { items, degradationReasons } = await similarProducts(request);
-        return create(SimilarProductsResponseSchema, {
-          items: items.map(toItem),
-          degradationReasons: [...degradationReasons],
-          bundleId: bundle.id,
-        });
-      }),
+        }),
+      ),
+      similarProducts: unary(
+        "SimilarProducts",
+        SimilarProductsRequestSchema,
+        async (request, signal) =>
+          create(SimilarProductsResponseSchema, {
+            ...(await similarProducts(request, signal)),
+            bundleId: bundle.id,
+          }),
+      ),
     };
   }
-}
-
-function toItem({ productId, title, score, parts }: RankedProduct) {
-  return { productId, title, score, parts };
 }

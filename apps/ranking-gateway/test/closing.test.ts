@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { describe, expect, test } from "@jest/globals";
 import { RecommendationService } from "@marquetry/contracts/ranking/recommendation_service_pb";
-import { idsOf, product, startBench, until } from "./bench.js";
+import { idsOf, product, startHarness, until } from "./harness.js";
 import { createClient, refusal } from "./client.js";
 
 /** When the server cuts short what is still open. */
@@ -12,7 +12,7 @@ const LIST_SERVICES = Buffer.from([0x3a, 0]);
 
 describe("closing", () => {
   test("NOT_SERVING comes first, then calls at work are answered and new ones refused", async () => {
-    const { client, close, gates, port, put } = await startBench();
+    const { client, close, gates, port, put } = await startHarness();
     await put(product("a"));
     const seen: string[] = [];
     for (const service of ["", RecommendationService.typeName]) {
@@ -37,7 +37,7 @@ describe("closing", () => {
   });
 
   test("clients that keep streams of health and reflection open hold nothing up", async () => {
-    const { client, close } = await startBench();
+    const { client, close } = await startHarness();
     const watch = client.watchHealth("");
     const seen: string[] = [];
     watch.on("data", ({ status }) => seen.push(status));

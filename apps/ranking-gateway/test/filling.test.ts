@@ -1,12 +1,12 @@
 /** An answer has as many products as asked for, where the catalogue has them. */
 import { describe, expect, test } from "@jest/globals";
-import { TOMORROW, direction, idsOf, product, startBench } from "./bench.js";
+import { TOMORROW, direction, idsOf, product, startHarness } from "./harness.js";
 
 const EAST = direction(0);
 
 describe("the limit is filled", () => {
   test("behind a group of thousands of variants, nearer and fresher than all else", async () => {
-    const { client, put, putUser } = await startBench();
+    const { client, put, putUser } = await startHarness();
     const variants = Array.from({ length: 4_500 }, (_, at) =>
       product(`variant-${at}`, { degrees: 0, groupId: "group", availableFromMs: TOMORROW }),
     );
@@ -20,7 +20,7 @@ describe("the limit is filled", () => {
   });
 
   test("from groups of many variants each", async () => {
-    const { client, put, putUser } = await startBench();
+    const { client, put, putUser } = await startHarness();
     const variants = Array.from({ length: 1_200 }, (_, at) => {
       const groupId = `group-${Math.floor(at / 60)}`;
       return product(`variant-${at}`, { degrees: at / 10, groupId, availableFromMs: -at });
@@ -35,7 +35,7 @@ describe("the limit is filled", () => {
   });
 
   test("whether products have vectors or not", async () => {
-    const { client, put, putUser } = await startBench();
+    const { client, put, putUser } = await startHarness();
     const bare = Array.from({ length: 150 }, (_, at) => product(`bare-${at}`));
     await put(...bare, product("near", { degrees: 0 }));
     for (const userId of [await putUser(EAST), "nobody"])
@@ -43,7 +43,7 @@ describe("the limit is filled", () => {
   });
 
   test("a popular product without a vector is found beyond what is near and fresh", async () => {
-    const { client, put, putUser, putPopularity } = await startBench();
+    const { client, put, putUser, putPopularity } = await startHarness();
     const crowd = Array.from({ length: 150 }, (_, at) =>
       product(`p${at}`, { degrees: 150, availableFromMs: 1 }),
     );

@@ -13,7 +13,7 @@ import { matrix } from "@marquetry/model/vectors/matrix";
 import { similarity } from "@marquetry/model/similarity";
 import type { SimilarityModel } from "@marquetry/model/similarity";
 import { zeroShotBundle } from "@marquetry/model/bundle/zero-shot";
-import { PLANE, TOMORROW, direction, idsOf, product, startBench } from "./bench.js";
+import { PLANE, TOMORROW, direction, idsOf, product, startHarness } from "./harness.js";
 import { refusal } from "./client.js";
 
 const { UNKNOWN_USER, NO_INTEREST, PROFILE_STORE_UNAVAILABLE } = DegradationReason;
@@ -27,7 +27,7 @@ function weighing(weights: Partial<Bundle["ranking"]["weights"]>): Bundle {
 
 describe("the order", () => {
   test("products come by score, which is the sum of its parts, from the bundle that is named", async () => {
-    const { client, put, putUser, putPopularity, bundle } = await startBench();
+    const { client, put, putUser, putPopularity, bundle } = await startHarness();
     await put(
       product("north", { degrees: 90, availableFromMs: TOMORROW }),
       product("east", { degrees: 0 }),
@@ -61,7 +61,7 @@ describe("the order", () => {
   });
 
   test("equal scores come by id, whatever the order in which products came in", async () => {
-    const { client, put, putUser } = await startBench();
+    const { client, put, putUser } = await startHarness();
     for (const id of ["m", "z", "a", "B"]) await put(product(id, { degrees: 30 }));
     const userId = await putUser(EAST);
     expect(idsOf(await client.recommend({ userId }))).toEqual(["B", "a", "m", "z"]);
@@ -70,7 +70,7 @@ describe("the order", () => {
 
   test("popular and fresh products far beyond the nearest are scored whole", async () => {
     const bundle = weighing({ popularity: 3, freshness: 2 });
-    const { client, put, putUser, putPopularity } = await startBench({ bundle });
+    const { client, put, putUser, putPopularity } = await startHarness({ bundle });
     const crowd = Array.from({ length: 150 }, (_, at) => product(`near-${at}`, { degrees: 0 }));
     const far = { degrees: 120 };
     await put(...crowd, product("hit", far), product("new", { ...far, availableFromMs: TOMORROW }));
@@ -92,8 +92,8 @@ describe("the order", () => {
     expect(items[3]!.score).toBeCloseTo(1.5, 5);
   });
 
-  test("a user of two tastes gets products near either first, one of a blend what lies between", async () => {
-    const { client, put, putUser } = await startBench();
+  test("a user of two interests gets products near either first, one of a blend what lies between", async () => {
+    const { client, put, putUser } = await startHarness();
     const crowd = (name: string, degrees: number) =>
       Array.from({ length: 60 }, (_, n) => product(`${name}-${n}`, { degrees: degrees + n / 60 }));
     await put(...crowd("east", 0), ...crowd("north", 90), ...crowd("between", 44.5));
@@ -118,7 +118,7 @@ describe("the order", () => {
     ["its vector", { kind: "two-tower", normaliseOutput: true }],
   ])("however a product is found, it counts by the nearest interest, from %s", async (_, by) => {
     const bundle = { ...weighing({ popularity: 3, freshness: 2 }), similarity: by };
-    const { client, put, putUser, putPopularity } = await startBench({ bundle });
+    const { client, put, putUser, putPopularity } = await startHarness({ bundle });
     const interests = [EAST, direction(90)];
     for (const [at, each] of [0, 89].entries()) {
       // More than are asked for, so that what is far from one interest is not found by it.
@@ -132,8 +132,8 @@ describe("the order", () => {
       product("zero-hit"),
     );
     await putPopularity({ hit: 20, "zero-hit": 10 });
-    const answered = async (given: readonly Float32Array[]) => {
-      const { items } = await client.recommend({ userId: await putUser(given), limit: 5 });
+    const answered = async (vectors: readonly Float32Array[]) => {
+      const { items } = await client.recommend({ userId: await putUser(vectors), limit: 5 });
       return items.map(({ productId, parts }) => [
         productId,
         Math.round(parts!.similarity * 1e4) / 1e4,
@@ -150,7 +150,7 @@ describe("the order", () => {
   });
 
   test("popularity is measured against the most popular product, also where a filter leaves that out", async () => {
-    const { client, put, putPopularity } = await startBench();
+    const { client, put, putPopularity } = await startHarness();
     await put(product("hit", { brand: "Other" }), product("liked", { brand: "Own" }));
     await putPopularity({ hit: 15, liked: 3 });
     const answer = await client.recommend({ userId: "nobody", filter: { brands: ["Own"] } });
@@ -161,7 +161,7 @@ describe("the order", () => {
   test("a product that nobody had is granted the bundle's floor of popularity, and no less popular one less", async () => {
     const plain = weighing({ popularity: 1, freshness: 0 });
     const bundle = { ...plain, ranking: { ...plain.ranking, popularityFloor: 0.5 } };
-    const { client, put, putPopularity } = await startBench({ bundle });
+    const { client, put, putPopularity } = await startHarness({ bundle });
     await put(product("hit"), product("new"), product("rare"));
     await putPopularity({ hit: 15, rare: 1 });
     const { items } = await client.recommend({ userId: "nobody" });
@@ -205,7 +205,7 @@ describe("the order", () => {
       }),
     );
     const interest = fuse(bundle.fusion, { text: direction(20), image: direction(70) })!;
-    const { client, put, putUser } = await startBench({ bundle });
+    const { client, put, putUser } = await startHarness({ bundle });
     for (const [id, vector] of vectors) await put(product(id, { vector, modalities: ["text"] }));
     const userId = await putUser(interest);
     const ofUser = await client.recommend({ userId, limit: 50 });
@@ -228,7 +228,7 @@ describe("the order", () => {
 
 describe("what is less than the best answer says why", () => {
   test("an unknown user gets popular and fresh products", async () => {
-    const { client, put, putPopularity } = await startBench();
+    const { client, put, putPopularity } = await startHarness();
     await put(product("hit"), product("new", { availableFromMs: TOMORROW }), product("old"));
     await putPopularity({ hit: 5 });
     const answer = await client.recommend({ userId: randomUUID() });
@@ -241,7 +241,7 @@ describe("what is less than the best answer says why", () => {
   });
 
   test("a user without an interest gets popular and fresh products", async () => {
-    const { client, put, putUser } = await startBench();
+    const { client, put, putUser } = await startHarness();
     await put(product("old"), product("new", { availableFromMs: TOMORROW }));
     const answer = await client.recommend({ userId: await putUser(undefined, ["gone"]) });
     expect(idsOf(answer)).toEqual(["new", "old"]);
@@ -252,28 +252,28 @@ describe("what is less than the best answer says why", () => {
   });
 
   test("without the profile store fresh products are answered, and the user's own once it is back", async () => {
-    const { client, gates, put, putUser } = await startBench();
+    const { client, gates, put, putUser } = await startHarness();
     await put(product("near", { degrees: 0 }), product("new", { availableFromMs: TOMORROW }));
     const userId = await putUser(EAST);
-    gates.reads.away = true;
-    gates.popularity.away = true;
+    gates.reads.unavailable = true;
+    gates.popularity.unavailable = true;
     const without = await client.recommend({ userId, excludeSeen: true });
     expect(idsOf(without)).toEqual(["new", "near"]);
     expect([without.strategy, without.degradationReasons]).toEqual([
       POPULAR_AND_FRESH,
       [PROFILE_STORE_UNAVAILABLE],
     ]);
-    gates.reads.away = false;
-    gates.popularity.away = false;
+    gates.reads.unavailable = false;
+    gates.popularity.unavailable = false;
     const back = await client.recommend({ userId });
     expect(idsOf(back)).toEqual(["near", "new"]);
     expect([back.strategy, back.degradationReasons]).toEqual([PERSONALISED, []]);
   });
 
-  test("a profile store that goes away after the profile was read leaves a personal answer", async () => {
-    const { client, gates, put, putUser } = await startBench();
+  test("a profile store that becomes unavailable after the profile was read leaves a personal answer", async () => {
+    const { client, gates, put, putUser } = await startHarness();
     await put(product("far", { degrees: 100 }), product("near", { degrees: 0 }));
-    gates.popularity.away = true;
+    gates.popularity.unavailable = true;
     const answer = await client.recommend({ userId: await putUser(EAST) });
     expect(idsOf(answer)).toEqual(["near", "far"]);
     expect([answer.strategy, answer.degradationReasons]).toEqual([
@@ -283,25 +283,25 @@ describe("what is less than the best answer says why", () => {
   });
 
   test("without the index there is no answer, and there is one once it is back", async () => {
-    const { client, gates, put, putUser } = await startBench();
+    const { client, gates, put, putUser } = await startHarness();
     await put(product("near", { degrees: 0 }));
     const userId = await putUser(EAST);
-    gates.index.away = true;
+    gates.index.unavailable = true;
     expect(await refusal(client.recommend({ userId }))).toEqual([
       "UNAVAILABLE",
       "it does not answer",
     ]);
     expect((await refusal(client.similarProducts({ productId: "near" })))[0]).toBe("UNAVAILABLE");
-    gates.index.away = false;
+    gates.index.unavailable = false;
     expect(idsOf(await client.recommend({ userId }))).toEqual(["near"]);
   });
 
   test("an empty catalogue is an empty answer; one that was never made is unavailable", async () => {
-    const { client, putUser } = await startBench();
+    const { client, putUser } = await startHarness();
     const answer = await client.recommend({ userId: await putUser(EAST) });
     expect([answer.items, answer.strategy]).toEqual([[], PERSONALISED]);
     expect((await client.recommend({ userId: "nobody" })).items).toEqual([]);
-    const never = await startBench({ collection: false });
+    const never = await startHarness({ collection: false });
     expect((await refusal(never.client.recommend({ userId: "nobody" })))[0]).toBe("UNAVAILABLE");
   });
 });
@@ -347,7 +347,7 @@ describe("filters", () => {
     ["", "a price below all", { priceMax: 0 }],
     ["ad", "in stock", { availability: [IN_STOCK] }],
     ["bc", "any of two availabilities", { availability: [OUT_OF_STOCK, PREORDER] }],
-    ["abcd", "an availability that is left open", { availability: [UNSPECIFIED] }],
+    ["abcd", "an unspecified availability", { availability: [UNSPECIFIED] }],
     ["a", "category and brand", { categories: ["Women"], brands: ["North"] }],
     ["c", "brand and price", { brands: ["North"], priceMin: 11 }],
     [
@@ -362,7 +362,7 @@ describe("filters", () => {
       },
     ],
   ])("only %j passes: %s", async (passing, _, filter) => {
-    const { client, put, putUser, putPopularity } = await startBench();
+    const { client, put, putUser, putPopularity } = await startHarness();
     await put(...SHELF);
     await putPopularity({ a: 1, b: 1, c: 1, d: 1 });
     const request = { filter: filter as RecommendRequest["filter"] & {} };
@@ -389,7 +389,7 @@ describe("filters", () => {
     [{ priceMax: Number.NaN }, expect.stringMatching(/^filter\.price_max: /)],
     [{ availability: [17 as never] }, expect.stringMatching(/^filter\.availability\[0\]: /)],
   ])("%j is refused by its field", async (filter, why) => {
-    const { client, put, putUser } = await startBench();
+    const { client, put, putUser } = await startHarness();
     await put(...SHELF);
     const userId = await putUser(EAST);
     expect(await refusal(client.recommend({ userId, filter }))).toEqual(["INVALID_ARGUMENT", why]);
@@ -400,7 +400,7 @@ describe("filters", () => {
   });
 
   test("a category that comes up later is known at once", async () => {
-    const { client, put } = await startBench();
+    const { client, put } = await startHarness();
     const request = { userId: "nobody", filter: { categories: ["Hats"] } };
     expect((await refusal(client.recommend(request)))[0]).toBe("INVALID_ARGUMENT");
     await put(product("hat", { categories: ["Hats"] }));
@@ -408,7 +408,7 @@ describe("filters", () => {
   });
 
   test.each([0, 201, 10_000])("a limit of %i is refused", async (limit) => {
-    const { client } = await startBench();
+    const { client } = await startHarness();
     for (const call of [
       client.recommend({ userId: "nobody", limit }),
       client.similarProducts({ productId: "a", limit }),
@@ -418,7 +418,7 @@ describe("filters", () => {
   });
 
   test("the limit cuts the end of the order, also at its highest", async () => {
-    const { client, put, putUser } = await startBench();
+    const { client, put, putUser } = await startHarness();
     const ids = Array.from({ length: 250 }, (_, at) => `p${String(at).padStart(3, "0")}`);
     await put(...ids.map((id, at) => product(id, { degrees: at / 2 })));
     for (const userId of [await putUser(EAST), "nobody"]) {
@@ -431,7 +431,7 @@ describe("filters", () => {
 
 describe("what is left out", () => {
   test("excluded and removed products are never answered, popular and fresh as they may be", async () => {
-    const { client, put, putUser, putPopularity } = await startBench();
+    const { client, put, putUser, putPopularity } = await startHarness();
     const fresh = { degrees: 0, availableFromMs: TOMORROW };
     await put(product("out", fresh), product("gone", fresh), product("left", { degrees: 90 }));
     await put(product("gone", { revision: 2, removed: true, availableFromMs: TOMORROW }));
@@ -444,8 +444,8 @@ describe("what is left out", () => {
     expect(idsOf(await client.similarProducts({ ...request, productId: "left" }))).toEqual([]);
   });
 
-  test("seen products are left out with their variants, and without them where variants are wanted", async () => {
-    const { client, put, putUser, putPopularity } = await startBench();
+  test("seen products are left out with their variants, and without them where variants are included", async () => {
+    const { client, put, putUser, putPopularity } = await startHarness();
     await put(
       product("shirt-red", { degrees: 0, groupId: "shirt" }),
       product("shirt-blue", { degrees: 1, groupId: "shirt", availableFromMs: TOMORROW }),
@@ -471,8 +471,8 @@ describe("what is left out", () => {
 });
 
 describe("groups", () => {
-  test("one product of a group is answered, its best, or every variant where wanted", async () => {
-    const { client, put, putUser } = await startBench();
+  test("one product of a group is answered, its best, or every variant on request", async () => {
+    const { client, put, putUser } = await startHarness();
     await put(
       product("red", { degrees: 40, groupId: "shirt" }),
       product("blue", { degrees: 20, groupId: "shirt" }),
@@ -486,7 +486,7 @@ describe("groups", () => {
 
   // The rest of the shelf is far, old and unpopular: no other way leads to it.
   test("groups that are larger than the candidates still leave the limit filled", async () => {
-    const { client, put, putUser, putPopularity } = await startBench();
+    const { client, put, putUser, putPopularity } = await startHarness();
     for (const [group, degrees, length] of [
       ["shirt", 0, 4_500],
       ["shoe", 10, 450],

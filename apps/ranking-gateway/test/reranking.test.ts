@@ -9,7 +9,7 @@ import { popularityScore } from "@marquetry/model/ranking";
 import { rerankerParts } from "@marquetry/model/ranking/reranker";
 import type { RerankerModel } from "@marquetry/model/ranking/reranker";
 import { dot } from "@marquetry/model/vectors/vector";
-import { PLANE, direction, idsOf, product, startBench } from "./bench.js";
+import { PLANE, direction, idsOf, product, startHarness } from "./harness.js";
 
 const EAST = direction(0);
 
@@ -26,8 +26,11 @@ const FEATURES = {
   "text:last": 0.6,
 };
 
-function reranking(given: Partial<RerankerModel> = {}): Bundle {
-  return { ...PLANE, reranker: { candidates: 200, historyMax: 30, features: FEATURES, ...given } };
+function reranking(changes: Partial<RerankerModel> = {}): Bundle {
+  return {
+    ...PLANE,
+    reranker: { candidates: 200, historyMax: 30, features: FEATURES, ...changes },
+  };
 }
 
 /** Of p3 and p9 two each, by number. */
@@ -58,7 +61,7 @@ test("the order is that of the model's own function, the rest behind it, scores 
   const uniform = mulberry32(12);
   const reranker = { candidates: 40, historyMax: 5, features: FEATURES };
   const bundle = { ...reranking(reranker), neighbours: NEIGHBOURS };
-  const { client, put, putUser, putPopularity } = await startBench({ bundle });
+  const { client, put, putUser, putPopularity } = await startHarness({ bundle });
   const points = Array.from({ length: 60 }, (_, i) =>
     withText(`p${i}`, 360 * uniform(), 360 * uniform()),
   );
@@ -97,7 +100,7 @@ test("the order is that of the model's own function, the rest behind it, scores 
 
 test("the best of a group is the best after re-ranking; what was seen is left out on demand", async () => {
   const bundle = reranking({ features: { "text:last": 2 } });
-  const { client, put, putUser } = await startBench({ bundle });
+  const { client, put, putUser } = await startHarness({ bundle });
   await put(
     withText("seen", 0, 90),
     withText("red", 10, 0, "shirt"),
@@ -109,9 +112,9 @@ test("the best of a group is the best after re-ranking; what was seen is left ou
   expect(idsOf(await client.recommend({ userId, excludeSeen: true }))).toEqual(["green", "other"]);
 });
 
-test("what was waved away is nothing to be near to", async () => {
+test("no product counts as near to one that was dismissed", async () => {
   const bundle = reranking({ features: { "text:max": 5 } });
-  const { client, put, putUser } = await startBench({ bundle });
+  const { client, put, putUser } = await startHarness({ bundle });
   await put(withText("dismissed", 40, 90), withText("near", 0, 0), withText("alike", 30, 90));
   const viewer = await putUser(EAST, ["dismissed"]);
   expect(idsOf(await client.recommend({ userId: viewer }))[0]).toBe("alike");
@@ -121,23 +124,23 @@ test("what was waved away is nothing to be near to", async () => {
 
 test("without vectors to read the order is that of before, and the answer says so", async () => {
   const bundle = reranking({ features: { "text:last": 5 } });
-  const { client, put, putUser, gates } = await startBench({ bundle });
+  const { client, put, putUser, gates } = await startHarness({ bundle });
   await put(withText("seen", 40, 90), withText("near", 0, 0), withText("alike", 30, 90));
   const userId = await putUser(EAST, ["seen"]);
-  gates.retrieves.away = true;
+  gates.retrieves.unavailable = true;
   const degraded = await client.recommend({ userId });
   expect(idsOf(degraded)).toEqual(["near", "alike", "seen"]);
   expect(degraded.items.map(({ parts }) => parts!.reranking)).toEqual([0, 0, 0]);
   expect(degraded.degradationReasons).toEqual([DegradationReason.RERANKER_UNAVAILABLE]);
-  gates.retrieves.away = false;
+  gates.retrieves.unavailable = false;
   const whole = await client.recommend({ userId });
   expect([idsOf(whole)[0], whole.degradationReasons]).toEqual(["alike", []]);
 });
 
 test("nobody known, nothing re-ranked", async () => {
-  const { client, put, gates } = await startBench({ bundle: reranking() });
+  const { client, put, gates } = await startHarness({ bundle: reranking() });
   await put(withText("near", 0, 0));
-  gates.retrieves.away = true;
+  gates.retrieves.unavailable = true;
   const { degradationReasons } = await client.recommend({ userId: "a stranger" });
   expect(degradationReasons).toEqual([DegradationReason.UNKNOWN_USER]);
 });

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, test } from "@jest/globals";
 import { Client, credentials } from "@grpc/grpc-js";
 import { RecommendationService } from "@marquetry/contracts/ranking/recommendation_service_pb";
 import type { Bundle } from "@marquetry/model/bundle";
-import { PLANE, idsOf, product, startBench, until } from "./bench.js";
+import { PLANE, idsOf, product, startHarness, until } from "./harness.js";
 import { refusal } from "./client.js";
 
 const clients: Client[] = [];
@@ -33,13 +33,13 @@ describe("the server", () => {
   test.each(["", RecommendationService.typeName])(
     "the health service says that %j is SERVING",
     async (service) => {
-      const { client } = await startBench();
+      const { client } = await startHarness();
       expect(await client.health(service)).toBe("SERVING");
     },
   );
 
   test("reflection lists the service and hands out its file", async () => {
-    const { port } = await startBench();
+    const { port } = await startHarness();
     const { typeName } = RecommendationService;
     expect(await reflect(port, 7, "")).toContain(typeName);
     expect(await reflect(port, 4, typeName)).toContain("RecommendRequest");
@@ -50,17 +50,17 @@ describe("the server", () => {
       const response = await fetch(`${http}/readyz`);
       return [response.status, (await response.json()) as object] as const;
     };
-    const bench = await startBench();
-    expect((await readiness(bench.http))[0]).toBe(200);
-    bench.gates.reads.away = true;
+    const harness = await startHarness();
+    expect((await readiness(harness.http))[0]).toBe(200);
+    harness.gates.reads.unavailable = true;
     // It can do without profiles.
-    expect(await readiness(bench.http)).toEqual([
+    expect(await readiness(harness.http)).toEqual([
       200,
       expect.objectContaining({ ready: true, degraded: true }),
     ]);
-    bench.gates.index.away = true;
-    expect((await readiness(bench.http))[0]).toBe(503);
-    const never = await startBench({ collection: false });
+    harness.gates.index.unavailable = true;
+    expect((await readiness(harness.http))[0]).toBe(503);
+    const never = await startHarness({ collection: false });
     expect(await readiness(never.http)).toEqual([
       503,
       expect.objectContaining({
@@ -73,7 +73,7 @@ describe("the server", () => {
   });
 
   test("a deadline that passes is DEADLINE_EXCEEDED, and the next call is answered", async () => {
-    const { client, gates, put } = await startBench();
+    const { client, gates, put } = await startHarness();
     await put(product("a"));
     gates.index.hold();
     const late = client.recommend({ userId: "u" }, { withinMs: 100 });
@@ -83,7 +83,7 @@ describe("the server", () => {
   });
 
   test("more calls than CALLS_MAX are RESOURCE_EXHAUSTED; the others are answered", async () => {
-    const { client, gates, put } = await startBench({ callsMax: 2 });
+    const { client, gates, put } = await startHarness({ callsMax: 2 });
     await put(product("a"));
     gates.scans.hold();
     const accepted = [client.recommend({ userId: "u" }), client.recommend({ userId: "v" })];
@@ -98,7 +98,7 @@ describe("the server", () => {
   });
 
   test("work that outlives its deadline counts until it ends", async () => {
-    const { client, gates } = await startBench({ callsMax: 1 });
+    const { client, gates } = await startHarness({ callsMax: 1 });
     gates.scans.hold();
     const late = client.recommend({ userId: "u" }, { withinMs: 100 });
     expect((await refusal(late))[0]).toBe("DEADLINE_EXCEEDED");
@@ -115,7 +115,7 @@ describe("the server", () => {
   test("an interest that does not fit the catalogue is our mistake, not the caller's", async () => {
     // A dot product leaves the check of the dimensions to the index.
     const bundle: Bundle = { ...PLANE, similarity: { kind: "dot" } };
-    const { client, put, putUser } = await startBench({ bundle });
+    const { client, put, putUser } = await startHarness({ bundle });
     await put(product("a", { degrees: 0 }));
     const userId = await putUser(Float32Array.of(1, 0, 0));
     expect(await refusal(client.recommend({ userId }))).toEqual([
@@ -125,7 +125,7 @@ describe("the server", () => {
   });
 
   test("calls are measured by method and status, degraded answers by reason", async () => {
-    const { client, http } = await startBench();
+    const { client, http } = await startHarness();
     await client.recommend({ userId: "u" });
     await refusal(client.recommend({ userId: "u", limit: 0 }));
     const lines = (await (await fetch(`${http}/metrics`)).text()).split("\n");
@@ -166,7 +166,7 @@ describe("the process", () => {
   });
 
   test("a port that is taken ends it with status 1 and says which", async () => {
-    const { port } = await startBench();
+    const { port } = await startHarness();
     const { exit, lines } = await run({
       VECTOR_INDEX_URL: "memory:",
       PROFILE_STORE_URL: "memory:",

@@ -1,12 +1,12 @@
-/** SimilarProducts over gRPC: what it never answers, and what it answers without the profile store. */
+/** SimilarProducts over gRPC: what is never in the answer, and the answer without the profile store. */
 import { describe, expect, test } from "@jest/globals";
 import { DegradationReason } from "@marquetry/contracts/ranking/recommendation_service_pb";
-import { idsOf, product, startBench } from "./bench.js";
+import { idsOf, product, startHarness } from "./harness.js";
 import { refusal } from "./client.js";
 
 async function startShop() {
-  const bench = await startBench();
-  await bench.put(
+  const harness = await startHarness();
+  await harness.put(
     product("shirt-s", { degrees: 0, groupId: "shirts" }),
     product("shirt-m", { degrees: 0, groupId: "shirts" }),
     product("blouse-s", { degrees: 20, groupId: "blouses" }),
@@ -16,8 +16,8 @@ async function startShop() {
     product("gone", { removed: true }),
   );
   // By another way than near ones they must not come either.
-  await bench.putPopularity({ "shirt-s": 5, "shirt-m": 5, gone: 5 });
-  return bench;
+  await harness.putPopularity({ "shirt-s": 5, "shirt-m": 5, gone: 5 });
+  return harness;
 }
 
 describe("similar products", () => {
@@ -47,13 +47,13 @@ describe("similar products", () => {
   });
 
   test.each(["before the call", "in the middle of the call"])(
-    "a profile store that goes away %s costs popularity alone, and the answer says so",
+    "a profile store that becomes unavailable %s costs popularity alone, and the answer says so",
     async (when) => {
       const { client, gates } = await startShop();
       // The most popular products are remembered for a moment.
       if (when !== "before the call") await client.similarProducts({ productId: "shirt-s" });
-      gates.reads.away = true;
-      gates.popularity.away = true;
+      gates.reads.unavailable = true;
+      gates.popularity.unavailable = true;
       const answer = await client.similarProducts({ productId: "shirt-s", includeVariants: true });
       expect(idsOf(answer)).toEqual(["shirt-m", "blouse-m", "blouse-s", "sock", "bare"]);
       expect(answer.items.map(({ parts }) => parts!.popularity)).toEqual([0, 0, 0, 0, 0]);

@@ -5,12 +5,12 @@ import { createPopularity } from "./popularity.js";
 
 function openStore() {
   const profiles = openProfileStore("memory:", { bundleId: "b", popularityHalfLifeMs: 3_600_000 });
-  const store = { away: false, asked: 0 };
+  const store = { unavailable: false, reads: 0 };
   const popularity = createPopularity({
     ...profiles,
     async mostPopular(limit, atMs) {
-      store.asked += 1;
-      if (store.away) throw new MarquetryError("unavailable", "it does not answer");
+      store.reads += 1;
+      if (store.unavailable) throw new MarquetryError("unavailable", "it does not answer");
       return profiles.mostPopular(limit, atMs);
     },
   });
@@ -23,7 +23,7 @@ function openStore() {
   return { store, popularity, add, topIds };
 }
 
-test("calls at once share one question to the store", async () => {
+test("calls at once share one read of the store", async () => {
   const { store, add, topIds } = openStore();
   await add("a", 1);
   await add("b", 2);
@@ -32,19 +32,19 @@ test("calls at once share one question to the store", async () => {
     ["b", "a"],
     ["b", "a"],
   ]);
-  expect(store.asked).toBe(1);
+  expect(store.reads).toBe(1);
 });
 
-test("a failure is not kept: the next call asks again", async () => {
+test("a failure is not cached: the next call reads again", async () => {
   const { store, add, topIds } = openStore();
   await add("a", 1);
-  store.away = true;
+  store.unavailable = true;
   await expect(topIds()).rejects.toMatchObject({ code: "unavailable" });
-  store.away = false;
+  store.unavailable = false;
   expect(await topIds()).toEqual(["a"]);
 });
 
-test("the popularity of given products is never an old one", async () => {
+test("the popularity of single products is never an old one", async () => {
   const { popularity, add, topIds } = openStore();
   await topIds();
   await add("a", 4);

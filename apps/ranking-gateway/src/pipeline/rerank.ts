@@ -1,34 +1,35 @@
-/** Re-ranking: the best candidates of a known user are put in order once more. */
+/** Stage 4, rerank: the best candidates of a known user are put in order once more. */
 import { createCachedVectors } from "@marquetry/backends/product-index/cached-vectors";
+import { DegradationReason } from "@marquetry/contracts/ranking/recommendation_service_pb";
 import type { Bundle } from "@marquetry/model/bundle";
 import { neighboursById } from "@marquetry/model/ranking/neighbours";
 import { rerankerParts, spacesOf } from "@marquetry/model/ranking/reranker";
 import { toMarquetryError } from "@marquetry/runtime/errors";
-import type { Interaction } from "@marquetry/contracts/interactions";
 import type { Catalogue } from "./catalogue.js";
-import type { RankingGatewayEvents } from "./events.js";
-import type { ScoredProduct } from "./rank.js";
+import type { RankingGatewayEvents } from "../events.js";
+import type { RequestContext } from "./context.js";
+import { byScore } from "./score.js";
+import type { ScoredProduct } from "./score.js";
 
 export interface Rerank {
-  /** How many candidates it takes. */
+  /** How many candidates it puts in order. */
   readonly candidates: number;
   /**
-   * The products in their new order, their scores and parts with it. Those that it does not take
-   * stay behind in the order in which they came.
-   * @param history oldest first
+   * The products in their new order, with the scores and parts that make it. Products behind the
+   * first `candidates` stay behind, in the order in which they came. Where the vectors cannot be
+   * read, the order stays and the answer is degraded.
    * @param scored best first
-   * @returns undefined where the vectors cannot be read
    */
   readonly order: (
-    history: readonly Interaction[],
+    context: RequestContext,
     scored: readonly ScoredProduct[],
-  ) => Promise<ScoredProduct[] | undefined>;
+  ) => Promise<readonly ScoredProduct[]>;
 }
 
 /** With a few kilobytes of vectors each. */
 const PRODUCTS_MAX = 10_000;
 /** How long a change of a product may stay unseen by the re-ranker; profiles allow as much. */
-const KEPT_MS = 10_000;
+const VECTORS_MS_MAX = 10_000;
 
 /** Undefined where the bundle has no re-ranker. */
 export function createRerank(
@@ -39,16 +40,16 @@ export function createRerank(
   if (reranker === undefined) return undefined;
   const { candidates, historyMax, features } = reranker;
   const neighboursOf = neighbours && neighboursById(neighbours);
-  const productVectors = createCachedVectors({
+  const readVectors = createCachedVectors({
     retrieve: (productIds, vectors) => catalogue.retrieve(productIds, vectors),
     vectors: spacesOf(Object.keys(features)),
     productsMax: PRODUCTS_MAX,
-    keptMs: KEPT_MS,
+    keptMs: VECTORS_MS_MAX,
   });
 
   async function vectorsOf(productIds: readonly string[]) {
     try {
-      return await productVectors(productIds);
+      return await readVectors(productIds);
     } catch (error) {
       if (toMarquetryError(error).code !== "unavailable") throw error;
       events.rerankerVectorsUnavailable(error);
@@ -58,34 +59,40 @@ export function createRerank(
 
   return {
     candidates,
-    order: async (history, scored) => {
-      // What was sent back or waved away is no wish that a candidate could be near to.
-      const liked = history
+    order: async ({ profile, degraded }, scored) => {
+      // A product that was returned or dismissed is none that a candidate should be near to.
+      const liked = (profile?.history ?? [])
         .filter(({ action }) => interests.actions[action]?.sign !== -1)
         .map(({ productId }) => productId)
         .slice(-historyMax);
-      const taken = scored.slice(0, candidates);
-      const vectors = await vectorsOf([...liked, ...taken.map(({ productId }) => productId)]);
-      if (vectors === undefined) return undefined;
+      const best = scored.slice(0, candidates);
+      const vectors = await vectorsOf([...liked, ...best.map(({ productId }) => productId)]);
+      degraded.report(DegradationReason.RERANKER_UNAVAILABLE, vectors === undefined);
+      if (vectors === undefined) return scored;
       const parts = rerankerParts(reranker, {
         history: liked,
-        candidates: taken.map(({ productId, popularity }) => ({ product: productId, popularity })),
+        candidates: best.map(({ productId, popularity }) => ({ product: productId, popularity })),
         vectorOf: (space, productId) => vectors.get(productId)?.[space],
         neighboursOf,
       });
-      const reordered = taken
-        .map((product, at) => withPart(product, parts[at]!))
-        .sort((a, b) => b.score - a.score || (a.productId < b.productId ? -1 : 1));
-      return [...reordered, ...behind(reordered, scored.slice(candidates))];
+      return reorder(best, parts, scored.slice(candidates));
     },
   };
 }
 
-/** Lowers the rest as far as it takes for scores to fall from first to last. */
-function behind(reordered: readonly ScoredProduct[], rest: readonly ScoredProduct[]) {
+/**
+ * Adds the parts to the best products and sorts them. Lowers the rest by as much as it takes for
+ * scores to fall from first to last.
+ */
+function reorder(
+  best: readonly ScoredProduct[],
+  parts: Float64Array,
+  rest: readonly ScoredProduct[],
+): ScoredProduct[] {
+  const reordered = best.map((product, at) => withPart(product, parts[at]!)).sort(byScore);
   const lowest = reordered.at(-1)?.score ?? 0;
-  const part = Math.min(0, lowest - (rest[0]?.score ?? 0));
-  return rest.map((product) => withPart(product, part));
+  const partOfRest = Math.min(0, lowest - (rest[0]?.score ?? 0));
+  return [...reordered, ...rest.map((product) => withPart(product, partOfRest))];
 }
 
 function withPart(product: ScoredProduct, reranking: number): ScoredProduct {

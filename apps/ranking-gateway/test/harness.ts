@@ -1,4 +1,4 @@
-/** The gateway on memory ports that can be switched away or held back, and a gRPC client of it. */
+/** The gateway on memory ports that tests make unavailable or hold back, and a gRPC client of it. */
 import { randomUUID } from "node:crypto";
 import { afterEach } from "@jest/globals";
 import { openProfileStore } from "@marquetry/backends/profile-store/open";
@@ -36,9 +36,9 @@ afterEach(async () => {
   for (const close of closers.splice(0).toReversed()) await close();
 });
 
-/** Stands before a port: lets calls through, refuses them, or holds them back until told. */
+/** Stands before a port: lets calls through, refuses them, or holds them back until `release`. */
 export class Gate {
-  away = false;
+  unavailable = false;
   /** How many calls are held back now. */
   waiting = 0;
   #held: PromiseWithResolvers<void> | undefined;
@@ -58,25 +58,25 @@ export class Gate {
       await this.#held.promise;
       this.waiting -= 1;
     }
-    if (this.away) throw new MarquetryError("unavailable", "it does not answer");
+    if (this.unavailable) throw new MarquetryError("unavailable", "it does not answer");
   }
 }
 
 function gatedIndex(index: ProductIndex, gate: Gate, scans: Gate, retrieves: Gate): ProductIndex {
   return {
     ...index,
-    retrieve: (...given) =>
+    retrieve: (...args) =>
       gate
         .pass()
         .then(() => retrieves.pass())
-        .then(() => index.retrieve(...given)),
-    query: (...given) => gate.pass().then(() => index.query(...given)),
-    scan: (...given) =>
+        .then(() => index.retrieve(...args)),
+    query: (...args) => gate.pass().then(() => index.query(...args)),
+    scan: (...args) =>
       gate
         .pass()
         .then(() => scans.pass())
-        .then(() => index.scan(...given)),
-    count: (...given) => gate.pass().then(() => index.count(...given)),
+        .then(() => index.scan(...args)),
+    count: (...args) => gate.pass().then(() => index.count(...args)),
     ping: () => gate.pass(),
   };
 }
@@ -84,21 +84,21 @@ function gatedIndex(index: ProductIndex, gate: Gate, scans: Gate, retrieves: Gat
 function gatedProfiles(profiles: ProfileStore, reads: Gate, popularity: Gate): ProfileStore {
   return {
     ...profiles,
-    read: (...given) => reads.pass().then(() => profiles.read(...given)),
-    popularity: (...given) => popularity.pass().then(() => profiles.popularity(...given)),
-    mostPopular: (...given) => popularity.pass().then(() => profiles.mostPopular(...given)),
+    read: (...args) => reads.pass().then(() => profiles.read(...args)),
+    popularity: (...args) => popularity.pass().then(() => profiles.popularity(...args)),
+    mostPopular: (...args) => popularity.pass().then(() => profiles.mostPopular(...args)),
     ping: () => reads.pass(),
   };
 }
 
-interface BenchOptions {
+interface HarnessOptions {
   readonly bundle?: Bundle;
   readonly callsMax?: number;
   /** Whether fusion has started once already. */
   readonly collection?: boolean;
 }
 
-export async function startBench(options: BenchOptions = {}) {
+export async function startHarness(options: HarnessOptions = {}) {
   const { bundle = PLANE, callsMax = 256, collection = true } = options;
   const name = productCollection(bundle.id);
   const index = openProductIndex("memory:");
@@ -127,17 +127,24 @@ export async function startBench(options: BenchOptions = {}) {
     LOG_LEVEL: "silent",
     CALLS_MAX: String(callsMax),
   });
-  const ports = {
-    bundle,
-    index: gatedIndex(index, gates.index, gates.scans, gates.retrieves),
-    profiles: gatedProfiles(profiles, gates.reads, gates.popularity),
-  };
   let port = 0;
   const service = await startService(
     "ranking-gateway",
     config,
-    async (given, context) => {
-      port = await startRankingGateway(given, context, ports);
+    async (_, context) => {
+      const { resource } = context;
+      port = await startRankingGateway(config, context, {
+        bundle,
+        index: resource(
+          "vector index",
+          gatedIndex(index, gates.index, gates.scans, gates.retrieves),
+        ),
+        profiles: resource(
+          "profile store",
+          gatedProfiles(profiles, gates.reads, gates.popularity),
+          "optional",
+        ),
+      });
     },
     (error) => console.error("the service failed:", error),
   );
@@ -164,8 +171,8 @@ function writers(profiles: ProfileStore) {
   let offset = 0n;
   const source = () => ({ partition: 0, offset: (offset += 1n) });
   return {
-    /** Keeps a user with that interest, or several, or none, who has seen the products (or did to
-     * them what `action` says); the user's id. */
+    /** Stores a user with one interest, several or none, and an `action` on each product of the
+     * history. Returns the user's id. */
     putUser: async (
       interest: Float32Array | readonly Float32Array[] | undefined,
       seen: readonly string[] = [],
@@ -206,9 +213,9 @@ interface ProductOptions extends Partial<PointPayload> {
   readonly vector?: Float32Array;
 }
 
-/** A product that is long there, in a group of its own unless told. */
-export function product(productId: string, given: ProductOptions = {}): Point {
-  const { degrees, vector, ...payload } = given;
+/** A product. Default: available since long ago, in a group of its own. */
+export function product(productId: string, options: ProductOptions = {}): Point {
+  const { degrees, vector, ...payload } = options;
   const fused = vector ?? (degrees === undefined ? undefined : direction(degrees));
   return {
     payload: {
