@@ -8,8 +8,8 @@ const USER_POWER = -0.5;
 const ITEM_POWER = -0.4;
 
 /**
- * Products by who had them, in closed form: E = rownorm(V S) from the SVD of
- * D_u^-0.5 X D_i^-0.4. A product that nobody had is a zero row: the modality is absent for it.
+ * Collaborative vectors in closed form: E = rownorm(V S) from the SVD of
+ * D_u^-0.5 X D_i^-0.4. The row of a product without interactions is zero: it lacks the modality.
  * @param train by user
  * @returns shape [items, rank]; fewer columns where the data have fewer users or products
  */

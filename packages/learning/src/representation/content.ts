@@ -8,14 +8,16 @@ import type { Whitening } from "../linear-algebra/whitening.js";
 /** A modality's vectors made ready for fusion. */
 export interface Content {
   readonly whitening: Whitening;
-  /** Rows of length 1: norm(W (x / |x| - c)). A zero row, a product without this modality, stays zero
-   * and has no part in W and c. */
+  /** Rows of length 1: norm(W (x / |x| - c)). A zero row is a product without this modality: it
+   * stays zero and does not count in W and c. */
   readonly rows: Matrix;
 }
 
 /**
- * Whitening to `dims` directions: an encoder's vectors crowd into a narrow cone, and what tells
- * products apart lies in directions of small variance.
+ * Whitening to `dims` directions. An encoder's vectors lie in a narrow cone: products differ in
+ * directions of small variance.
+ * @param vectors one row per product; a zero row is a product without the modality
+ * @throws RangeError where no row differs from another
  */
 export function prepareContent(vectors: Matrix, dims: number): Content {
   const unit = normaliseRows(vectors);
@@ -25,7 +27,7 @@ export function prepareContent(vectors: Matrix, dims: number): Content {
 }
 
 /** @param unit rows of length 1, or zero: those stay zero */
-export function whitenRows(unit: Matrix, { centre, weight }: Whitening): Matrix {
+function whitenRows(unit: Matrix, { centre, weight }: Whitening): Matrix {
   const centred = matrix(unit.rows, unit.cols, unit.data.slice());
   for (const i of presentRows(unit)) {
     const row = rowOf(centred, i);
@@ -34,7 +36,7 @@ export function whitenRows(unit: Matrix, { centre, weight }: Whitening): Matrix 
   return normaliseRows(matmul(centred, weight, { transposeB: true }));
 }
 
-/** norm(W (0 - c)): what a vector of zeros would be if it were not taken for a missing one. */
+/** norm(W (0 - c)), shape [k]: a vector of zeros, if it did not stand for an absent modality. */
 export function whiteningOfZero({ centre, weight }: Whitening): Float32Array {
   const opposite = matrix(
     1,

@@ -10,7 +10,7 @@ import { largestPlaces } from "../linear-algebra/largest.js";
 import { normaliseRows, rowOf } from "../linear-algebra/rows.js";
 
 /** Products with a collaborative vector, in one order. */
-export interface KnownProducts {
+interface KnownProducts {
   /** c_n, the products fused from their content alone, rows of length 1; zero for one without. */
   readonly content: Matrix;
   /** b_n, rows of length 1. */
@@ -18,7 +18,7 @@ export interface KnownProducts {
 }
 
 /**
- * Of a block of cold products, each given by its c as a row of length 1: the collaborative vector
+ * Of a block of cold products, each by its c as a row of length 1: the collaborative vector
  *
  *   b = norm(sum_n w_n b_n),   w_n = max(0, c'c_n)^6 over the 10 nearest n.
  *
@@ -30,6 +30,7 @@ export type Impute = (content: Matrix) => Matrix;
 const NEIGHBOURS = 10;
 const POWER = 6;
 
+/** @param known the products to impute from, in one order */
 export function createImpute({ content: known, collaborative }: KnownProducts): Impute {
   return (content) => {
     const cosines = matmul(content, known, { transposeB: true });

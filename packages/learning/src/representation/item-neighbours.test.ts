@@ -32,13 +32,13 @@ test("products 11 places apart are a pair, those 12 apart are none", () => {
   expect(valueAt(k, 0, 12)).toBe(0);
 });
 
-test("the 50 largest are kept, of equal ones those of lower number", () => {
+test("a row has the 50 largest, of equal ones those of lower number", () => {
   // Product 0 was had with 1 to 60 once each, with 58 and 60 twice.
   const train = Array.from({ length: 60 }, (_, i) => Int32Array.of(0, i + 1));
   train.push(Int32Array.of(58, 0), Int32Array.of(60, 0));
   const { columns, starts } = itemNeighbours(train, 61);
-  const kept = Array.from(columns.subarray(starts[0], starts[1]));
-  expect(kept).toEqual([...Array.from({ length: 48 }, (_, i) => i + 1), 58, 60]);
+  const neighbours = Array.from(columns.subarray(starts[0], starts[1]));
+  expect(neighbours).toEqual([...Array.from({ length: 48 }, (_, i) => i + 1), 58, 60]);
 });
 
 test("a bundle carries the same numbers under the products' ids", () => {

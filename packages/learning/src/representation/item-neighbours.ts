@@ -1,5 +1,5 @@
 /**
- * Products that one had after the other (item-based collaborative filtering, Sarwar et al., WWW 2001;
+ * Products that users had one after the other (item-based collaborative filtering, Sarwar et al., WWW 2001;
  * Linden et al., IEEE Internet Computing 7 (1), 2003), in order of time.
  */
 import type { NeighboursOf, ProductNeighbours } from "@marquetry/model/ranking/neighbours";
@@ -7,18 +7,18 @@ import { countItems } from "../dataset/dataset.js";
 import { csrOf, transposeCsr } from "../linear-algebra/csr.js";
 import type { Csr, Entry } from "../linear-algebra/csr.js";
 
-/** Places of a history that two products may be apart. */
+/** The largest distance of two products in a history, in places. */
 const APART_MAX = 11;
-/** What each further place leaves of a pair. */
+/** A pair counts this much less for each further place. */
 const PLACE_DECAY = 0.8;
-/** Kept per product. */
+/** Per product. */
 const NEIGHBOURS = 50;
 
 /**
- * K = D^-1/2 C D^-1/2, of each row the 50 largest; symmetric but for those left out. C_ij sums
+ * K = D^-1/2 C D^-1/2, of each row the 50 largest; symmetric except where one row drops the value. C_ij sums
  * .8^(t - s - 1) / sqrt(length of h) over all histories h and places s < t <= s + 11 that hold i and
  * j in either order, i not j; D_i is how often i stands in the histories, at least 1. Equal values are
- * kept by lower number. Row by row, so that beside the result one row is in memory at a time.
+ * ordered by lower number. Row by row, so that beside the result one row is in memory at a time.
  * @param train by user, oldest first
  * @returns shape [items, items], without a diagonal, values rounded to float32 as a bundle has them
  */
@@ -79,7 +79,7 @@ function pairSums(train: readonly Int32Array[], items: number): (item: number) =
   };
 }
 
-/** The neighbours as a re-ranker reads them, by number. */
+/** The neighbours as a re-ranker reads them: pairs of product and weight by product. */
 export function neighboursIn({ starts, columns, values }: Csr): NeighboursOf<number> {
   return (item) => {
     const [start, end] = [starts[item]!, starts[item + 1]!];

@@ -12,12 +12,12 @@ import { prepareContent } from "./content.js";
 
 export interface Prepared {
   readonly dataset: Dataset;
-  /** Vectors of each modality as its encoder gave them. */
+  /** By modality, the vectors of its encoder, one row per product. */
   readonly features: Readonly<Record<string, Matrix>>;
   readonly encoders: Readonly<Record<string, EncoderReference>>;
   /** Whitened rows of length 1 by modality. */
   readonly content: Readonly<Record<string, Matrix>>;
-  /** By modality, what made its content of its features. */
+  /** By modality, how its content was made of its features. */
   readonly whitenings: Readonly<Record<string, Whitening>>;
   /** By product, how often it stands in the training part. */
   readonly counts: Float64Array;
@@ -33,12 +33,15 @@ export interface PrepareOptions {
   readonly report: (line: string) => void;
 }
 
-/** Directions kept of a modality: many of encoded text, few of matrices, which are weaker. */
+/** Directions of each modality: many of encoded text, few of matrices, which are weaker. */
 export const TEXT_DIRECTIONS = 256;
 const IMAGE_DIRECTIONS = 128;
 const MATRIX_DIRECTIONS = 64;
 
-/** @throws MarquetryError `invalid` that names the file, the row and what was expected */
+/**
+ * Reads a dataset's folder, encodes its texts and pictures and whitens all modalities.
+ * @throws MarquetryError `invalid` that names the file, the row and what was expected
+ */
 export async function prepare(directory: string, options: PrepareOptions): Promise<Prepared> {
   const dataset = await readDataset(directory);
   const modalities = new Map<string, EncodedModality>();
@@ -62,11 +65,12 @@ export async function prepare(directory: string, options: PrepareOptions): Promi
   return preparedOf(dataset, modalities);
 }
 
-/** A modality as its encoder gave it, and how many directions of it are kept. */
-export interface EncodedModality extends Encoded {
+/** The output of a modality's encoder, and to how many directions it is whitened. */
+interface EncodedModality extends Encoded {
   readonly directions: number;
 }
 
+/** As `prepare`, of a dataset in memory whose modalities are encoded. */
 export function preparedOf(
   dataset: Dataset,
   modalities: ReadonlyMap<string, EncodedModality>,

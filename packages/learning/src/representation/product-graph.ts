@@ -1,6 +1,6 @@
 /**
- * Products as a graph: an edge where the same users had both, or where contents are alike. The item
- * tower adds to every product a share of its neighbours (one layer of LightGCN, He et al., SIGIR
+ * Products as a graph: an edge joins two products of the same users (collaborative) or of similar
+ * content. The item tower adds to every product a share of its neighbours (one layer of LightGCN, He et al., SIGIR
  * 2020; edges by content as in LATTICE, Zhang et al., ACM MM 2021).
  */
 import type { Matrix } from "@marquetry/model/vectors/matrix";
@@ -11,14 +11,14 @@ import { largestPlaces } from "../linear-algebra/largest.js";
 import { gatherRows } from "../linear-algebra/rows.js";
 import { coOccurrence } from "./co-occurrence.js";
 
-const BEHAVIOUR_NEIGHBOURS = 20;
+const COLLABORATIVE_NEIGHBOURS = 20;
 const CONTENT_NEIGHBOURS = 10;
-/** Of the edges by content beside those by behaviour. */
+/** Weight of the edges by content beside the collaborative ones. */
 const CONTENT_SHARE = 0.5;
 const BLOCK = 512;
 
 /**
- * G = G_b + G_c / 2, symmetric. G_b keeps the 20 strongest of every row of D^-1/2 C D^-1/2 with
+ * G = G_b + G_c / 2, symmetric. G_b has the 20 strongest of every row of D^-1/2 C D^-1/2 with
  * C = X' D_u^-1 X without its diagonal and D its row sums; G_c the 10 of largest mean cosine over
  * the modalities, normalised likewise. An edge that both sides keep counts twice.
  * @param content by modality, rows of length 1 or 0, shape [items, ..]
@@ -28,13 +28,13 @@ export function productGraph(
   items: number,
   content: Readonly<Record<string, Matrix>>,
 ): Csr {
-  const together = normalisedByDegree(withoutDiagonal(coOccurrence(train, items)));
-  const behaviour = bothWays(strongest(together, BEHAVIOUR_NEIGHBOURS));
+  const coOccurring = normalisedByDegree(withoutDiagonal(coOccurrence(train, items)));
+  const collaborative = bothWays(strongest(coOccurring, COLLABORATIVE_NEIGHBOURS));
   const alike = normalisedByDegree(bothWays(alikeByContent(Object.values(content), items)));
-  return addCsr(behaviour, alike, CONTENT_SHARE);
+  return addCsr(collaborative, alike, CONTENT_SHARE);
 }
 
-/** The values of the diagonal become 0, which is as good as none. */
+/** The values of the diagonal become 0, which counts as no edge. */
 function withoutDiagonal(a: Csr): Csr {
   const values = a.values.slice();
   for (let i = 0; i < a.rows; i += 1) {
@@ -59,7 +59,7 @@ function strongest(a: Csr, count: number): Csr {
   );
 }
 
-/** A + A': an edge that both sides keep counts twice. */
+/** A + A': an edge that both sides choose counts twice. */
 function bothWays(a: Csr): Csr {
   return addCsr(a, transposeCsr(a), 1);
 }

@@ -11,7 +11,7 @@ const lists = (...items: number[][]): Int32Array[] => items.map((list) => Int32A
 const length = (row: Float32Array): number => Math.sqrt(row.reduce((sum, x) => sum + x * x, 0));
 
 describe("content", () => {
-  test("rows are whitened to the wanted directions and have length 1", () => {
+  test("rows are whitened to the requested directions and have length 1", () => {
     const { rows, whitening } = prepareContent(matrix(40, 6, randomVector(mulberry32(1), 240)), 3);
     expect([rows.rows, rows.cols]).toEqual([40, 3]);
     expect(whitening.weight.cols).toBe(6);
@@ -26,7 +26,7 @@ describe("content", () => {
   });
 });
 
-describe("behaviour", () => {
+describe("collaborative", () => {
   const train = lists([0, 1], [0, 1], [2, 3], [2, 3], [0, 1, 2]);
 
   test("products that the same users had are near, others are not; one that nobody had is zero", () => {
@@ -60,7 +60,7 @@ describe("product graph", () => {
     }
   });
 
-  test("by hand: edges by behaviour over the roots of both degrees, both ways", () => {
+  test("by hand: collaborative edges over the roots of both degrees, both ways", () => {
     // C_01 = 2 / 2, C_12 = 1 / 2, C_34 = 1 / 2; row sums 1, 1.5, .5, .5, .5.
     expect(at(0, 1)).toBeCloseTo(2 / Math.sqrt(1.5), 6);
     expect(at(1, 2)).toBeCloseTo((2 * 0.5) / Math.sqrt(1.5 * 0.5), 6);
