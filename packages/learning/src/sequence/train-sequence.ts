@@ -8,7 +8,7 @@ import type { TrainedEpoch, TrainingState } from "../training/epochs.js";
 import { backwardNormalise, normalised } from "../linear-algebra/normalised.js";
 import { zerosLike } from "../training/parameters.js";
 import type { Parameters } from "../training/parameters.js";
-import { targetShares } from "../training/train.js";
+import { targetShares } from "../training/target-shares.js";
 import type { Starts } from "./attention.js";
 import { nameOf, startSequence } from "./parameters.js";
 import type { SequenceShape } from "./parameters.js";

@@ -2,7 +2,7 @@
 import type { Parameters } from "./parameters.js";
 import { zerosLike } from "./parameters.js";
 
-export interface AdamSettings {
+interface AdamSettings {
   /** Step size by parameter; one that is not named stays as it is. */
   readonly rates: Readonly<Record<string, number>>;
   readonly beta1: number;

@@ -15,7 +15,7 @@ import { addToRows, gatherRows, rowOf } from "../linear-algebra/rows.js";
 import type { ItemForward } from "./item-tower.js";
 
 export interface AlignmentSettings {
-  /** Of this loss beside the other; 0 leaves it out. */
+  /** Weight of this loss beside the other; 0 disables it. */
   readonly weight: number;
   /** tau, above 0. */
   readonly temperature: number;
@@ -24,6 +24,7 @@ export interface AlignmentSettings {
 type Part = ItemForward["parts"][number];
 
 /**
+ * The loss over a batch's products, and its gradients.
  * @param items numbers of the batch's products, each once
  * @param gradients by part, as `parts`: weight times the loss's gradient by h_m is added
  * @returns the loss, in nats, without its weight; 0 where no two products have a pair

@@ -1,16 +1,16 @@
-/** Training to its best epoch, with progress, from its start or from a checkpoint. */
+/** Training to its best epoch, with progress, from the start or from a checkpoint. */
 import type { BestEpoch, Checkpoint } from "./checkpoint.js";
 import type { TrainedEpoch, TrainingState } from "./epochs.js";
 
-export interface Run<Epoch extends TrainedEpoch> {
+interface Run<Epoch extends TrainedEpoch> {
   /** How lines of progress begin. */
   readonly name: string;
   readonly epochs: number;
-  /** Goes on from a state, which changes with it; begins without. */
+  /** Resumes from a state, which it changes. Default: from the start. */
   readonly train: (state: TrainingState | undefined) => Iterable<Epoch>;
   /** NDCG on the validation part. */
   readonly validNdcg: (epoch: Epoch) => number;
-  /** What else is told of an epoch. */
+  /** Added to an epoch's line of progress. Default: nothing. */
   readonly detail?: (epoch: Epoch) => string;
   readonly checkpoint: Checkpoint | undefined;
   readonly report: (line: string) => void;
@@ -19,10 +19,10 @@ export interface Run<Epoch extends TrainedEpoch> {
 /** The epoch with the best NDCG on the validation part; the first of equals. */
 export function bestEpochOf<Epoch extends TrainedEpoch>(run: Run<Epoch>): BestEpoch {
   const { name, epochs, train, validNdcg, detail, checkpoint, report } = run;
-  const kept = checkpoint?.read();
-  if (kept !== undefined) report(`${name}: goes on after epoch ${kept.state.epoch}`);
-  let best = kept?.best;
-  for (const done of train(kept?.state)) {
+  const resumed = checkpoint?.read();
+  if (resumed !== undefined) report(`${name}: goes on after epoch ${resumed.state.epoch}`);
+  let best = resumed?.best;
+  for (const done of train(resumed?.state)) {
     const ndcg = validNdcg(done);
     const { epoch, loss, vectors, state } = done;
     const more = detail === undefined ? "" : `, ${detail(done)}`;

@@ -8,8 +8,8 @@ import { normaliseRows } from "../linear-algebra/rows.js";
 import { openCheckpoint } from "./checkpoint.js";
 import { COLLABORATIVE } from "@marquetry/contracts/modalities";
 import { trainEpochs } from "./train.js";
-import type { TrainingState } from "./epochs.js";
-import type { EpochReport, TrainSettings } from "./train.js";
+import type { TrainedEpoch, TrainingState } from "./epochs.js";
+import type { TrainSettings } from "./train.js";
 
 const ITEMS = 12;
 const text = normaliseRows(matrix(ITEMS, 4, randomVector(mulberry32(2), ITEMS * 4)));
@@ -37,15 +37,15 @@ const settings: TrainSettings = {
 };
 const run = { data: "some", settings };
 
-function* epochs(from?: TrainingState): Generator<EpochReport> {
+function* epochs(from?: TrainingState): Generator<TrainedEpoch> {
   yield* trainEpochs(shape, train, settings, { state: from });
 }
 
-function bitsOf(report: EpochReport): string {
+function bitsOf(report: TrainedEpoch): string {
   return Buffer.from(report.vectors.data.buffer).toString("hex");
 }
 
-const progressOf = ({ state, vectors }: EpochReport, ndcg: number) => ({
+const progressOf = ({ state, vectors }: TrainedEpoch, ndcg: number) => ({
   state,
   best: { ndcg, vectors, parameters: state.parameters },
 });
@@ -59,18 +59,18 @@ describe("a checkpoint", () => {
       const interrupted = epochs();
       for (let epoch = 1; epoch <= stopAfter; epoch += 1) {
         openCheckpoint(directory, "a", run).write(
-          progressOf(interrupted.next().value as EpochReport, epoch),
+          progressOf(interrupted.next().value as TrainedEpoch, epoch),
         );
       }
-      const kept = openCheckpoint(directory, "a", run).read()!;
-      expect(kept.best.ndcg).toBe(stopAfter);
-      const rest = [...epochs(kept.state)];
+      const read = openCheckpoint(directory, "a", run).read()!;
+      expect(read.best.ndcg).toBe(stopAfter);
+      const rest = [...epochs(read.state)];
       expect(rest.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4, 5].slice(stopAfter));
       expect(rest.map(bitsOf)).toEqual(whole.slice(stopAfter));
     }
   });
 
-  test("there is none at first, and only the last one is kept", async () => {
+  test("there is none at first, and only the last one stays", async () => {
     await using folder = await temporaryFolder();
     const { directory } = folder;
     const checkpoint = openCheckpoint(directory, "a", run);
@@ -82,7 +82,7 @@ describe("a checkpoint", () => {
   test("that of other data or settings is refused", async () => {
     await using folder = await temporaryFolder();
     const { directory } = folder;
-    openCheckpoint(directory, "a", run).write(progressOf(epochs().next().value as EpochReport, 0));
+    openCheckpoint(directory, "a", run).write(progressOf(epochs().next().value as TrainedEpoch, 0));
     const other = openCheckpoint(directory, "a", { ...run, data: "other" });
     expect(() => other.read()).toThrow("a.json: expected a checkpoint of this data");
   });
@@ -99,7 +99,7 @@ describe("a checkpoint", () => {
   test("one whose tensors are gone is refused", async () => {
     await using folder = await temporaryFolder();
     const checkpoint = openCheckpoint(folder.directory, "a", run);
-    checkpoint.write(progressOf(epochs().next().value as EpochReport, 0));
+    checkpoint.write(progressOf(epochs().next().value as TrainedEpoch, 0));
     await rm(join(folder.directory, "a.1.safetensors"));
     expect(() => checkpoint.read()).toThrow("a.1.safetensors: expected sha256");
   });
@@ -108,7 +108,7 @@ describe("a checkpoint", () => {
     await using folder = await temporaryFolder();
     const { directory } = folder;
     const checkpoint = openCheckpoint(directory, "a", run);
-    checkpoint.write(progressOf(epochs().next().value as EpochReport, 0));
+    checkpoint.write(progressOf(epochs().next().value as TrainedEpoch, 0));
     const file = join(directory, "a.1.safetensors");
     const bytes = await readFile(file);
     bytes[bytes.length - 1]! ^= 1;

@@ -1,4 +1,4 @@
-/** Training that was interrupted goes on after its last whole epoch. */
+/** Interrupted training resumes after its last whole epoch. */
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -40,7 +40,7 @@ export interface Checkpoint {
   write(progress: Progress): void;
 }
 
-/** Where checkpoints are kept of all runs on the same data. */
+/** The folder of the checkpoints of all runs on the same data. */
 export interface CheckpointPlace {
   readonly directory: string;
   /** Digest of the interactions. */

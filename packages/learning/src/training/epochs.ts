@@ -1,4 +1,4 @@
-/** Epochs of steps, of whatever model: begun, or gone on with after any of them. */
+/** Epochs of steps, of any model, from the start or resumed after any epoch. */
 import { mulberry32 } from "@marquetry/model/vectors/random";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { createAdam, startAdam } from "./adam.js";
@@ -13,11 +13,12 @@ export interface TrainingState {
   readonly adam: AdamState;
 }
 
+/** Before the first step. */
 export function startState(parameters: Parameters): TrainingState {
   return { epoch: 0, parameters, adam: startAdam(parameters) };
 }
 
-/** What training yields after every epoch; the consumer decides what to keep and when to stop. */
+/** What training yields after every epoch; the consumer decides when to stop. */
 export interface TrainedEpoch {
   readonly epoch: number;
   /** Mean over the epoch's steps. */
@@ -42,7 +43,7 @@ export interface Epochs<Batch> {
 
 const DROPOUT_SEED = 1_000_000_007;
 
-/** The epochs that the state has still before it; yields the mean loss after each. */
+/** Runs the epochs after the state's; yields the mean loss after each. */
 export function* runEpochs<Batch>(
   state: TrainingState,
   { settings, rates, batches, pass }: Epochs<Batch>,
@@ -51,7 +52,7 @@ export function* runEpochs<Batch>(
   while (state.epoch < settings.epochs) {
     state.epoch += 1;
     const seed = 1_000 * settings.seed + state.epoch;
-    // Of its own for every epoch, so that a run can go on after any.
+    // A new generator for every epoch, so that a run can resume after any.
     const uniform = mulberry32(seed + DROPOUT_SEED);
     let sum = 0;
     let steps = 0;

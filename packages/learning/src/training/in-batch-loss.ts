@@ -4,8 +4,8 @@
  * batch's distinct targets and products drawn evenly (mixed negatives, Yang et al., WWW 2020); with
  * towers, u and the candidates' v go through one each, norm((I + T) x), histories do not; logits are
  * u'v / tau - ln q with q = 1 - (1 - p)^B (1 - r), the chance that a product of target frequency p is
- * among B targets (Yi et al., RecSys 2019) or drawn, which has chance r; candidates of the row's own
- * history, other than its target, are left out.
+ * among B targets (Yi et al., RecSys 2019) or drawn, which has probability r; candidates of the row's
+ * own history, other than its target, are masked.
  */
 import { matrix, transpose } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
@@ -25,7 +25,7 @@ export interface LossSettings {
   readonly targetShares: Float64Array;
 }
 
-export interface LossResult {
+interface LossResult {
   /** Mean over the rows, in nats. */
   readonly loss: number;
   /** By v, shape of `vectors`. */
@@ -35,6 +35,11 @@ export interface LossResult {
   readonly towerGradients?: Towers;
 }
 
+/**
+ * The loss of one batch and its gradients.
+ * @param vectors v, shape [items, d], rows of length 1
+ * @param towers Default: users and products meet as they are.
+ */
 export function inBatchLoss(
   vectors: Matrix,
   interests: InterestWeights,
@@ -85,7 +90,7 @@ export function inBatchLoss(
   return { loss, vectorGradient, interestGradients, ...(towerGradients && { towerGradients }) };
 }
 
-/** Scales to logits, subtracts ln q and leaves out the row's own history. */
+/** Scales to logits, subtracts ln q (the logQ correction) and masks the row's own history. */
 function correct(
   logits: Matrix,
   candidates: readonly number[],

@@ -1,5 +1,5 @@
 /**
- * Products to vectors. With h_m = x_m W_m of a given modality and h_Z = z_i of the free table:
+ * Products to vectors. With h_m = x_m W_m of a content modality and h_Z = z_i of the free table:
  * e_m = g_m + h_m'w (w by the scorer, scorer.ts), a = softmax_m(e_m) over the present modalities, s = sum_m a_m h_m,
  * v = norm(s), or norm(s + share G s + .. + share^L G^L s) where the shape has a graph of L layers.
  */
@@ -47,6 +47,7 @@ export function fullPresence({ items, content, known }: TowerShape): Presence {
   return presence;
 }
 
+/** v of every product, by the modalities that are present. */
 export function forwardItems(
   shape: TowerShape,
   parameters: Parameters,

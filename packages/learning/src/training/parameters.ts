@@ -18,7 +18,7 @@ export interface TowerShape {
   readonly items: number;
   /** Length of a product's vector. */
   readonly dims: number;
-  /** Given modalities by name, one row of length 1 or 0 per product; a zero row is absent. */
+  /** Content modalities by name, one row of length 1 or 0 per product; a zero row is absent. */
   readonly content: Readonly<Record<string, Matrix>>;
   /** By product, 1 where somebody had it in training; the others have no row of the table. */
   readonly known: Uint8Array;
@@ -26,14 +26,14 @@ export interface TowerShape {
   readonly scorer: ScorerKind;
   /** Whether users and candidates go through a tower each. */
   readonly towers?: boolean;
-  /** Where given, interests weigh behaviours by what and of which action they are, too. */
+  /** Interests weigh interactions by product and action, too. Default: by recency alone. */
   readonly interests?: {
     /** d_k of the content term. */
     readonly keyDims: number;
-    /** b at the start, by action; behaviours whose action is not known are of the first. */
+    /** b at the start, by action; an interaction without a known action has action 0. */
     readonly biases: Float32Array;
   };
-  /** Where given, a product takes shares of its neighbours: s + share G s + share^2 G^2 s + .. */
+  /** A product adds shares of its neighbours: s + share G s + share^2 G^2 s + .. Default: none. */
   readonly graph?: {
     /** G, symmetric, shape [items, items]. */
     readonly neighbours: Csr;
@@ -50,7 +50,7 @@ export const nameOf = {
   gate: (modality: string): string => `${modality}.gate`,
   /** Z, shape [items, d]. */
   table: `${COLLABORATIVE}.table`,
-  /** ln of the weight of a behaviour per newer one; one element. */
+  /** ln of an interaction's weight per newer one; one element. */
   recency: "recency",
   /** W_q and W_k of the interests, shape [d_k, d]; b, shape [actions]. */
   interestQuery: "interest.query",
@@ -61,11 +61,11 @@ export const nameOf = {
   itemTower: "item.tower",
 } as const;
 
-export interface StartValues {
+interface StartValues {
   readonly seed: number;
   /** Standard deviation of the table's elements times sqrt(d). */
   readonly tableScale: number;
-  /** ln of the weight per newer behaviour; 0 where histories have no order. */
+  /** ln of an interaction's weight per newer one; 0 where histories have no order. */
   readonly recency: number;
 }
 
@@ -95,7 +95,7 @@ export function startParameters(shape: TowerShape, start: StartValues): Paramete
   parameters[nameOf.recency] = Float32Array.of(start.recency);
   if (shape.interests !== undefined) {
     const { keyDims, biases } = shape.interests;
-    // The query starts at nothing: at first behaviours weigh what they would without a content term.
+    // The query starts at 0: at first interactions weigh what they would without a content term.
     parameters[nameOf.interestQuery] = new Float32Array(keyDims * dims);
     const key = randomVector(mulberry32(start.seed + 2), keyDims * dims);
     parameters[nameOf.interestKey] = key.map((x) => x / Math.sqrt(dims));
@@ -108,13 +108,14 @@ export function startParameters(shape: TowerShape, start: StartValues): Paramete
   return parameters;
 }
 
+/** Zeros with the same names and lengths. */
 export function zerosLike(parameters: Parameters): Parameters {
   return Object.fromEntries(
     Object.entries(parameters).map(([name, values]) => [name, new Float32Array(values.length)]),
   );
 }
 
-/** Undefined where the shape has none. */
+/** Views of the towers' parameters; undefined where the shape has none. */
 export function towersOf({ dims, towers }: TowerShape, parameters: Parameters): Towers | undefined {
   if (towers !== true) return undefined;
   return {
@@ -123,7 +124,7 @@ export function towersOf({ dims, towers }: TowerShape, parameters: Parameters): 
   };
 }
 
-/** What interests weigh behaviours by. */
+/** What interests weigh interactions by. */
 export function interestWeightsOf(
   { dims, interests }: TowerShape,
   parameters: Parameters,

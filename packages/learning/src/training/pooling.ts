@@ -1,24 +1,25 @@
 /**
  * Histories to interests before they are normalised: p = sum_t a_t v_t with
  *
- *   a = softmax_t(e_t),  e_t = (W_q v_t)'(W_k v_t) / sqrt(d_k) + b_action(t) + rho (number of newer behaviours),
+ *   a = softmax_t(e_t),  e_t = (W_q v_t)'(W_k v_t) / sqrt(d_k) + b_action(t) + rho (number of newer interactions),
  *
- * the attention interest of packages/model (interests.ts) with ranks instead of ages. The first term
+ * the attention interest of packages/model (interests/) with ranks instead of ages. The first term
  * is the same in every history and so is computed once for each product.
  */
 import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
+import { softmax } from "@marquetry/model/vectors/softmax";
 import { matmul } from "../linear-algebra/gemm.js";
 import { addTo, rowOf } from "../linear-algebra/rows.js";
 import type { Batch } from "./examples.js";
 
-/** What decides how much a behaviour counts; also its gradient. */
+/** What decides how much an interaction counts; also its gradient. */
 export interface InterestWeights {
   /** rho. */
   readonly recency: number;
-  /** W_q and W_k, shape [d_k, d]; no content term where absent. */
+  /** W_q and W_k, shape [d_k, d]. Default: no content term. */
   readonly content?: { readonly query: Matrix; readonly key: Matrix };
-  /** b by action; zeros where absent. */
+  /** b by action. Default: zeros. */
   readonly biases?: Float32Array;
 }
 
@@ -28,10 +29,13 @@ export interface Pooled {
   /** p, shape [histories, d]. */
   readonly rows: Matrix;
   /** a by history, for `backwardPooling`. */
-  readonly weights: readonly Float64Array[];
+  readonly weights: readonly (readonly number[])[];
 }
 
-/** @param vectors v, shape [items, d] */
+/**
+ * @param vectors v, shape [items, d]
+ * @returns zeros for an empty history
+ */
 export function poolHistories(
   vectors: Matrix,
   { histories, actions }: Histories,
@@ -41,15 +45,18 @@ export function poolHistories(
   const rows = matrix(histories.length, vectors.cols);
   const sum = new Float64Array(vectors.cols);
   const weights = histories.map((history, i) => {
-    const own = softmaxOf(
-      Float64Array.from(
-        history,
-        (item, t) =>
-          recency * (history.length - 1 - t) +
-          (scores?.[item] ?? 0) +
-          (biases?.[actions?.[i]![t] ?? 0] ?? 0),
-      ),
-    );
+    const own =
+      history.length === 0
+        ? []
+        : softmax(
+            Array.from(
+              history,
+              (item, t) =>
+                recency * (history.length - 1 - t) +
+                (scores?.[item] ?? 0) +
+                (biases?.[actions?.[i]![t] ?? 0] ?? 0),
+            ),
+          );
     sum.fill(0);
     for (const [t, item] of history.entries()) {
       const weight = own[t]!;
@@ -147,11 +154,4 @@ function backwardContent(
     query: matmul(byQueries, vectors, { transposeA: true }),
     key: matmul(byKeys, vectors, { transposeA: true }),
   };
-}
-
-function softmaxOf(scores: Float64Array): Float64Array {
-  const most = scores.reduce((a, b) => Math.max(a, b), -Infinity);
-  const exps = scores.map((score) => Math.exp(score - most));
-  const total = exps.reduce((sum, x) => sum + x, 0);
-  return exps.map((x) => x / total);
 }

@@ -15,7 +15,8 @@ import { COLLABORATIVE } from "@marquetry/contracts/modalities";
 import { nameOf, startParameters, zerosLike } from "./parameters.js";
 import type { Parameters, TowerShape } from "./parameters.js";
 import type { ScorerKind } from "./scorer.js";
-import { dropModalities, lossAndGradients, trainEpochs } from "./train.js";
+import { dropModalities, lossAndGradients } from "./step.js";
+import { trainEpochs } from "./train.js";
 
 const ITEMS = 7;
 const DIMS = 5;
@@ -262,17 +263,19 @@ describe("modality dropout", () => {
   const sum = (values: Uint8Array): number => values.reduce((total, x) => total + x, 0);
 
   test("each modality goes at its own chance, and nothing that is absent appears", () => {
-    const left = dropModalities(presence, { image: 0.4, [COLLABORATIVE]: 0.5 }, mulberry32(1));
-    expect(sum(left["text"]!)).toBe(1_000);
-    expect(sum(left["image"]!) / 500).toBeCloseTo(0.6, 1);
-    expect(sum(left[COLLABORATIVE]!)).toBe(0);
-    expect(left["image"]!.every((has, i) => has <= presence.image[i]!)).toBe(true);
+    const remaining = dropModalities(presence, { image: 0.4, [COLLABORATIVE]: 0.5 }, mulberry32(1));
+    expect(sum(remaining["text"]!)).toBe(1_000);
+    expect(sum(remaining["image"]!) / 500).toBeCloseTo(0.6, 1);
+    expect(sum(remaining[COLLABORATIVE]!)).toBe(0);
+    expect(remaining["image"]!.every((has, i) => has <= presence.image[i]!)).toBe(true);
   });
 
   test("a product never loses its last one", () => {
-    const left = dropModalities(presence, { text: 0.9, image: 0.9 }, mulberry32(2));
-    expect(left["text"]!.every((has, i) => has === 1 || left["image"]![i] === 1)).toBe(true);
-    expect(sum(left["text"]!)).toBeLessThan(1_000);
+    const remaining = dropModalities(presence, { text: 0.9, image: 0.9 }, mulberry32(2));
+    expect(remaining["text"]!.every((has, i) => has === 1 || remaining["image"]![i] === 1)).toBe(
+      true,
+    );
+    expect(sum(remaining["text"]!)).toBeLessThan(1_000);
   });
 });
 
@@ -300,7 +303,7 @@ describe("examples", () => {
     expect(rowsOf(true)).toEqual(["1 -> 2", "1 2 -> 3", "5 -> 6"]);
   });
 
-  test("actions stay with their behaviours", () => {
+  test("actions stay with their interactions", () => {
     const actions = train.map((history) => history.map((item) => 10 * item));
     for (const ordered of [true, false]) {
       for (const batch of epochBatches(train, { ordered, batchRows: 2 }, 7, actions)) {
@@ -311,13 +314,13 @@ describe("examples", () => {
     }
   });
 
-  test("unordered: every product given the others", () => {
+  test("unordered: every product with the others as its history", () => {
     expect(rowsOf(false)).toEqual(["1 2 -> 3", "1 3 -> 2", "2 3 -> 1", "5 -> 6", "6 -> 5"]);
   });
 
   test("products are drawn anew for every step, from the training part, none twice", () => {
-    const rules = { ordered: false, batchRows: 1, drawn: 3 };
-    const drawn = [...epochBatches(train, rules, 7)].map((batch) => batch.drawn!);
+    const options = { ordered: false, batchRows: 1, drawn: 3 };
+    const drawn = [...epochBatches(train, options, 7)].map((batch) => batch.drawn!);
     expect(
       new Set(drawn.map(({ products }) => products.toSorted().join(" "))).size,
     ).toBeGreaterThan(1);
@@ -326,7 +329,7 @@ describe("examples", () => {
       expect(new Set(products).size).toBe(3);
       expect(products.every((item) => item >= 1 && item <= 6)).toBe(true);
     }
-    const [all] = epochBatches(train, { ...rules, drawn: 100 }, 7);
+    const [all] = epochBatches(train, { ...options, drawn: 100 }, 7);
     expect(all!.drawn).toEqual({ products: expect.any(Int32Array), chance: 1 });
   });
 
@@ -396,8 +399,8 @@ describe("training", () => {
     const { state } = [...trainEpochs(weighed, histories, ordered, { actions })].at(-1)!;
     const [seen, bought] = state.parameters[nameOf.interestBiases]!;
     expect(bought! - seen!).toBeGreaterThan(0.1);
-    const told = [...trainEpochs(weighed, histories, ordered)].at(-1)!;
-    expect(Array.from(told.state.parameters[nameOf.interestBiases]!)).toEqual([0, 0]);
+    const unknown = [...trainEpochs(weighed, histories, ordered)].at(-1)!;
+    expect(Array.from(unknown.state.parameters[nameOf.interestBiases]!)).toEqual([0, 0]);
   });
 
   test("the same seed gives the same bits, another seed others", () => {
