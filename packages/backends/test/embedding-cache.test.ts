@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { createUntil } from "@marquetry/testing/until";
 import { describeEmbeddingCache } from "../src/embedding-cache/embedding-cache.contract.js";
 import { createMemoryEmbeddingCache } from "../src/embedding-cache/memory.js";
-import { createRedisEmbeddingCache } from "../src/embedding-cache/redis.js";
+import { createRedisEmbeddingCache } from "../src/embedding-cache/redis/redis-embedding-cache.js";
 import { openRedis } from "../src/redis/connection.js";
 
 /*

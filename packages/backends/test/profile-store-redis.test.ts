@@ -13,7 +13,7 @@ import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals
 import { createUntil } from "@marquetry/testing/until";
 import { describeProfileStore } from "../src/profile-store/profile-store.contract.js";
 import type { ProfileStore, ProfileUpdate } from "../src/profile-store/profile-store.js";
-import { createRedisProfileStore } from "../src/profile-store/redis/redis.js";
+import { createRedisProfileStore } from "../src/profile-store/redis/redis-profile-store.js";
 
 /*
  * What only a Redis of one's own can show: it goes away and comes back, loses its scripts, is a

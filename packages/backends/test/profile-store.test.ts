@@ -2,7 +2,7 @@ import { describe, test } from "@jest/globals";
 import { createMemoryProfileStore } from "../src/profile-store/memory.js";
 import { describeProfileStore } from "../src/profile-store/profile-store.contract.js";
 import type { ProfileStore } from "../src/profile-store/profile-store.js";
-import { createRedisProfileStore } from "../src/profile-store/redis/redis.js";
+import { createRedisProfileStore } from "../src/profile-store/redis/redis-profile-store.js";
 
 const inProcess = new Map<string, ProfileStore>();
 describeProfileStore("profile store in memory", (options) => {

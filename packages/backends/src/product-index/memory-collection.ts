@@ -10,6 +10,7 @@ import type {
   Page,
   PageRequest,
   Point,
+  Scan,
   ScoredPoint,
   VectorQuery,
 } from "./product-index.js";
@@ -67,18 +68,14 @@ export function readPoint(collection: Collection, row: number, names: readonly s
   return { payload: collection.payloads[row]!, vectors: readVectors(collection, row, names) };
 }
 
-export function readFoundPoint(
-  collection: Collection,
-  row: number,
-  names: readonly string[],
-): FoundPoint {
+function readFoundPoint(collection: Collection, row: number, names: readonly string[]): FoundPoint {
   const { productId, title, groupId, modalities, availableFromMs } = collection.payloads[row]!;
   const payload = { productId, title, groupId, modalities, availableFromMs };
   return { payload, vectors: readVectors(collection, row, names) };
 }
 
 /** The best rows by score, ties by ascending product id. */
-export function topRows({ payloads }: Collection, limit: number): TopK {
+function topRows({ payloads }: Collection, limit: number): TopK {
   return createTopK(limit, (a, b) => payloads[a]!.productId < payloads[b]!.productId);
 }
 
@@ -92,6 +89,15 @@ export function nearestPoints(collection: Collection, query: VectorQuery): Score
   return top
     .sorted()
     .map(({ row, score }) => Object.assign(readFoundPoint(collection, row, vectors), { score }));
+}
+
+export function scanPoints(collection: Collection, { orderBy, limit, filter }: Scan): FoundPoint[] {
+  const passes = createFilter(filter);
+  const top = topRows(collection, limit);
+  for (const [row, payload] of collection.payloads.entries()) {
+    if (passes(payload)) top.offer(row, payload[orderBy]);
+  }
+  return top.sorted().map(({ row }) => readFoundPoint(collection, row, []));
 }
 
 export function pageOfPoints(collection: Collection, { limit, vectors, after }: PageRequest): Page {

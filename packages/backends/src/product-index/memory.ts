@@ -14,9 +14,8 @@ import {
   createCollection,
   nearestPoints,
   pageOfPoints,
-  readFoundPoint,
   readPoint,
-  topRows,
+  scanPoints,
   writePoints,
 } from "./memory-collection.js";
 import type { Collection } from "./memory-collection.js";
@@ -71,13 +70,7 @@ export function createMemoryProductIndex(): ProductIndex {
 
     async scan(collection, scan) {
       checkScan(scan);
-      const stored = find(collection);
-      const passes = createFilter(scan.filter);
-      const top = topRows(stored, scan.limit);
-      for (const [row, payload] of stored.payloads.entries()) {
-        if (passes(payload)) top.offer(row, payload[scan.orderBy]);
-      }
-      return top.sorted().map(({ row }) => readFoundPoint(stored, row, []));
+      return scanPoints(find(collection), scan);
     },
 
     async page(collection, request) {

@@ -36,7 +36,7 @@ describe("profile codec", () => {
     expect(hex(interests.subarray(-4))).toBe("abd498cd");
   });
 
-  test("a hundred behaviours of 36-character ids take under 8 kB", () => {
+  test("a hundred interactions of 36-character ids take under 8 kB", () => {
     const history = Array.from({ length: 100 }, (_, i): Interaction => {
       const id = String(i).padStart(36, "0");
       return { eventId: id, productId: id, action: "view", occurredAtMs: 1.8e12 + i * 60_000 };
@@ -48,12 +48,12 @@ describe("profile codec", () => {
     ["history", encodeHistory(HISTORY), decodeHistory],
     ["interests", encodeInterests(INTERESTS), decodeInterests],
   ] as const)("of the %s any flipped bit, missing or added byte is refused", (_, bytes, decode) => {
-    for (let bit = 0; bit < bytes.byteLength * 8; bit++) {
+    for (let bit = 0; bit < bytes.byteLength * 8; bit += 1) {
       const damaged = bytes.slice();
       damaged[bit >> 3]! ^= 1 << (bit & 7);
       expect(() => decode(damaged)).toThrow(expect.objectContaining({ code: "corrupt" }));
     }
-    for (let length = 0; length < bytes.byteLength; length++) {
+    for (let length = 0; length < bytes.byteLength; length += 1) {
       const cut = () => decode(bytes.subarray(0, length));
       expect(cut).toThrow(expect.objectContaining({ code: "corrupt" }));
     }

@@ -1,18 +1,28 @@
-import { crc32 } from "node:zlib";
 import { ACTION_NAMES } from "@marquetry/contracts/actions";
-import { MarquetryError } from "@marquetry/runtime/errors";
 import type { Interaction } from "@marquetry/contracts/interactions";
+import {
+  corrupt,
+  CRC_BYTES,
+  FORMAT_VERSION,
+  openRecord,
+  readByte,
+  readString,
+  readVarint,
+  sealed,
+  VARINT_BYTES_MAX,
+  writeString,
+  writeVarint,
+} from "./binary-record.js";
+import { checkId, invalid } from "./checks.js";
 import { HISTORY_EVENTS_MAX } from "./profile-store.js";
 import type { Profile } from "./profile-store.js";
 
 /*
- * The bytes of a profile. All integers little-endian; `varint` is unsigned LEB128 up to 2^53 - 1;
- * `string` is varint byte length + UTF-8. Both records end with the CRC-32 of what precedes, so that
- * a damaged record is refused rather than read as another profile.
+ * The bytes of a profile, in two records (`binary-record.ts`):
  *
- *   history    byte 1 (version), varint count, then per behaviour:
- *              byte action (index in ACTION_NAMES), varint ms since the one before (the first: since the
- *              epoch), string event id, string product id; uint32 CRC
+ *   history    byte 1 (version), varint count, then per interaction:
+ *              byte action (index in ACTION_NAMES), varint ms since the one before (the first: since
+ *              the epoch), string event id, string product id; uint32 CRC
  *   interests  byte 1 (version), varint count, varint dimension, float32 values; uint32 CRC
  */
 
@@ -23,16 +33,11 @@ export interface EncodedProfile {
 }
 
 /** Bounds that keep a profile small, whatever a caller hands over. */
-// The contracts allow ids of 256 characters, 4 bytes each at most.
-export const ID_BYTES_MAX = 1024;
-export const INTERESTS_MAX = 64;
-export const DIMENSION_MAX = 8192;
+const INTERESTS_MAX = 64;
+const DIMENSION_MAX = 8192;
 
-const FORMAT_VERSION = 1;
-const CRC_BYTES = 4;
-const VARINT_BYTES_MAX = 8;
-/** Varints and the action of one behaviour, at most. */
-const BEHAVIOUR_OVERHEAD_BYTES_MAX = 1 + 3 * VARINT_BYTES_MAX;
+/** Varints and the action of one interaction, at most. */
+const INTERACTION_OVERHEAD_BYTES_MAX = 1 + 3 * VARINT_BYTES_MAX;
 
 /** @throws MarquetryError `invalid`, naming the field, for what a profile may not hold. */
 export function encodeProfile(profile: Profile): EncodedProfile {
@@ -52,33 +57,33 @@ export function decodeProfile(encoded: EncodedProfile): Profile {
 
 export function encodeHistory(history: readonly Interaction[]): Uint8Array {
   if (history.length > HISTORY_EVENTS_MAX) {
-    throw invalid("history", `at most ${HISTORY_EVENTS_MAX} behaviours, not ${history.length}`);
+    throw invalid("history", `at most ${HISTORY_EVENTS_MAX} interactions, not ${history.length}`);
   }
   let bytesMax = 1 + VARINT_BYTES_MAX + CRC_BYTES;
-  for (const [i, behaviour] of history.entries()) {
-    checkId(behaviour.eventId, `history[${i}].eventId`);
-    checkId(behaviour.productId, `history[${i}].productId`);
+  for (const [i, interaction] of history.entries()) {
+    checkId(interaction.eventId, `history[${i}].eventId`);
+    checkId(interaction.productId, `history[${i}].productId`);
     // A UTF-16 unit takes at most 3 bytes of UTF-8.
-    const idUnits = behaviour.eventId.length + behaviour.productId.length;
-    bytesMax += BEHAVIOUR_OVERHEAD_BYTES_MAX + 3 * idUnits;
+    const idUnits = interaction.eventId.length + interaction.productId.length;
+    bytesMax += INTERACTION_OVERHEAD_BYTES_MAX + 3 * idUnits;
   }
 
   const bytes = Buffer.allocUnsafe(bytesMax);
   let at = bytes.writeUInt8(FORMAT_VERSION, 0);
   at = writeVarint(bytes, history.length, at);
   let previousMs = 0;
-  for (const [i, behaviour] of history.entries()) {
-    const action = ACTION_NAMES.indexOf(behaviour.action);
+  for (const [i, interaction] of history.entries()) {
+    const action = ACTION_NAMES.indexOf(interaction.action);
     if (action < 0) throw invalid(`history[${i}].action`, "a known action");
-    const elapsedMs = behaviour.occurredAtMs - previousMs;
-    if (!Number.isSafeInteger(behaviour.occurredAtMs) || elapsedMs < 0) {
+    const elapsedMs = interaction.occurredAtMs - previousMs;
+    if (!Number.isSafeInteger(interaction.occurredAtMs) || elapsedMs < 0) {
       throw invalid(`history[${i}].occurredAtMs`, "whole milliseconds since the epoch, ascending");
     }
     at = bytes.writeUInt8(action, at);
     at = writeVarint(bytes, elapsedMs, at);
-    at = writeString(bytes, behaviour.eventId, at);
-    at = writeString(bytes, behaviour.productId, at);
-    previousMs = behaviour.occurredAtMs;
+    at = writeString(bytes, interaction.eventId, at);
+    at = writeString(bytes, interaction.productId, at);
+    previousMs = interaction.occurredAtMs;
   }
   return sealed(bytes, at);
 }
@@ -89,7 +94,7 @@ export function decodeHistory(bytes: Uint8Array): Interaction[] {
   if (count > HISTORY_EVENTS_MAX) throw corrupt("history");
   const history: Interaction[] = [];
   let occurredAtMs = 0;
-  for (let i = 0; i < count; i++) {
+  for (let i = 0; i < count; i += 1) {
     const action = ACTION_NAMES[readByte(reader)];
     if (action === undefined) throw corrupt("history");
     occurredAtMs += readVarint(reader);
@@ -136,9 +141,9 @@ export function decodeInterests(bytes: Uint8Array): Float32Array[] {
   const valueBytes = count * dimension * Float32Array.BYTES_PER_ELEMENT;
   if (reader.end - reader.at !== valueBytes) throw corrupt("interests");
   const interests: Float32Array[] = [];
-  for (let i = 0; i < count; i++) {
+  for (let i = 0; i < count; i += 1) {
     const interest = new Float32Array(dimension);
-    for (let j = 0; j < dimension; j++) {
+    for (let j = 0; j < dimension; j += 1) {
       const value = reader.view.getFloat32(reader.at, true);
       if (!Number.isFinite(value)) throw corrupt("interests");
       interest[j] = value;
@@ -147,91 +152,4 @@ export function decodeInterests(bytes: Uint8Array): Float32Array[] {
     interests.push(interest);
   }
   return interests;
-}
-
-/**
- * An id that UTF-8 carries without loss (no half of a surrogate pair) and within bounds.
- * @throws MarquetryError `invalid`
- */
-export function checkId(id: string, field: string): void {
-  if (id.length === 0 || !id.isWellFormed() || Buffer.byteLength(id) > ID_BYTES_MAX) {
-    throw invalid(field, `1 to ${ID_BYTES_MAX} bytes of well-formed text`);
-  }
-}
-
-function sealed(bytes: Buffer, end: number): Uint8Array {
-  const recordEnd = bytes.writeUInt32LE(crc32(bytes.subarray(0, end)), end);
-  // A copy of the exact size: `bytes` is larger than its contents and may be kept for long.
-  return Uint8Array.prototype.slice.call(bytes, 0, recordEnd);
-}
-
-function writeVarint(bytes: Buffer, value: number, start: number): number {
-  let at = start;
-  let rest = value;
-  while (rest >= 0x80) {
-    at = bytes.writeUInt8((rest % 0x80) | 0x80, at);
-    rest = Math.floor(rest / 0x80);
-  }
-  return bytes.writeUInt8(rest, at);
-}
-
-function writeString(bytes: Buffer, text: string, start: number): number {
-  const at = writeVarint(bytes, Buffer.byteLength(text), start);
-  return at + bytes.write(text, at);
-}
-
-interface Reader {
-  readonly record: "history" | "interests";
-  readonly bytes: Uint8Array;
-  readonly view: DataView;
-  readonly end: number;
-  at: number;
-}
-
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
-function openRecord(bytes: Uint8Array, record: Reader["record"]): Reader {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const end = bytes.byteLength - CRC_BYTES;
-  if (end < 1 || view.getUint32(end, true) !== crc32(bytes.subarray(0, end))) throw corrupt(record);
-  if (view.getUint8(0) !== FORMAT_VERSION) throw corrupt(record);
-  return { record, bytes, view, end, at: 1 };
-}
-
-function readByte(reader: Reader): number {
-  if (reader.at >= reader.end) throw corrupt(reader.record);
-  return reader.view.getUint8(reader.at++);
-}
-
-function readVarint(reader: Reader): number {
-  let value = 0;
-  for (let i = 0; i < VARINT_BYTES_MAX; i++) {
-    const byte = readByte(reader);
-    value += (byte & 0x7f) * 2 ** (7 * i);
-    if (byte < 0x80) {
-      if (!Number.isSafeInteger(value)) break;
-      return value;
-    }
-  }
-  throw corrupt(reader.record);
-}
-
-function readString(reader: Reader): string {
-  const length = readVarint(reader);
-  const start = reader.at;
-  if (length > reader.end - start) throw corrupt(reader.record);
-  reader.at = start + length;
-  try {
-    return utf8.decode(reader.bytes.subarray(start, reader.at));
-  } catch (cause) {
-    throw corrupt(reader.record, cause);
-  }
-}
-
-function invalid(field: string, expected: string): MarquetryError {
-  return new MarquetryError("invalid", `${field}: expected ${expected}`, { field });
-}
-
-function corrupt(record: string, cause?: unknown): MarquetryError {
-  return new MarquetryError("corrupt", `the stored ${record} of a user is damaged`, { cause });
 }

@@ -1,37 +1,29 @@
 import { MarquetryError } from "@marquetry/runtime/errors";
-import { checkId, decodeProfile } from "./codec.js";
 import {
+  checkId,
   checkInstant,
   checkOptions,
   checkPopularityEvents,
-  compareProducts,
-  forwardWeight,
-  nextLandmark,
-  popularityAt,
-} from "./popularity-decay.js";
-import type { ScoredProduct } from "./popularity-decay.js";
-import type {
-  PopularityEvent,
-  ProfileStore,
-  ProfileStoreOptions,
-  SourceOffset,
-  UpdateResult,
-} from "./profile-store.js";
-import { checkSource, updateProfiles } from "./update-profiles.js";
+  checkSource,
+} from "./checks.js";
+import { decodeProfile } from "./codec.js";
+import { PopularityCounters } from "./memory-popularity.js";
+import type { ProfileStore, ProfileStoreOptions } from "./profile-store.js";
+import { updateProfiles } from "./update-profiles.js";
 import type { StoredUser, UserStates, UserWrite } from "./update-profiles.js";
 
-/** Users kept; beyond it the one written longest ago leaves, guard and all. */
+/** Users in the store; beyond it the one written longest ago leaves, with its offsets. */
 export const MEMORY_USERS_MAX = 50_000;
 
 const ABSENT: StoredUser = { version: "", offsets: new Map(), profile: undefined };
 
-interface KeptUser extends StoredUser {
+interface MemoryUser extends StoredUser {
   readonly expiresAtMs: number;
 }
 
 /**
  * A profile store inside the process, gone with it. Each call makes a store of its own. Profiles are
- * kept encoded, so that no caller holds a reference into the store.
+ * stored encoded, so that no caller holds a reference into the store.
  */
 export function createMemoryProfileStore(
   options: Required<ProfileStoreOptions>,
@@ -39,7 +31,7 @@ export function createMemoryProfileStore(
 ): ProfileStore {
   checkOptions(options);
   const users = createUserStates(options.ttlSeconds, now);
-  const popularity = createPopularityCounters(options);
+  const popularity = new PopularityCounters(options);
   let closed = false;
 
   function checkOpen(): void {
@@ -59,6 +51,8 @@ export function createMemoryProfileStore(
     },
     async addPopularity(source, events) {
       checkOpen();
+      checkSource(source);
+      checkPopularityEvents(events);
       return popularity.add(source, events);
     },
     async popularity(productIds, atMs) {
@@ -87,7 +81,7 @@ export function createMemoryProfileStore(
 
 function createUserStates(ttlSeconds: number, now: () => number): UserStates & { clear(): void } {
   // In the order of writing, which with one time to live is the order of expiry.
-  const users = new Map<string, KeptUser>();
+  const users = new Map<string, MemoryUser>();
   let writes = 0;
 
   function stored(userId: string): StoredUser {
@@ -109,8 +103,9 @@ function createUserStates(ttlSeconds: number, now: () => number): UserStates & {
     if (before.version !== expectedVersion) return "conflict";
     const offsets = new Map(before.offsets).set(source.partition, source.offset);
     const expiresAtMs = now() + ttlSeconds * 1000;
+    writes += 1;
     users.delete(userId);
-    users.set(userId, { version: String(++writes), offsets, profile, expiresAtMs });
+    users.set(userId, { version: String(writes), offsets, profile, expiresAtMs });
     evict();
     return "applied";
   }
@@ -120,79 +115,4 @@ function createUserStates(ttlSeconds: number, now: () => number): UserStates & {
     write: async (all) => all.map(write),
     clear: () => users.clear(),
   };
-}
-
-function createPopularityCounters(options: Required<ProfileStoreOptions>) {
-  const halfLifeMs = options.popularityHalfLifeMs;
-  const scores = new Map<string, number>();
-  const offsets = new Map<number, bigint>();
-  let landmarkMs: number | undefined;
-  let ranked: ScoredProduct[] | undefined;
-
-  function rebase(toMs: number): void {
-    const factor = 2 ** (((landmarkMs ?? toMs) - toMs) / halfLifeMs);
-    for (const [productId, score] of scores) {
-      if (score * factor === 0) scores.delete(productId);
-      else scores.set(productId, score * factor);
-    }
-    landmarkMs = toMs;
-  }
-
-  /** By score: no passing of time changes the order. Sorted once after each change. */
-  function ranking(): readonly ScoredProduct[] {
-    ranked ??= Array.from(scores, ([productId, score]) => {
-      return { productId, popularity: score };
-    }).sort(compareProducts);
-    return ranked;
-  }
-
-  function trim(): void {
-    if (scores.size <= options.popularityProductsMax) return;
-    for (const { productId } of ranking().slice(options.popularityProductsMax)) {
-      scores.delete(productId);
-    }
-    ranked = undefined;
-  }
-
-  function add(source: SourceOffset, events: readonly PopularityEvent[]): UpdateResult {
-    checkSource(source);
-    checkPopularityEvents(events);
-    const applied = offsets.get(source.partition) ?? -1n;
-    if (applied >= source.offset) return "already-applied";
-    offsets.set(source.partition, source.offset);
-    if (events.length === 0) return "applied";
-    ranked = undefined;
-    const latestMs = events.reduce((max, event) => Math.max(max, event.occurredAtMs), -Infinity);
-    const landmark = nextLandmark(landmarkMs, latestMs, halfLifeMs);
-    if (landmark !== landmarkMs) rebase(landmark);
-    for (const event of events) {
-      if ((event.offset ?? source.offset) <= applied) continue;
-      const weight = forwardWeight(event, landmark, halfLifeMs);
-      if (weight === 0) continue;
-      scores.set(event.productId, (scores.get(event.productId) ?? 0) + weight);
-    }
-    trim();
-    return "applied";
-  }
-
-  function at(productId: string, atMs: number): number {
-    return popularityAt(scores.get(productId) ?? 0, landmarkMs ?? atMs, halfLifeMs, atMs);
-  }
-
-  function most(limit: number, atMs: number): ScoredProduct[] {
-    return ranking()
-      .slice(0, Math.max(0, limit))
-      .map(({ productId }) => ({ productId, popularity: at(productId, atMs) }))
-      .filter(({ popularity }) => popularity > 0)
-      .sort(compareProducts);
-  }
-
-  function clear(): void {
-    scores.clear();
-    ranked = undefined;
-    offsets.clear();
-    landmarkMs = undefined;
-  }
-
-  return { add, at, most, clear };
 }

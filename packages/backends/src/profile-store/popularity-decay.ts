@@ -1,6 +1,4 @@
-import { MarquetryError } from "@marquetry/runtime/errors";
-import { checkId } from "./codec.js";
-import type { PopularityEvent, ProfileStoreOptions } from "./profile-store.js";
+import type { PopularityEvent } from "./profile-store.js";
 
 /*
  * Forward decay (Cormode, Shkapenyuk, Srivastava, Xu, ICDE 2009): against a fixed landmark L the
@@ -11,12 +9,6 @@ import type { PopularityEvent, ProfileStoreOptions } from "./profile-store.js";
 
 /** Half-lives between landmark and event from which the landmark moves: 2^512, a double ends at 2^1024. */
 export const REBASE_HALF_LIVES = 512;
-
-/** Largest absolute weight; with it and 2^512 a score overflows only after 2^470 events. */
-export const POPULARITY_WEIGHT_MAX = 1e12;
-
-/** Events of one call, which is one step of the store. */
-export const POPULARITY_EVENTS_MAX = 10_000;
 
 export interface ScoredProduct {
   readonly productId: string;
@@ -63,37 +55,4 @@ export function nextLandmark(
 export function compareProducts(a: ScoredProduct, b: ScoredProduct): number {
   if (a.popularity !== b.popularity) return b.popularity - a.popularity;
   return Buffer.compare(Buffer.from(a.productId), Buffer.from(b.productId));
-}
-
-/** @throws MarquetryError `invalid` */
-export function checkPopularityEvents(events: readonly PopularityEvent[]): void {
-  if (events.length > POPULARITY_EVENTS_MAX) {
-    throw new MarquetryError(
-      "invalid",
-      `at most ${POPULARITY_EVENTS_MAX} popularity events a call`,
-    );
-  }
-  for (const [i, event] of events.entries()) {
-    checkId(event.productId, `events[${i}].productId`);
-    if (!(Math.abs(event.weight) <= POPULARITY_WEIGHT_MAX)) {
-      const field = `events[${i}].weight`;
-      throw new MarquetryError("invalid", `${field}: at most ${POPULARITY_WEIGHT_MAX}`, { field });
-    }
-    checkInstant(event.occurredAtMs, `events[${i}].occurredAtMs`);
-  }
-}
-
-/** @throws MarquetryError `invalid` */
-export function checkInstant(instantMs: number, field: string): void {
-  if (Math.abs(instantMs) <= Number.MAX_SAFE_INTEGER) return;
-  throw new MarquetryError("invalid", `${field}: expected milliseconds since the epoch`, { field });
-}
-
-/** @throws MarquetryError `invalid` */
-export function checkOptions(options: Required<ProfileStoreOptions>): void {
-  checkId(options.bundleId, "bundleId");
-  for (const field of ["ttlSeconds", "popularityHalfLifeMs", "popularityProductsMax"] as const) {
-    if (Number.isSafeInteger(options[field]) && options[field] > 0) continue;
-    throw new MarquetryError("invalid", `${field}: expected a whole number above 0`, { field });
-  }
 }

@@ -64,8 +64,8 @@ function describeProfiles(openStore: OpenStore): void {
     const store = openStore();
     const profile: Profile = {
       history: [
-        behaviour(0, { action: "view", occurredAtMs: 0, productId: "\uFEFFléger 🧥" }),
-        behaviour(1, { action: "return", occurredAtMs: Number.MAX_SAFE_INTEGER }),
+        interaction(0, { action: "view", occurredAtMs: 0, productId: "\uFEFFléger 🧥" }),
+        interaction(1, { action: "return", occurredAtMs: Number.MAX_SAFE_INTEGER }),
       ],
       interests: [Float32Array.of(0.1, -0, 1e-45, 3.4028234e38), Float32Array.of(1, 2, 3, -1e-39)],
     };
@@ -168,7 +168,7 @@ function describeUpdates(openStore: OpenStore): void {
 
     await Promise.all(
       writers.map(async (store, partition) => {
-        for (let offset = 0; offset < each; offset++) {
+        for (let offset = 0; offset < each; offset += 1) {
           const source = { partition, offset: BigInt(offset) };
           const [result] = await store.update([append("u", source)]);
           expect(result).toBe("applied");
@@ -226,7 +226,8 @@ function describeUpdates(openStore: OpenStore): void {
       userId: "u",
       source: { partition: 0, offset: 0n },
       change: async () => {
-        await store.update([replace("u", profileOf(1), { partition: 1, offset: others++ })]);
+        await store.update([replace("u", profileOf(1), { partition: 1, offset: others })]);
+        others += 1n;
         return profileOf(2);
       },
     };
@@ -241,7 +242,7 @@ function describeUpdates(openStore: OpenStore): void {
       let calls = 0;
       const source = { partition: 3, offset };
       const change = () => {
-        calls++;
+        calls += 1;
         return profileOf(2);
       };
       expect(await store.update([{ userId: "u", source, change }])).toEqual(["already-applied"]);
@@ -329,7 +330,7 @@ function describeUpdates(openStore: OpenStore): void {
     expect(await openStore().update([])).toEqual([]);
   });
 
-  const full = Array.from({ length: HISTORY_EVENTS_MAX }, (_, i) => behaviour(i));
+  const full = Array.from({ length: HISTORY_EVENTS_MAX }, (_, i) => interaction(i));
 
   test("a history of the bound is kept", async () => {
     const store = openStore();
@@ -338,11 +339,11 @@ function describeUpdates(openStore: OpenStore): void {
   });
 
   const refused: [string, Profile][] = [
-    ["a history over its bound", { ...EMPTY, history: [...full, behaviour(HISTORY_EVENTS_MAX)] }],
-    ["a history out of order", { ...EMPTY, history: [behaviour(1), behaviour(0)] }],
-    ["a time that is not whole", { ...EMPTY, history: [behaviour(0, { occurredAtMs: 0.5 })] }],
-    ["an empty product id", { ...EMPTY, history: [behaviour(0, { productId: "" })] }],
-    ["half a surrogate pair", { ...EMPTY, history: [behaviour(0, { eventId: "\ud83e" })] }],
+    ["a history over its bound", { ...EMPTY, history: [...full, interaction(HISTORY_EVENTS_MAX)] }],
+    ["a history out of order", { ...EMPTY, history: [interaction(1), interaction(0)] }],
+    ["a time that is not whole", { ...EMPTY, history: [interaction(0, { occurredAtMs: 0.5 })] }],
+    ["an empty product id", { ...EMPTY, history: [interaction(0, { productId: "" })] }],
+    ["half a surrogate pair", { ...EMPTY, history: [interaction(0, { eventId: "\ud83e" })] }],
     ["a vector with NaN", { ...EMPTY, interests: [Float32Array.of(1, Number.NaN)] }],
     ["a vector with infinity", { ...EMPTY, interests: [Float32Array.of(-Infinity)] }],
     [
@@ -614,7 +615,7 @@ function describePopularityBounds(openStore: OpenStore): void {
   test("years of half-lives overflow nothing: what is recent counts, what is old has decayed", async () => {
     const store = openStore();
     // 40 steps of 100 half-lives: 2^4000 from the first to the last, a double ends at 2^1024.
-    for (let step = 0; step <= 40; step++) {
+    for (let step = 0; step <= 40; step += 1) {
       await store.addPopularity({ partition: 0, offset: BigInt(step) }, [
         sold("steady", 1, step * 100),
         sold(`once-${step}`, 2, step * 100),
@@ -667,7 +668,7 @@ function describePopularityBounds(openStore: OpenStore): void {
   });
 }
 
-function behaviour(i: number, changed: Partial<Interaction> = {}): Interaction {
+function interaction(i: number, changed: Partial<Interaction> = {}): Interaction {
   return {
     eventId: `event-${i}`,
     productId: `product-${i}`,
@@ -679,7 +680,7 @@ function behaviour(i: number, changed: Partial<Interaction> = {}): Interaction {
 
 function profileOf(i: number): Profile {
   return {
-    history: [behaviour(i), behaviour(i + 1, { action: "purchase" })],
+    history: [interaction(i), interaction(i + 1, { action: "purchase" })],
     interests: [Float32Array.of(i, i / 3, -i)],
   };
 }
@@ -710,14 +711,14 @@ function erase(userId: string, source: ProfileUpdate["source"]): ProfileUpdate {
 
 function appended(stored: Profile, eventId: string): Profile {
   const occurredAtMs = stored.history.at(-1)?.occurredAtMs ?? T0;
-  return { ...stored, history: [...stored.history, behaviour(0, { eventId, occurredAtMs })] };
+  return { ...stored, history: [...stored.history, interaction(0, { eventId, occurredAtMs })] };
 }
 
 function sold(productId: string, weight: number, hours = 0): PopularityEvent {
   return { productId, weight, occurredAtMs: T0 + hours * HOUR_MS };
 }
 
-/** Same behaviours and the same bits in every vector. */
+/** Same interactions and the same bits in every vector. */
 function expectSame(actual: Profile | undefined, expected: Profile): void {
   expect(actual).toBeDefined();
   expect(actual!.history).toEqual(expected.history);

@@ -1,11 +1,12 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { MarquetryError } from "@marquetry/runtime/errors";
-import { checkId, decodeProfile, encodeProfile } from "./codec.js";
+import { checkUpdates } from "./checks.js";
+import { decodeProfile, encodeProfile } from "./codec.js";
 import type { EncodedProfile } from "./codec.js";
 import type { Profile, ProfileUpdate, SourceOffset, UpdateResult } from "./profile-store.js";
 
-/** Users whose old and new profiles are held in memory, and sent, together. */
-export const USERS_PER_ROUND = 256;
+/** Users whose old and new profiles are held in memory at once, and sent in one batch. */
+const USERS_PER_BATCH = 256;
 
 /** Of n writers of one user one wins each round, so that n - 1 rounds serve n writers. */
 const ROUNDS_MAX = 64;
@@ -45,8 +46,8 @@ export async function updateProfiles(
 ): Promise<UpdateResult[]> {
   checkUpdates(updates);
   const settled: PromiseSettledResult<UpdateResult>[] = [];
-  for (let start = 0; start < updates.length; start += USERS_PER_ROUND) {
-    settled.push(...(await updateTogether(updates.slice(start, start + USERS_PER_ROUND), states)));
+  for (let start = 0; start < updates.length; start += USERS_PER_BATCH) {
+    settled.push(...(await updateBatch(updates.slice(start, start + USERS_PER_BATCH), states)));
   }
   return settled.map((result) => {
     if (result.status === "rejected") throw result.reason;
@@ -54,13 +55,13 @@ export async function updateProfiles(
   });
 }
 
-async function updateTogether(
+async function updateBatch(
   updates: readonly ProfileUpdate[],
   states: UserStates,
 ): Promise<PromiseSettledResult<UpdateResult>[]> {
   const settled = new Map<ProfileUpdate, PromiseSettledResult<UpdateResult>>();
   let open = updates;
-  for (let round = 0; round < ROUNDS_MAX && open.length > 0; round++) {
+  for (let round = 0; round < ROUNDS_MAX && open.length > 0; round += 1) {
     if (round > 0) await pause(Math.random() * Math.min(2 ** round, PAUSE_MS_MAX));
     const stored = await states.read(open.map((update) => update.userId));
     const prepared = await Promise.allSettled(open.map((update, i) => prepare(update, stored[i]!)));
@@ -93,29 +94,6 @@ async function prepare(update: ProfileUpdate, stored: StoredUser): Promise<UserW
   const after = await update.change(before);
   const profile = after === undefined ? undefined : encodeProfile(after);
   return { userId, source, expectedVersion: stored.version, profile };
-}
-
-/** @throws MarquetryError `invalid` */
-export function checkSource(source: SourceOffset): void {
-  if (Number.isSafeInteger(source.partition) && source.partition >= 0 && source.offset >= 0n)
-    return;
-  throw new MarquetryError("invalid", "source: expected a partition and an offset of 0 or more", {
-    field: "source",
-  });
-}
-
-function checkUpdates(updates: readonly ProfileUpdate[]): void {
-  const seen = new Set<string>();
-  for (const { userId, source } of updates) {
-    checkId(userId, "userId");
-    checkSource(source);
-    if (seen.has(userId)) {
-      throw new MarquetryError("invalid", "userId: each user at most once per update", {
-        field: "userId",
-      });
-    }
-    seen.add(userId);
-  }
 }
 
 function fulfilled(value: UpdateResult): PromiseFulfilledResult<UpdateResult> {
