@@ -7,7 +7,7 @@ import { COLLABORATIVE } from "@marquetry/contracts/modalities";
 import { matrix } from "@marquetry/model/vectors/matrix";
 import { MarquetryError } from "@marquetry/runtime/errors";
 import { exportCollaborative } from "@marquetry/learning/system/export-collaborative";
-import type { ExportParts } from "@marquetry/learning/system/export-collaborative";
+import type { ExportDeps } from "@marquetry/learning/system/export-collaborative";
 import type { Platform } from "../src/platform.js";
 import { deployments, endJourney, startJourney, untilSettled } from "./harness.js";
 import { encodedText, plantedBundle, row, sendEmbedded } from "./planted-bundle.js";
@@ -41,7 +41,7 @@ describe.each(deployments())("an export on %s", (_, servers) => {
     if (platform !== undefined) await endJourney(platform);
   });
 
-  const parts = (more: Partial<ExportParts> = {}): ExportParts => {
+  const deps = (more: Partial<ExportDeps> = {}): ExportDeps => {
     const { products, vectors } = planted;
     const { bundle, bus, index } = platform;
     return { bundle, products, vectors, bus, index, report: () => {}, pagePoints: 16, ...more };
@@ -75,12 +75,12 @@ describe.each(deployments())("an export on %s", (_, servers) => {
         await platform.bus.publish(...args);
       },
     };
-    await expect(exportCollaborative(parts({ bus }))).rejects.toThrow("the bus does not answer");
+    await expect(exportCollaborative(deps({ bus }))).rejects.toThrow("the bus does not answer");
     await untilSettled(platform);
     const half = [...(await stored()).values()].filter(({ vectors }) => vectors[COLLABORATIVE]);
     expect(half.length).toBeGreaterThan(0);
     expect(half.length).toBeLessThan(ITEMS - COLD - 1);
-    const counts = await exportCollaborative(parts());
+    const counts = await exportCollaborative(deps());
     expect(counts).toEqual({ trained: ITEMS - COLD - 1, imputed: COLD - 1, bare: 1, unknown: 1 });
   });
 
@@ -122,7 +122,7 @@ describe.each(deployments())("an export on %s", (_, servers) => {
 
   test("that is run again changes nothing, bit for bit", async () => {
     const before = await snapshot();
-    await exportCollaborative(parts());
+    await exportCollaborative(deps());
     expect(await snapshot()).toEqual(before);
   });
 
@@ -131,12 +131,12 @@ describe.each(deployments())("an export on %s", (_, servers) => {
     const more = matrix(vectors.rows + 1, vectors.cols);
     more.data.set(vectors.data);
     more.data.set(row(vectors, 0), vectors.data.length);
-    await exportCollaborative(parts({ products: [...products, "product-84"], vectors: more }));
+    await exportCollaborative(deps({ products: [...products, "product-84"], vectors: more }));
     await untilSettled(platform);
     const outcome = async () =>
       (await stored()).get("product-84")!.payload.outcomes?.[COLLABORATIVE]?.outcome;
     expect(await outcome()).toBe("encoded");
-    await exportCollaborative(parts());
+    await exportCollaborative(deps());
     await untilSettled(platform);
     expect(await outcome()).toBe("encoded");
   });
@@ -152,7 +152,7 @@ describe.each(deployments())("an export on %s", (_, servers) => {
 
   test("of a bundle that fusion has not started with is refused", async () => {
     const bundle = { ...platform.bundle, id: `${platform.bundle.id}-never-started` };
-    await expect(exportCollaborative(parts({ bundle }))).rejects.toThrow(
+    await expect(exportCollaborative(deps({ bundle }))).rejects.toThrow(
       "expected fusion to have started",
     );
   });

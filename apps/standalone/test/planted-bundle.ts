@@ -46,7 +46,7 @@ export async function plantedBundle(items: number, cold: number, seed = 5): Prom
   const itemIds = Array.from({ length: items }, (_, i) => `product-${i}`);
   const counts = Float64Array.from({ length: items }, (_, i) => (i < items - cold ? 1 + i : 0));
   const train = [Int32Array.of(0, 1, 2), Int32Array.of(3, 4)];
-  const { bundle, behaviour } = await trainedBundle(
+  const { bundle, collaborative } = await trainedBundle(
     {
       dataset: {
         name: "planted",
@@ -65,8 +65,8 @@ export async function plantedBundle(items: number, cold: number, seed = 5): Prom
     trained,
     RANKING,
   );
-  const products = Array.from(behaviour.items, (item) => itemIds[item]!);
-  return { bundle, products, vectors: behaviour.vectors, itemIds, text, trained };
+  const products = Array.from(collaborative.items, (item) => itemIds[item]!);
+  return { bundle, products, vectors: collaborative.vectors, itemIds, text, trained };
 }
 
 /** An encoder's event for a product; without a text where that is undefined. */

@@ -153,8 +153,8 @@ describe.each(deployments())("training from the running system on %s", (_, serve
     const { dataset } = prepared;
     const { train, valid, test: last } = dataset.splits;
     const lists = train.map((list, user) => [list, valid[user]!, last[user]!]);
-    const named = lists.map((parts) =>
-      parts.flatMap((list) => Array.from(list, (item) => dataset.itemIds[item]!)),
+    const named = lists.map((own) =>
+      own.flatMap((list) => Array.from(list, (item) => dataset.itemIds[item]!)),
     );
     const expected = Map.groupBy(clicks().toReversed(), ({ userId }) => userId);
     const want = [...expected.keys()].sort().map((userId) => {
@@ -203,12 +203,15 @@ describe.each(deployments())("training from the running system on %s", (_, serve
       await until("the new collection has every product", async () => {
         return (await index.count(collection)) === ITEMS;
       });
-      const products = Array.from(made.behaviour.items, (item) => prepared.dataset.itemIds[item]!);
-      const { vectors: behaviour } = made.behaviour;
+      const products = Array.from(
+        made.collaborative.items,
+        (item) => prepared.dataset.itemIds[item]!,
+      );
+      const { vectors: collaborative } = made.collaborative;
       await exportCollaborative({
         bundle,
         products,
-        vectors: behaviour,
+        vectors: collaborative,
         bus,
         index,
         report: () => {},
@@ -218,7 +221,7 @@ describe.each(deployments())("training from the running system on %s", (_, serve
         return [...points.values()].every(({ vectors: own }) => own[COLLABORATIVE] !== undefined);
       });
       const points = await index.retrieve(collection, products, [FUSED_VECTOR]);
-      const apart = Array.from(made.behaviour.items).flatMap((item, i) =>
+      const apart = Array.from(made.collaborative.items).flatMap((item, i) =>
         Array.from(points.get(products[i]!)!.vectors[FUSED_VECTOR]!, (x, j) =>
           Math.abs(x - row(vectors, item)[j]!),
         ),

@@ -1,10 +1,9 @@
-import { parseArgs } from "node:util";
 import { CURVES } from "@marquetry/learning/experiments/curves";
 import { coldMethod, METHODS } from "@marquetry/learning/experiments/methods";
 import type { Experiments } from "@marquetry/learning/experiments/run-experiments";
 import { assertOneSource, SOURCE_HELP, SOURCE_OPTIONS } from "./data-source.options.js";
 import type { SourceValues } from "./data-source.options.js";
-import { countOf, shareOf, someOf } from "./option-values.js";
+import { countOf, parseOptions, shareOf, someOf } from "./option-values.js";
 
 export const EVALUATE_HELP = `npm run evaluate -- --dataset DIR [OPTIONS]
 npm run evaluate -- --from-system [OPTIONS]
@@ -41,19 +40,16 @@ export interface EvaluateOptions extends Experiments {
  * @throws MarquetryError `invalid` for a wrong value
  */
 export function evaluateOptionsOf(args: readonly string[]): EvaluateOptions | undefined {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      ...SOURCE_OPTIONS,
-      bundle: { type: "string" },
-      seeds: { type: "string" },
-      methods: { type: "string" },
-      curves: { type: "string" },
-      report: { type: "string" },
-      cold: { type: "string" },
-      json: { type: "boolean", default: false },
-      help: { type: "boolean", default: false },
-    },
+  const values = parseOptions(args, {
+    ...SOURCE_OPTIONS,
+    bundle: { type: "string" },
+    seeds: { type: "string" },
+    methods: { type: "string" },
+    curves: { type: "string" },
+    report: { type: "string" },
+    cold: { type: "string" },
+    json: { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
   });
   if (values.help) return undefined;
   assertOneSource(values);

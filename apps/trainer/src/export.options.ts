@@ -1,7 +1,6 @@
-import { parseArgs } from "node:util";
 import { systemConfigOf, SYSTEM_HELP, SYSTEM_OPTIONS } from "./data-source.options.js";
 import type { SystemConfig } from "./config.js";
-import { required } from "./option-values.js";
+import { parseOptions, required } from "./option-values.js";
 
 export const EXPORT_HELP = `npm run export -- --bundle DIR [OPTIONS]
 
@@ -28,13 +27,10 @@ export interface ExportOptions {
  * @throws MarquetryError `invalid` for a wrong value
  */
 export function exportOptionsOf(args: readonly string[]): ExportOptions | undefined {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      bundle: { type: "string" },
-      ...SYSTEM_OPTIONS,
-      help: { type: "boolean", default: false },
-    },
+  const values = parseOptions(args, {
+    bundle: { type: "string" },
+    ...SYSTEM_OPTIONS,
+    help: { type: "boolean", default: false },
   });
   if (values.help) return undefined;
   return { bundle: required("--bundle", values.bundle), system: systemConfigOf(values) };

@@ -1,5 +1,24 @@
-/** Values of options, checked. Each throws a MarquetryError `invalid` that names the option. */
+/** Options and their values, checked. Each throws a MarquetryError `invalid` that names the option. */
+import { parseArgs } from "node:util";
+import type { ParseArgsConfig } from "node:util";
 import { MarquetryError } from "@marquetry/runtime/errors";
+
+type Options = NonNullable<ParseArgsConfig["options"]>;
+
+/** As `parseArgs`; a mistake is answered with the options that there are. */
+export function parseOptions<const Known extends Options>(
+  args: readonly string[],
+  options: Known,
+): ReturnType<typeof parseArgs<{ readonly options: Known }>>["values"] {
+  try {
+    return parseArgs({ args: [...args], options }).values;
+  } catch (error) {
+    // Behind the first sentence Node speaks of positional arguments, of which there are none.
+    const [mistake] = (error as Error).message.split(". ");
+    const known = Object.keys(options).map((name) => `--${name}`);
+    throw new MarquetryError("invalid", `${mistake}: expected some of ${known.join(", ")}`);
+  }
+}
 
 export function required(option: string, value: string | undefined): string {
   if (value !== undefined) return value;

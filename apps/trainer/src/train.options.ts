@@ -1,11 +1,10 @@
 import { basename, resolve } from "node:path";
-import { parseArgs } from "node:util";
 import { FUSION_KINDS, INTEREST_KINDS, SCORER_KINDS } from "@marquetry/learning/learn/learn-model";
 import type { ModelSettings } from "@marquetry/learning/learn/learn-model";
 import { MarquetryError } from "@marquetry/runtime/errors";
 import { assertOneSource, SOURCE_HELP, SOURCE_OPTIONS } from "./data-source.options.js";
 import type { SourceValues } from "./data-source.options.js";
-import { countOf, oneOf, required, weightOf } from "./option-values.js";
+import { countOf, oneOf, parseOptions, required, weightOf } from "./option-values.js";
 
 export const TRAIN_HELP = `npm run train -- --dataset DIR --out DIR [OPTIONS]
 npm run train -- --from-system --out DIR [OPTIONS]
@@ -51,20 +50,17 @@ export interface TrainOptions {
  * @throws MarquetryError `invalid` for a wrong value, or for values that do not fit each other
  */
 export function trainOptionsOf(args: readonly string[]): TrainOptions | undefined {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      ...SOURCE_OPTIONS,
-      out: { type: "string" },
-      seed: { type: "string", default: "1" },
-      checkpoint: { type: "string" },
-      fusion: { type: "string", default: "combined" },
-      scorer: { type: "string", default: "linear" },
-      interests: { type: "string", default: "recency" },
-      towers: { type: "boolean", default: false },
-      alignment: { type: "string", default: "0" },
-      help: { type: "boolean", default: false },
-    },
+  const values = parseOptions(args, {
+    ...SOURCE_OPTIONS,
+    out: { type: "string" },
+    seed: { type: "string", default: "1" },
+    checkpoint: { type: "string" },
+    fusion: { type: "string", default: "combined" },
+    scorer: { type: "string", default: "linear" },
+    interests: { type: "string", default: "recency" },
+    towers: { type: "boolean", default: false },
+    alignment: { type: "string", default: "0" },
+    help: { type: "boolean", default: false },
   });
   if (values.help) return undefined;
   assertOneSource(values);

@@ -13,25 +13,25 @@ const USERS = 60;
 /** Users of two kinds, each with products of its own kind (even or odd numbers). */
 function plantedFiles(): Record<string, string | Uint8Array> {
   const uniform = mulberry32(17);
-  const parts: Record<"train" | "valid" | "test", string[]> = { train: [], valid: [], test: [] };
+  const lists: Record<"train" | "valid" | "test", string[]> = { train: [], valid: [], test: [] };
   for (let user = 0; user < USERS; user += 1) {
     const own = Array.from({ length: ITEMS / 2 }, (_, i) => 2 * i + (user % 2));
     own.sort(() => uniform() - 0.5);
     for (const [place, item] of own.slice(0, 6).entries()) {
       const part = place < 4 ? "train" : place === 4 ? "valid" : "test";
-      parts[part].push(`${user} | ${item}`);
+      lists[part].push(`${user} | ${item}`);
     }
   }
   const image = matrix(ITEMS, 8, randomVector(uniform, ITEMS * 8));
   return {
-    "train.tsv": table("user | item", ...parts.train),
-    "valid.tsv": table("user | item", ...parts.valid),
-    "test.tsv": table("user | item", ...parts.test),
+    "train.tsv": table("user | item", ...lists.train),
+    "valid.tsv": table("user | item", ...lists.valid),
+    "test.tsv": table("user | item", ...lists.test),
     "image_feat.npy": npy(ITEMS, 8, Array.from(image.data)),
   };
 }
 
-/** The same in order of time, as RecBole's files; a product may come again, unless told. */
+/** The same in order of time, as RecBole's files; a product may come again. Default: it may. */
 function orderedFiles({ again = true } = {}): Record<string, string | Uint8Array> {
   const uniform = mulberry32(18);
   const inter = (
@@ -125,9 +125,9 @@ describe("train and evaluate", () => {
     await using data = await temporaryFolder(orderedFiles());
     const out = join(data.directory, "bundle");
     const output = captured();
-    const asked = ["--dataset", data.directory, "--interests", "sequence"];
+    const options = ["--dataset", data.directory, "--interests", "sequence"];
     const checkpoint = ["--checkpoint", join(data.directory, "checkpoint")];
-    await runTrain([...asked, ...checkpoint, "--out", out], output);
+    await runTrain([...options, ...checkpoint, "--out", out], output);
     const [id] = output.out().split("\t");
     const manifest = JSON.parse(await readFile(join(out, "manifest.json"), "utf8"));
     const { length } = await readFile(join(out, "interests.onnx"));
@@ -136,7 +136,7 @@ describe("train and evaluate", () => {
     expect(bundle).toBeGreaterThan(popularity + 0.05);
 
     const again = captured();
-    await runTrain([...asked, ...checkpoint, "--out", join(data.directory, "again")], again);
+    await runTrain([...options, ...checkpoint, "--out", join(data.directory, "again")], again);
     expect(again.out()).toContain(`${id}\t`);
     expect(again.err()).toMatch(/, seed 100: goes on after epoch \d/);
     expect(again.err()).toMatch(/, sequence, seed 1: goes on after epoch 3/);
@@ -146,10 +146,10 @@ describe("train and evaluate", () => {
   test("interests weighed by attention are learned, written, and rank as when they were trained", async () => {
     await using data = await temporaryFolder(orderedFiles());
     const out = join(data.directory, "bundle");
-    const asked = ["--dataset", data.directory, "--out", out, "--interests", "attention"];
-    await expect(runTrain(asked, captured())).rejects.toThrow("expected --fusion attention");
+    const options = ["--dataset", data.directory, "--out", out, "--interests", "attention"];
+    await expect(runTrain(options, captured())).rejects.toThrow("expected --fusion attention");
     const output = captured();
-    await runTrain([...asked, "--fusion", "attention"], output);
+    await runTrain([...options, "--fusion", "attention"], output);
     const [id] = output.out().split("\t");
     const { interests } = JSON.parse(await readFile(join(out, "manifest.json"), "utf8"));
     expect(interests).toMatchObject({ strategy: "attention", contentScoring: true });
@@ -174,9 +174,9 @@ describe("train and evaluate", () => {
     expect(training.interactionsSha256).toBe(report.interactionsSha256);
     expect(training.metrics["unmasked/ndcg@10"].bundle).toBeCloseTo(bundle, 12);
     expect(training.metrics["unmasked/ndcg@10"].popularity).toBeCloseTo(popularity, 12);
-    const told = (method: string) => output.err().match(new RegExp(`^\\| ${method} .*`, "gm"));
-    expect(told("popularity")).toHaveLength(told("the bundle")!.length);
-    expect(told("the bundle")![0]).toContain(` ${bundle.toFixed(4).slice(1)} ± `);
+    const printed = (method: string) => output.err().match(new RegExp(`^\\| ${method} .*`, "gm"));
+    expect(printed("popularity")).toHaveLength(printed("the bundle")!.length);
+    expect(printed("the bundle")![0]).toContain(` ${bundle.toFixed(4).slice(1)} ± `);
     expect(bundle).toBeGreaterThan(popularity + 0.1);
   }, 60_000);
 
@@ -206,8 +206,8 @@ describe("train and evaluate", () => {
     await using data = await temporaryFolder(plantedFiles());
     const report = join(data.directory, "quality");
     const output = captured();
-    const asked = ["--methods", "content", "--curves", "cold-users", "--seeds", "0"];
-    await runEvaluate(["--dataset", data.directory, ...asked, "--report", report], output);
+    const options = ["--methods", "content", "--curves", "cold-users", "--seeds", "0"];
+    await runEvaluate(["--dataset", data.directory, ...options, "--report", report], output);
     const name = (await readdir(report)).find((file) => file.endsWith(".md"));
     const text = await readFile(join(report, name!), "utf8");
     expect(text.match(/^\| (popularity|content only|full) \|/gm)).toEqual([
@@ -221,11 +221,11 @@ describe("train and evaluate", () => {
 
   test("what loses its only telling modality is found worse, by methods and curves of one command", async () => {
     await using data = await temporaryFolder(plantedFiles());
-    const asked = ["--methods", "attention", "--curves", "missing-modality", "--seeds", "1"];
-    const metrics = await metricsOf(["--dataset", data.directory, ...asked]);
+    const options = ["--methods", "attention", "--curves", "missing-modality", "--seeds", "1"];
+    const metrics = await metricsOf(["--dataset", data.directory, ...options]);
     const ndcg = (removed: string): number =>
       metrics.get(`missing-modality/attention, trained with dropout/${removed}/ndcg@20`)!.value;
-    // Pictures are noise here, behaviour tells the kinds apart.
+    // Images are noise here, collaborative vectors differ between the kinds.
     expect(ndcg("none")).toBeGreaterThan(ndcg("behaviour") + 0.1);
     expect(ndcg("image")).toBeGreaterThan(ndcg("behaviour") + 0.1);
     const names = [...metrics.keys()];
@@ -260,5 +260,9 @@ describe("train and evaluate", () => {
       /--methods: expected some of popularity, .*got "fulll"/,
     );
     await expect(runTrain(["--dataset", "x"], output)).rejects.toThrow("--out is missing");
+    await expect(runEvaluate(["--row", "full"], output)).rejects.toMatchObject({
+      code: "invalid",
+      message: expect.stringMatching(/^Unknown option '--row': expected some of .*--methods, /),
+    });
   });
 });

@@ -52,8 +52,8 @@ export async function benchParity(options: ParityBenchOptions): Promise<void> {
     try {
       const settled = (): Promise<void> => consumersSettled(platform);
       const parity = await measureParity(offline, { platform, settled, progress });
-      const rule = masked ? "masked" : "unmasked";
-      tell(parity, `${name}/${rule}`, folder.bundle.id, report);
+      const policy = masked ? "masked" : "unmasked";
+      reportParity(parity, `${name}/${policy}`, folder.bundle.id, report);
     } finally {
       await platform.profiles.clear();
       await platform.index.dropCollection(productCollection(id));
@@ -62,7 +62,7 @@ export async function benchParity(options: ParityBenchOptions): Promise<void> {
   }
 }
 
-function tell(
+function reportParity(
   { users, metrics, overlap, degraded }: Parity,
   prefix: string,
   bundle: string,

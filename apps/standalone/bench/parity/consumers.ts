@@ -3,7 +3,7 @@ import type { Platform } from "../../src/platform.js";
 const PAUSE_MS = 50;
 const WAIT_MS_MAX = 30 * 60_000;
 
-/** Resolves when fusion and user-profile have nothing left to settle, as their metrics say. */
+/** Resolves when fusion and user-profile have settled all records, as their metrics say. */
 export async function consumersSettled({ healthPorts }: Platform): Promise<void> {
   const until = Date.now() + WAIT_MS_MAX;
   for (const service of ["fusion", "user-profile"] as const) {

@@ -34,8 +34,8 @@ export interface Parity extends ParityMetrics {
 const PUBLISHED_AT_ONCE = 500;
 const CALLS_AT_ONCE = 16;
 /**
- * Sends the products as an encoder would, the behaviour by an export, and every user's history as
- * clicks, then asks for each user.
+ * Sends the products as an encoder would, collaborative vectors by an export, and every user's history as
+ * clicks, then requests recommendations for each user.
  *
  * All events happened within the last moments, a millisecond apart, so that the popularity that
  * services let decay is still the plain count that the trainer has.
@@ -52,18 +52,18 @@ export async function measureParity(
   progress(`${itemIds.length} products are fused`);
   await exportCollaborative({
     bundle: platform.bundle,
-    products: Array.from(folder.behaviour.items, (item) => itemIds[item]!),
-    vectors: folder.behaviour.vectors,
+    products: Array.from(folder.collaborative.items, (item) => itemIds[item]!),
+    vectors: folder.collaborative.vectors,
     bus: platform.bus,
     index: platform.index,
     report: () => {},
   });
   await settled();
-  progress("behaviour is exported");
+  progress("collaborative vectors are exported");
   await sendHistories(histories, itemIds, platform.bus);
   await settled();
   progress(`${histories.length} users have their history`);
-  const answers = await ask(offline, served);
+  const answers = await recommendations(offline, served);
   const { users } = lists;
   const metrics = compareServed(offline, answers.lists);
   return { users: users.length, degraded: answers.degraded, ...metrics };
@@ -136,7 +136,7 @@ function userId(user: number): string {
 }
 
 /** One list per user, by the products' numbers. */
-async function ask(
+async function recommendations(
   { prepared, masked, lists: { users } }: OfflineAnswer,
   { platform, progress }: ServedOptions,
 ): Promise<{ readonly lists: Int32Array[]; readonly degraded: number }> {

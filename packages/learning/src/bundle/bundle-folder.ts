@@ -48,9 +48,9 @@ export async function assertNothingAt(directory: string): Promise<void> {
 /** Between the bundle's name and the number of the process that writes it. */
 const PARTIAL = ".partial-";
 
-/** What processes left that were killed while they wrote this bundle. It has no manifest, which comes
- * last, so that nothing loads it; but it takes room. */
-async function removeLeftOver(directory: string): Promise<void> {
+/** Removes folders of processes that were killed while they wrote this bundle. Such a folder has no
+ * manifest, which is written last, so that nothing loads it; but it takes space. */
+async function removePartial(directory: string): Promise<void> {
   const parent = dirname(directory);
   const prefix = `${basename(directory)}${PARTIAL}`;
   const names = await readdir(parent).catch(() => []);
@@ -74,12 +74,12 @@ function runs(pid: number): boolean {
  */
 export async function writeBundleFolder(
   directory: string,
-  { bundle, encoded, behaviour, itemIds }: TrainedBundle,
+  { bundle, encoded, collaborative, itemIds }: TrainedBundle,
   report: unknown,
 ): Promise<void> {
   await assertNothingAt(directory);
-  await removeLeftOver(directory);
-  const { vectors, items } = behaviour;
+  await removePartial(directory);
+  const { vectors, items } = collaborative;
   const tensors = encodeSafetensors(
     new Map([["vectors", { shape: [vectors.rows, vectors.cols], data: vectors.data }]]),
   );
@@ -107,7 +107,7 @@ export async function writeBundleFolder(
   }
 }
 
-/** The behaviour vectors of a folder, by product id. */
+/** The collaborative vectors of a folder, by product id. */
 export interface CollaborativeFiles {
   readonly bundle: Bundle;
   readonly products: readonly string[];
@@ -120,7 +120,7 @@ export interface BundleFolder {
   /** Ids of the dataset's products, by number. */
   readonly itemIds: readonly string[];
   /** Numbers are those of `itemIds`. */
-  readonly behaviour: CollaborativeModality;
+  readonly collaborative: CollaborativeModality;
 }
 
 /** A bundle's folder before it is written. */
@@ -129,7 +129,7 @@ export interface TrainedBundle extends BundleFolder {
 }
 
 /**
- * Reads a trained bundle with its behaviour vectors.
+ * Reads a trained bundle with its collaborative vectors.
  * @throws MarquetryError `corrupt` for a wrong digest, `invalid` for vectors of another bundle; as
  *   `openBundle`
  */
@@ -191,7 +191,7 @@ export async function readBundleFolder(
   return {
     bundle,
     itemIds,
-    behaviour: { items, vectors, projection: projection! },
+    collaborative: { items, vectors, projection: projection! },
   };
 }
 

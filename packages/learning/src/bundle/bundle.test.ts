@@ -53,8 +53,8 @@ const train = () => trainedBundle(prepared, vectors, ranking);
 
 describe("a trained bundle", () => {
   test("fuses what services have of a product to the trained vector", async () => {
-    const { bundle, behaviour } = await train();
-    const vectorsOf = modalityVectors(prepared.features, behaviour);
+    const { bundle, collaborative } = await train();
+    const vectorsOf = modalityVectors(prepared.features, collaborative);
     for (let item = 3; item < ITEMS; item += 1) {
       const fused = fuse(bundle.fusion, vectorsOf(item))!;
       rowOf(vectors, item).forEach((x, j) => expect(fused[j]).toBeCloseTo(x, 5));
@@ -62,8 +62,8 @@ describe("a trained bundle", () => {
   });
 
   test("guesses a cold product's vector from its content", async () => {
-    const { bundle, behaviour } = await train();
-    const vectorsOf = modalityVectors(prepared.features, behaviour);
+    const { bundle, collaborative } = await train();
+    const vectorsOf = modalityVectors(prepared.features, collaborative);
     for (const item of [0, 1, 2]) {
       expect(Object.keys(vectorsOf(item))).toEqual(["text", "image"]);
       const fused = fuse(bundle.fusion, vectorsOf(item))!;
@@ -107,23 +107,25 @@ describe("a bundle's folder", () => {
     const trained = await train();
     const place = join(folder.directory, "out");
     await writeBundleFolder(place, trained, { note: 1 });
-    const { bundle, behaviour } = await readBundleFolder(place, itemIds);
+    const { bundle, collaborative } = await readBundleFolder(place, itemIds);
     expect(bundle.id).toBe(trained.bundle.id);
-    expect(Array.from(behaviour.items)).toEqual(Array.from(trained.behaviour.items));
-    expect(Array.from(behaviour.vectors.data)).toEqual(Array.from(trained.behaviour.vectors.data));
+    expect(Array.from(collaborative.items)).toEqual(Array.from(trained.collaborative.items));
+    expect(Array.from(collaborative.vectors.data)).toEqual(
+      Array.from(trained.collaborative.vectors.data),
+    );
     expect(await readdir(folder.directory)).toEqual(["out"]);
   });
 
   test("is never written over, and a failure leaves nothing behind", async () => {
-    await using folder = await temporaryFolder({ taken: "" });
+    await using folder = await temporaryFolder({ existing: "" });
     const trained = await train();
-    const taken = join(folder.directory, "taken");
-    await expect(writeBundleFolder(taken, trained, {})).rejects.toThrow("nothing is yet");
+    const existing = join(folder.directory, "existing");
+    await expect(writeBundleFolder(existing, trained, {})).rejects.toThrow("nothing is yet");
     const loop: { self?: unknown } = {};
     loop.self = loop;
     const place = join(folder.directory, "out");
     await expect(writeBundleFolder(place, trained, loop)).rejects.toThrow(TypeError);
-    expect(await readdir(folder.directory)).toEqual(["taken"]);
+    expect(await readdir(folder.directory)).toEqual(["existing"]);
   });
 
   test("that a killed process was writing is nowhere, and its rest goes with the next writing", async () => {
@@ -136,7 +138,7 @@ describe("a bundle's folder", () => {
       await writeBundleFolder(${JSON.stringify(place)}, {
         bundle: { id: "b", encoders: { behaviour: { encoder: "e" } } },
         encoded: { weights: new Uint8Array(9), manifest: "{}" },
-        behaviour: { vectors, items: Int32Array.of(0) },
+        collaborative: { vectors, items: Int32Array.of(0) },
         itemIds: ["p"],
       }, { toJSON: () => process.kill(process.pid, "SIGKILL") });`;
     const args = ["--input-type=module", "--eval", script];

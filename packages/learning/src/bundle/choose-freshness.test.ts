@@ -20,8 +20,8 @@ const train = Array.from({ length: USERS }, () =>
 );
 /** Product i has been there for i days. */
 const availableFromMs = Float64Array.from({ length: ITEMS }, (_, i) => NOW_MS - i * DAY_MS);
-const asked = new Float64Array(USERS).fill(NOW_MS);
-const dates = { availableFromMs, evaluatedAtMs: { valid: asked, test: asked } };
+const evaluatedAt = new Float64Array(USERS).fill(NOW_MS);
+const dates = { availableFromMs, evaluatedAtMs: { valid: evaluatedAt, test: evaluatedAt } };
 
 function preparedWith(valid: readonly Int32Array[], known = true): Prepared {
   const dataset = {

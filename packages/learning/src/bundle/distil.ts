@@ -1,6 +1,6 @@
 /**
  * Trained vectors in the forms that services know. Whatever made the vectors V, fusion is a weighted
- * sum of given modalities and one more, "behaviour":
+ * sum of the content modalities and the collaborative one:
  *
  *   v_i = norm(sum_m P_m x_im + y_i),   y_i = V_i - sum_m P_m x_im,
  *
@@ -23,21 +23,21 @@ export interface ServedFusion {
   readonly fusion: FusionModel;
   /** Default: the dot product. */
   readonly similarity?: SimilarityModel;
-  readonly behaviour: CollaborativeModality;
+  readonly collaborative: CollaborativeModality;
 }
 
 export interface Distilled {
   /** P_m by modality, shape [d, d_m]. */
   readonly projections: Readonly<Record<string, Matrix>>;
-  readonly behaviour: CollaborativeModality;
+  readonly collaborative: CollaborativeModality;
 }
 
 export interface CollaborativeModality {
   /** Numbers of the products that have one. */
   readonly items: Int32Array;
   /**
-   * One row of length 1 per product of `items`, shape [.., d + 1]. Fusion normalises what it is
-   * given, which would lose the length of y_i; so a last element fills every row up to the same
+   * One row of length 1 per product of `items`, shape [.., d + 1]. Fusion normalises its
+   * input, which would lose the length of y_i; so a last element fills every row up to the same
    * length c = max |y_i|, and the projection c [I 0] drops it again.
    */
   readonly vectors: Matrix;
@@ -45,14 +45,14 @@ export interface CollaborativeModality {
   readonly projection: Matrix;
 }
 
-/** Share of the content's guess that comes from content where there is behaviour. */
+/** Share of the content's guess that comes from content where there is a collaborative vector. */
 const CONTENT_SHARE = 0.5;
 const RIDGE = 1;
 
 /**
  * @param vectors V, rows of length 1, one per product
  * @param features by modality as their encoders gave them
- * @param known by product, whether it has a behaviour
+ * @param known by product, whether it has a collaborative vector
  */
 export function distil(
   vectors: Matrix,
@@ -82,7 +82,7 @@ export function distil(
     projections[name] = transpose(own);
     start += cols;
   }
-  return { projections, behaviour: { items, ...withLengthKept(rest) } };
+  return { projections, collaborative: { items, ...withLengthKept(rest) } };
 }
 
 /** (X'X + lambda I)^-1 X'V, shape [columns of X, columns of V]. */
@@ -93,8 +93,8 @@ function ridge(x: Matrix, v: Matrix): Matrix {
 }
 
 /** The distilled vectors as a bundle has them. */
-export function distilledFusion({ projections, behaviour }: Distilled): ServedFusion {
-  const modalities = { ...projections, [COLLABORATIVE]: behaviour.projection };
+export function distilledFusion({ projections, collaborative }: Distilled): ServedFusion {
+  const modalities = { ...projections, [COLLABORATIVE]: collaborative.projection };
   return {
     fusion: {
       strategy: "weighted-sum",
@@ -106,7 +106,7 @@ export function distilledFusion({ projections, behaviour }: Distilled): ServedFu
       })),
       normaliseOutput: true,
     },
-    behaviour,
+    collaborative,
   };
 }
 

@@ -41,9 +41,9 @@ export function withImputedCollaborative(
   features: Readonly<Record<string, Matrix>>,
   itemCount: number,
 ): BundleFolder {
-  const { bundle, behaviour } = folder;
-  const { items, vectors } = behaviour;
-  const vectorsOf = modalityVectors(features, behaviour);
+  const { bundle, collaborative } = folder;
+  const { items, vectors } = collaborative;
+  const vectorsOf = modalityVectors(features, collaborative);
   const known = new Set(items);
   const cold = Array.from({ length: itemCount }, (_, i) => i).filter((item) => !known.has(item));
   if (cold.length === 0 || items.length === 0) return folder;
@@ -59,8 +59,8 @@ export function withImputedCollaborative(
   for (const [i, { row }] of found.entries()) rowOf(all, vectors.rows + i).set(row);
   return {
     ...folder,
-    behaviour: {
-      ...behaviour,
+    collaborative: {
+      ...collaborative,
       items: Int32Array.of(...items, ...found.map(({ item }) => item)),
       vectors: all,
     },
@@ -99,11 +99,11 @@ export async function graphInterests(
 
 /** Of each product; zeros for one that has no modality. */
 export function fusedVectors(
-  { bundle, behaviour }: BundleFolder,
+  { bundle, collaborative }: BundleFolder,
   features: Readonly<Record<string, Matrix>>,
   itemCount: number,
 ): Matrix {
-  const vectorsOf = modalityVectors(features, behaviour);
+  const vectorsOf = modalityVectors(features, collaborative);
   const vectors = matrix(itemCount, fusedDims(bundle.fusion));
   for (let item = 0; item < itemCount; item += 1) {
     const vector = fuse(bundle.fusion, vectorsOf(item));

@@ -11,7 +11,7 @@ export interface GoldenSource {
   /** V, the trained vectors, rows of length 1. */
   readonly vectors: Matrix;
   readonly itemIds: readonly string[];
-  /** By product, whether it has a behaviour: then it must fuse to its row of V. */
+  /** By product, whether it has a collaborative vector: then it must fuse to its row of V. */
   readonly known: (item: number) => boolean;
   readonly vectorsOf: (item: number) => ModalityVectors;
   /** By user, oldest first. */
@@ -22,7 +22,7 @@ export interface GoldenSource {
 const WHOLE = 2;
 const COLD = 2;
 const HISTORIES = 3;
-/** Behaviours of one history; longer ones would only make the bundle larger. */
+/** Interactions of one history; longer ones would only make the bundle larger. */
 const HISTORY_MAX = 8;
 
 /**
@@ -33,7 +33,7 @@ export function goldenVectors(source: GoldenSource): GoldenVectors {
   const { itemIds, histories, known } = source;
   const items = itemIds.map((_, item) => item);
   const whole = items.filter(known).slice(0, WHOLE);
-  // Any product is a cold one without its behaviour, where all have one.
+  // Any product is a cold one without its collaborative vector, where all have one.
   const cold = items.filter((item) => !known(item)).slice(0, COLD);
   const pooled = histories
     .map((history) => history.slice(-HISTORY_MAX))

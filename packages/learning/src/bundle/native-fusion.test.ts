@@ -68,8 +68,8 @@ describe("a learned attention in a bundle", () => {
         served,
       });
       const { fusion } = await decodeBundle(encoded.manifest, encoded.weights);
-      const vectorsOf = modalityVectors(prepared.features, served.behaviour);
-      expect(served.behaviour.items).toHaveLength(ITEMS - 2);
+      const vectorsOf = modalityVectors(prepared.features, served.collaborative);
+      expect(served.collaborative.items).toHaveLength(ITEMS - 2);
       for (let item = 0; item < ITEMS; item += 1) {
         const fused = fuse(fusion, vectorsOf(item))!;
         rowOf(learned.vectors, item).forEach((x, j) =>

@@ -23,7 +23,7 @@ export function nativeFusion(
     Array.from({ length: items }, (_, i) => i).filter((i) => known[i] === 1),
   );
   const table = gatherRows(matrix(items, dims, parameters[nameOf.table]), knownItems);
-  const behaviour = { items: knownItems, ...withLengthKept(table) };
+  const collaborative = { items: knownItems, ...withLengthKept(table) };
   const biasOf = (name: string): number => parameters[nameOf.gate(name)]![0]!;
   const modalities = Object.entries(content).map(([name, { cols }]) => ({
     name,
@@ -39,8 +39,8 @@ export function nativeFusion(
         ...modalities,
         {
           name: COLLABORATIVE,
-          dims: behaviour.vectors.cols,
-          projection: behaviour.projection,
+          dims: collaborative.vectors.cols,
+          projection: collaborative.projection,
           bias: biasOf(COLLABORATIVE),
         },
       ],
@@ -48,7 +48,7 @@ export function nativeFusion(
       normaliseOutput: true,
     },
     ...similarityOf(towersOf(shape, parameters)),
-    behaviour,
+    collaborative,
   };
 }
 

@@ -71,13 +71,13 @@ describe("a bundle scores by the services' functions what the trainer measured, 
     await expectServed(undefined, measured);
   });
 
-  test("interests with the code turned around", async () => {
+  test("interests with the code reversed", async () => {
     const gain = identityGain(dims, identity);
     const measured = pooledScorer({ vectors, histories, decay: ranking.decay, prior, gain })(users);
     await expectServed(recencyInterests(vectors, ranking.decay, gain), measured);
   });
 
-  test("interests by what and of which action each behaviour is", async () => {
+  test("interests by what and of which action each interaction is", async () => {
     const [query, key] = [0, 1].map(() => matrix(3, dims, randomVector(uniform, 3 * dims)));
     const attention = { query: query!, key: key!, biases: Float32Array.of(0.1, 0, 0.4, 0, 2) };
     const actions = [Int32Array.of(4, 0, 2), Int32Array.of(1)];
@@ -179,15 +179,15 @@ test("neighbours are carried where the re-ranker weighs them, and are known by t
     const base = withoutThem!(Int32Array.of(0)).data;
     return Array.from(withThem!(Int32Array.of(0)).data, (score, i) => score - base[i]!);
   };
-  // Product "3" was had twice, next to "1" each time; turned around, they have the numbers 16 and 18.
-  const turned = trained.itemIds.toReversed();
+  // Product "3" was had twice, next to "1" each time; reversed, they have the numbers 16 and 18.
+  const reversed = trained.itemIds.toReversed();
   const expected = 2 / Math.sqrt(3) / Math.sqrt(2);
-  added(turned, 16).forEach((x, i) => expect(x).toBeCloseTo(i === 18 ? expected : 0, 5));
-  const gone = turned.with(18, "another");
+  added(reversed, 16).forEach((x, i) => expect(x).toBeCloseTo(i === 18 ? expected : 0, 5));
+  const gone = reversed.with(18, "another");
   added(gone, 16).forEach((x) => expect(x).toBeCloseTo(0, 5));
 });
 
-test("freshness is added by the age at which each user is asked", async () => {
+test("freshness is added by the age at which each user is evaluated", async () => {
   const dayMs = 86_400_000;
   const freshness = { weight: 0.3, halfLifeMs: 10 * dayMs };
   const folder = await trainedBundle(prepared, vectors, ranking);
@@ -196,7 +196,7 @@ test("freshness is added by the age at which each user is asked", async () => {
   const times = { availableFromMs, evaluatedAtMs: Float64Array.of(15 * dayMs, 40 * dayMs) };
   const plain = servedScorer(trained, { text }, counts)(histories)(users);
   const served = servedScorer(trained, { text }, counts, { times })(histories)(users);
-  // The second user is asked first. Product 19 was not there yet when the first user was asked.
+  // The second user is evaluated first. Product 19 was not there yet when the first user was.
   const added = (place: number, item: number): number =>
     rowOf(served, place)[item]! - rowOf(plain, place)[item]!;
   expect(added(0, 10)).toBeCloseTo(0.3 * 2 ** -3, 5);

@@ -47,7 +47,7 @@ export function servedScorer(
   counts: Float64Array,
   { interestsOf, times, vectors: fused }: ServedOptions = {},
 ): ScorerFor {
-  const { bundle, behaviour } = folder;
+  const { bundle, collaborative } = folder;
   const { similarity } = bundle;
   if (similarity.kind !== "dot" && similarity.kind !== "two-tower") {
     const message = `bundle ${bundle.id}: expected similarity dot or two-tower, got ${similarity.kind}`;
@@ -74,7 +74,7 @@ export function servedScorer(
   if (bundle.reranker === undefined) return scorerFor;
   const vectorOf = vectorsBySpace({
     ...features,
-    [COLLABORATIVE]: rowPerProduct(behaviour, counts.length),
+    [COLLABORATIVE]: rowPerProduct(collaborative, counts.length),
     [FUSED_SPACE]: vectors,
   });
   const neighboursOf = neighboursByNumber(folder);
@@ -110,7 +110,7 @@ function neighboursByNumber({ bundle, itemIds }: BundleFolder): NeighboursOf<num
     });
 }
 
-/** Zeros for a product without behaviour. */
+/** Zeros for a product without collaborative vector. */
 function rowPerProduct({ items, vectors }: CollaborativeModality, itemCount: number): Matrix {
   const rows = matrix(itemCount, vectors.cols);
   for (const [place, item] of items.entries()) rowOf(rows, item).set(rowOf(vectors, place));

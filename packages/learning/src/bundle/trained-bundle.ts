@@ -57,15 +57,15 @@ export async function draftBundle(
   const { dataset, features, counts } = prepared;
   const {
     fusion,
-    behaviour,
+    collaborative,
     similarity = { kind: "dot" },
   } = served ?? distilledFusion(distil(vectors, features, (item) => counts[item]! > 0));
-  const digest = (await sha256Hex(vectorToBytes(behaviour.vectors.data))).slice(0, 8);
+  const digest = (await sha256Hex(vectorToBytes(collaborative.vectors.data))).slice(0, 8);
   const encoders = {
     ...prepared.encoders,
     [COLLABORATIVE]: {
       encoder: `${dataset.name}-behaviour-${digest}`,
-      dims: behaviour.vectors.cols,
+      dims: collaborative.vectors.cols,
     },
   };
   // What this data cannot tell (the weight of each action, half-lives) is that of the bundle
@@ -92,12 +92,12 @@ export async function draftBundle(
       vectors,
       itemIds: dataset.itemIds,
       known: (item) => counts[item]! > 0,
-      vectorsOf: modalityVectors(features, behaviour),
+      vectorsOf: modalityVectors(features, collaborative),
       histories: dataset.splits.train,
       interestOf: pooling.interestOf,
     }),
   };
-  return { bundle, behaviour, itemIds: dataset.itemIds };
+  return { bundle, collaborative, itemIds: dataset.itemIds };
 }
 
 /**
@@ -117,7 +117,7 @@ export async function sealBundle(
   const digest = await sha256Hex(new TextEncoder().encode(manifest));
   const bundle = { ...unnamed, id: `${prepared.dataset.name}-${digest.slice(0, 8)}` };
   const encoded = await encodeBundle(bundle);
-  await assertSameVectors(encoded, prepared, vectors, draft.behaviour);
+  await assertSameVectors(encoded, prepared, vectors, draft.collaborative);
   return { ...draft, bundle, encoded };
 }
 
@@ -149,11 +149,11 @@ async function assertSameVectors(
   { manifest, weights, interests }: EncodedBundle,
   { features }: Prepared,
   vectors: Matrix,
-  behaviour: CollaborativeModality,
+  collaborative: CollaborativeModality,
 ): Promise<void> {
   const { fusion } = await decodeBundle(manifest, weights, interests);
-  const vectorsOf = modalityVectors(features, behaviour);
-  for (const item of behaviour.items) {
+  const vectorsOf = modalityVectors(features, collaborative);
+  for (const item of collaborative.items) {
     const fused = fuse(fusion, vectorsOf(item))!;
     const trained = rowOf(vectors, item);
     const apart = fused.findIndex((x, j) => Math.abs(x - trained[j]!) > TOLERANCE);

@@ -6,7 +6,7 @@ import { pointOf } from "./curve-points.js";
 import { coldResults } from "./cold-products-method.js";
 import type { Prepared } from "../representation/prepare.js";
 
-/** Percent of the products that are taken out. */
+/** Percent of the products that are removed. */
 const PERCENT = [5, 10, 20, 40];
 /** Where the goal is; the others are trained once, for the shape of the curve. */
 const GOAL_PERCENT = 10;
@@ -41,11 +41,11 @@ export async function coldProductsCurve(
     name: "cold-products",
     title: "Cold products",
     protocol:
-      "That share of the products, drawn anew with each seed, is taken out of training and of all " +
+      "That share of the products, drawn anew with each seed, is removed from training and from all " +
       "histories, and the model is trained anew; targets are whole. Cold targets: users whose " +
       "target is such a product, every other product being a candidate as well. Content: what " +
-      "fusion makes of content alone. Imputed: with a behaviour guessed from the nearest products " +
-      "by content. A model of behaviour only never finds them: 0. Decay and weight of popularity " +
+      "fusion makes of content alone. Imputed: with a collaborative vector guessed from the " +
+      "nearest products by content. A model of interactions alone never finds them: 0. Decay and weight of popularity " +
       "were chosen on the validation part, with own history left out.",
     xLabel: "% of products cold",
     xs: PERCENT,
@@ -69,7 +69,7 @@ function verdictOf(results: readonly MethodResult[], k: number): string {
   const [without, imputed] = [recall("nothing"), recall("imputed")];
   const word = imputed >= without ? "not lower" : "lower";
   return (
-    `At ${GOAL_PERCENT}% recall over all targets is ${imputed.toFixed(4)} with imputed behaviour and ` +
+    `At ${GOAL_PERCENT}% recall over all targets is ${imputed.toFixed(4)} with imputed vectors and ` +
     `${without.toFixed(4)} without the cold products: ${word}.`
   );
 }

@@ -64,7 +64,7 @@ describe("cold products", () => {
     expect(targets).toBe(prepared.dataset.splits.test);
   });
 
-  test("are found by an imputed behaviour better than by content alone, and not at all without", async () => {
+  test("are found by an imputed vector better than by content alone, and not at all without", async () => {
     const { prepared, vectors } = planted();
     const coldProducts = withColdProducts(prepared, 0.2, 1);
     const ranking = { decay: 0.7, popularity: 0.01 };
@@ -82,8 +82,8 @@ describe("cold products", () => {
 
 describe("an imputed collaborative vector", () => {
   const content = matrix(3, 2, Float32Array.of(1, 0, 0.6, 0.8, 0, 1));
-  const behaviour = matrix(3, 2, Float32Array.of(0, 1, 1, 0, -1, 0));
-  const impute = createImpute({ content, collaborative: behaviour });
+  const collaborative = matrix(3, 2, Float32Array.of(0, 1, 1, 0, -1, 0));
+  const impute = createImpute({ content, collaborative });
 
   test("is the mean of its neighbours', weighed by the sixth power of the cosine", () => {
     const [x, y] = impute(matrix(1, 2, Float32Array.of(1, 0))).data;

@@ -125,9 +125,9 @@ function withColdVectors(
   method: ColdMethod,
 ): Matrix {
   const shown = matrix(vectors.rows, vectors.cols, vectors.data.slice());
-  const { bundle, behaviour } =
+  const { bundle, collaborative } =
     method === "imputed" ? withImputedCollaborative(folder, features, counts.length) : folder;
-  const vectorsOf = modalityVectors(features, behaviour);
+  const vectorsOf = modalityVectors(features, collaborative);
   for (const [item, count] of counts.entries()) {
     if (count > 0) continue;
     const fused = method === "nothing" ? undefined : fuse(bundle.fusion, vectorsOf(item));

@@ -11,16 +11,16 @@ import { chooseRanking } from "../learn/choose-ranking.js";
 import { rankingOf } from "../scoring/ranking.js";
 import type { Prepared } from "../representation/prepare.js";
 
-/** Behaviours that are kept of each test user's history. */
-const KEPT = [0, 1, 2, 5, 10];
+/** Interactions of each test user's history that the recommender knows. */
+const KNOWN = [0, 1, 2, 5, 10];
 
 /** @param learned one matrix of vectors per seed; may be none */
 export function coldUsersCurve(prepared: Prepared, learned: readonly Matrix[]): Curve {
-  const { dataset, content, counts } = prepared;
-  const together = normaliseRows(besideRows(...Object.values(content)));
+  const { dataset, counts } = prepared;
+  const content = normaliseRows(besideRows(...Object.values(prepared.content)));
   const methods: [string, readonly ScorerFor[]][] = [
     ["popularity", [() => popularityScorer(counts)]],
-    ["content only", [byVectors(prepared, together)]],
+    ["content only", [byVectors(prepared, content)]],
   ];
   if (learned.length > 0) {
     if (dataset.ordered) {
@@ -32,14 +32,14 @@ export function coldUsersCurve(prepared: Prepared, learned: readonly Matrix[]): 
     name: "cold-users",
     title: "Cold users",
     protocol:
-      `Of each test user's history only the ${dataset.ordered ? "newest" : "last listed"} 0, 1, 2, ` +
-      "5 or 10 behaviours are told to the recommender, never more than there are; without any it " +
-      "answers by popularity. The same users, targets and candidates at every point: whatever the " +
-      "user had is left out of the answers, told or not. Products are as trained, with all of " +
-      "the training part, so this is about what is known when the question comes. Decay and weight " +
-      "of popularity were chosen on the validation part with whole histories.",
-    xLabel: "behaviours told",
-    xs: KEPT,
+      `Of each test user's history the recommender knows only the ` +
+      `${dataset.ordered ? "newest" : "last listed"} 0, 1, 2, 5 or 10 interactions, or all where ` +
+      "there are fewer; without any it answers by popularity. Users, targets and candidates are " +
+      "the same at every point: the whole history is left out of the answers. Products are as " +
+      "trained, with all of the training part. Decay and weight of popularity were chosen on the " +
+      "validation part with whole histories.",
+    xLabel: "interactions known",
+    xs: KNOWN,
     k: mainCutoff(dataset),
     series: methods.map(([name, runs]) => seriesOf(prepared, name, runs)),
   };
@@ -53,9 +53,9 @@ function byVectors(prepared: Prepared, vectors: Matrix, decay?: number): ScorerF
 
 function seriesOf(prepared: Prepared, name: string, runs: readonly ScorerFor[]): CurveSeries {
   const evaluationCase = evaluationCaseOf(prepared.dataset, "test");
-  const points = KEPT.map((kept) =>
+  const points = KNOWN.map((known) =>
     pointOf(
-      runs.map((scorerFor) => metricsFor(prepared, scorerFor, withNewest(evaluationCase, kept))),
+      runs.map((scorerFor) => metricsFor(prepared, scorerFor, withNewest(evaluationCase, known))),
     ),
   );
   return { name, points };

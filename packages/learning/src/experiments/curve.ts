@@ -1,4 +1,4 @@
-/** A metric along something that is varied: how many modalities, behaviours or products are missing. */
+/** A metric along something that is varied: how many modalities, interactions or products are missing. */
 import type { MethodResult } from "../scoring/method-result.js";
 import type { Mean } from "../scoring/metrics.js";
 
@@ -9,7 +9,7 @@ export interface Curve {
   /** How it was measured, with what was chosen on the validation part. */
   readonly protocol: string;
   readonly xLabel: string;
-  /** Numbers, or names of what is no number. */
+  /** Numbers, or names. */
   readonly xs: readonly (number | string)[];
   /** Recall and NDCG are at this cutoff. */
   readonly k: number;

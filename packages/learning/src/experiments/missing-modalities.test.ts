@@ -55,8 +55,8 @@ describe("missing modalities", () => {
     const row = rowOf(table, 2).map((x, j) => x + [0, 0.6, 0.8, 0][j]!);
     const length = Math.hypot(...row);
     rowOf(vectors, 2).forEach((x, j) => expect(x).toBeCloseTo(row[j]! / length, 6));
-    const behaviour = removedFromAll(ITEMS, [COLLABORATIVE]);
-    const text = zeroFilledVectors(shape, parameters, presence, behaviour, zeros);
+    const collaborative = removedFromAll(ITEMS, [COLLABORATIVE]);
+    const text = zeroFilledVectors(shape, parameters, presence, collaborative, zeros);
     expect(rowOf(text, 0)[3]).toBeCloseTo(0, 6);
     expect(Array.from(parameters[nameOf.table]!)).toEqual(Array.from(table.data));
   });

@@ -9,10 +9,10 @@ import { COLLABORATIVE } from "@marquetry/contracts/modalities";
 import { nameOf } from "../training/parameters.js";
 import type { Parameters, TowerShape } from "../training/parameters.js";
 
-/** By modality, 1 where a product has lost it. */
+/** By modality, 1 where a product lost it. */
 export type Removed = Readonly<Record<string, Uint8Array>>;
 
-/** The given modalities taken from every product. */
+/** The modalities removed from every product. */
 export function removedFromAll(items: number, modalities: readonly string[]): Removed {
   return Object.fromEntries(modalities.map((name) => [name, new Uint8Array(items).fill(1)]));
 }
@@ -44,11 +44,11 @@ export function maskedVectors(
   presence: Presence,
   removed: Removed,
 ): Matrix {
-  const left = Object.entries(presence).map(([name, given]) => [
+  const masked = Object.entries(presence).map(([name, present]) => [
     name,
-    given.map((has, item) => (removed[name]?.[item] === 1 ? 0 : has)),
+    present.map((has, item) => (removed[name]?.[item] === 1 ? 0 : has)),
   ]);
-  return forwardItems(shape, parameters, Object.fromEntries(left)).vectors;
+  return forwardItems(shape, parameters, Object.fromEntries(masked)).vectors;
 }
 
 /**

@@ -128,15 +128,15 @@ const NAMES = {
   content: "content alone, not trained",
 } as const;
 
-/** Whitened content beside one another, without behaviour: text only where that is all. */
+/** Whitened content beside one another, without collaborative vectors: text only where that is all. */
 function contentAlone({ content }: Prepared): (removed: Removed) => Matrix {
   return (removed) => {
-    const left = Object.entries(content).map(([name, rows]) => {
+    const masked = Object.entries(content).map(([name, rows]) => {
       const result = matrix(rows.rows, rows.cols, rows.data.slice());
       removed[name]?.forEach((gone, i) => gone === 1 && rowOf(result, i).fill(0));
       return result;
     });
-    return normaliseRows(besideRows(...left));
+    return normaliseRows(besideRows(...masked));
   };
 }
 
@@ -170,7 +170,7 @@ function curveOf(
 }
 
 const PROTOCOL =
-  `One fusion model alone, not several put together, and without neighbours, so that a product has ` +
+  `One fusion model alone, not several joined, and without neighbours, so that a product has ` +
   `nothing but its own modalities. Dropout: in every step of training a product lacks each modality ` +
   `with the chance ${DROPOUT}. Fixed weights: the same model with equal weights for all present ` +
   `modalities. What is missing is missing in the candidates and in the histories. Zeros: the ` +
@@ -180,7 +180,7 @@ const PROTOCOL =
 
 /** Whether attention keeps more of its full metric than the others, for each content modality. */
 function verdictOf({ series, xs, k }: Curve, content: readonly string[]): string {
-  const kept = (name: string, removed: string): number => {
+  const shareOf = (name: string, removed: string): number => {
     const { points } = series.find((each) => each.name === name)!;
     return points[xs.indexOf(removed)]!.recall.value / points[0]!.recall.value;
   };
@@ -188,7 +188,7 @@ function verdictOf({ series, xs, k }: Curve, content: readonly string[]): string
   const sentences = content.map((modality) => {
     const [ours, fixed, zeros, dropout] = (
       [NAMES.attention, NAMES.fixed, NAMES.zeros, NAMES.fixedDropout] as const
-    ).map((name) => kept(name, modality)) as [number, number, number, number];
+    ).map((name) => shareOf(name, modality)) as [number, number, number, number];
     const word = ours > fixed && ours > zeros ? "reached" : "missed";
     return (
       `Without ${modality}: attention ${percent(ours)}, fixed weights ${percent(fixed)}, zeros ` +

@@ -24,7 +24,7 @@ export interface ParityData {
 
 /** The trainer's answer. */
 export interface OfflineAnswer extends ParityData {
-  /** Whether products of the user's own history are left out. */
+  /** Whether products of the user's own history are never shown. */
   readonly masked: boolean;
   /** Of all users, also those who are not evaluated: they make products popular. */
   readonly histories: readonly Int32Array[];

@@ -34,7 +34,7 @@ const AXIS_ROOM = 52;
 const CATEGORY_ROOM = 70;
 const TICKS = 5;
 
-/** Told apart by those who see few colours (Okabe and Ito), and by dashes and marks. */
+/** Distinct for those who see few colours (Okabe and Ito), and by dashes and marks. */
 const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#56b4e9", "#7f7f7f"];
 const DASHES = ["none", "7 3", "2 3", "9 3 2 3", "none", "7 3", "2 3"];
 
@@ -115,7 +115,7 @@ function categoryScale(count: number): Scale {
   };
 }
 
-/** 1, 2 or 5 times a power of ten, not below the given step. */
+/** 1, 2 or 5 times a power of ten, not below the step. */
 function niceStep(least: number): number {
   const power = 10 ** Math.floor(Math.log10(least));
   return power * (NICE.find((factor) => factor * power >= least * (1 - 1e-9)) ?? 10);

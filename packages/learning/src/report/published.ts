@@ -3,7 +3,7 @@
 export interface PublishedTable {
   readonly dataset: string;
   readonly cutoff: number;
-  /** How these metrics were taken, as far as it is told. */
+  /** How these metrics were measured, as far as the source says. */
   readonly protocol: string;
   readonly source: string;
   readonly rows: readonly PublishedRow[];

@@ -40,8 +40,8 @@ function reportOf(goal: number) {
       {
         name: "cold-users",
         title: "Cold users",
-        protocol: "Only some are told.",
-        xLabel: "behaviours told",
+        protocol: "Only some are known.",
+        xLabel: "interactions known",
         xs: [0, 1],
         k: 20,
         series: [
@@ -116,7 +116,7 @@ describe("a quality report", () => {
 describe("cold users", () => {
   const evaluationCase = { histories: lists([0, 1], [2]), targets: lists([3], [3]) };
 
-  test("only the newest are told, and what was taken away is still no candidate", () => {
+  test("only the newest are known, and what was removed is still no candidate", () => {
     const cold = withNewest(evaluationCase, 1);
     expect(cold.histories.map((list) => Array.from(list))).toEqual([[1], [2]]);
     const scorer = (users: Int32Array) => matrix(users.length, 4);

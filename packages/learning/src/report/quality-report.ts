@@ -72,10 +72,10 @@ function document(report: QualityReport): string {
     "```",
     command,
     "```",
-    "and not by hand. All figures are of the test part; whatever was chosen was chosen on the " +
+    "and not by hand. All metrics are of the test part; whatever was chosen was chosen on the " +
       "validation part and stands in the last column. `±` is the standard error over users, the " +
       "bracket the standard deviation over seeds (1, 2, ...) where there are several; with them " +
-      "the figure is their mean. " +
+      "the value is their mean. " +
       "Coverage is the share of all products on any list, Gini how unequally products are shown " +
       "(0 alike, near 1 a few take all), novelty the mean of -log2 of the share of users who had " +
       "a shown product.",
@@ -121,7 +121,7 @@ function goalTable({ dataset, goals, metrics }: QualityReport): string {
       seeds,
     ];
   });
-  return markdownTable(["figure", "measured", "at least", "aim", "verdict", "seeds"], lines);
+  return markdownTable(["metric", "measured", "at least", "aim", "verdict", "seeds"], lines);
 }
 
 function publishedTable({ cutoff, protocol, source, rows }: PublishedTable): string {

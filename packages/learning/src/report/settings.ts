@@ -1,4 +1,4 @@
-/** What a report says of the data, the protocol and the cost. */
+/** What a report says about the data, the protocol and the cost. */
 import { cpus } from "node:os";
 import { evaluationCaseOf } from "../dataset/dataset.js";
 import { evaluatedUsers } from "../scoring/top-lists.js";
@@ -16,7 +16,7 @@ export function dataLines({ dataset, encoders, counts }: Prepared): string[] {
     ([name, { encoder, dims }]) => `${name} (${encoder}, ${dims} numbers)`,
   );
   return [
-    `${splits.train.length} users, ${evaluated} of them asked in the test; ${itemIds.length} products, ` +
+    `${splits.train.length} users, ${evaluated} of them evaluated in the test; ${itemIds.length} products, ` +
       `${counts.filter((count) => count === 0).length} of them new to the training part`,
     `interactions: ${sizes.join(", ")}; ${dataset.ordered ? "in order of time" : "sets without order"}`,
     `modalities: ${modalities.join(", ")}; and behaviour, which is learned`,
@@ -30,12 +30,12 @@ export function protocolLines({ dataset }: Prepared): string[] {
       : "A user's history in the test is the training part and the validation product";
   return [
     "full ranking: every product is a candidate, none is sampled",
-    `${history}; users without history or without target are not asked`,
+    `${history}; users without history or without target are not evaluated`,
     ...(dataset.ordered
       ? [
-          "published sequential models are quoted without a rule about the user's own history, so " +
-            "the unmasked rows stand beside them; masked rows and rows with a penalty have a rule " +
-            "that those models lack",
+          "published sequential models are quoted without a history policy, so the unmasked table " +
+            "stands beside them; the masked one and the one with a penalty have a policy that " +
+            "those models lack",
         ]
       : ["what the user had in training is left out of the answers, as in the published tables"]),
   ];

@@ -16,7 +16,7 @@ export interface CollaborativeOfProduct {
   readonly imputed: boolean;
 }
 
-/** An event that speaks for the product's behaviour alone. Equal input gives an equal event. */
+/** An event of the product's collaborative modality alone. Equal input gives an equal event. */
 export async function collaborativeEvent({
   product,
   encoder,

@@ -1,4 +1,4 @@
-/** A bundle's behaviour vectors out to the topic that fusion reads, as one more modality. */
+/** Publishes a bundle's collaborative vectors to the topic that fusion reads, as one more modality. */
 import { toBinary } from "@bufbuild/protobuf";
 import type { EventBus } from "@marquetry/backends/event-bus";
 import type { Point, ProductIndex } from "@marquetry/backends/product-index";
@@ -17,12 +17,12 @@ import type { Impute } from "../representation/imputation.js";
 import { cataloguePages } from "./catalogue-pages.js";
 import { collaborativeEvent } from "./collaborative-event.js";
 
-export interface ExportParts extends CollaborativeFiles {
+export interface ExportDeps extends CollaborativeFiles {
   readonly bus: EventBus;
   readonly index: ProductIndex;
   readonly report: (line: string) => void;
-  /** Products in memory at a time, besides the bundle's own vectors and their content; 256 unless
-   * told. */
+  /** Products in memory at a time, besides the bundle's own vectors and their content. Default:
+   * 256. */
   readonly pagePoints?: number;
 }
 
@@ -30,30 +30,34 @@ export interface ExportParts extends CollaborativeFiles {
 export interface ExportCounts {
   /** Published with the vector that was trained. */
   readonly trained: number;
-  /** Of the catalogue, without behaviour: published with an imputed vector. */
+  /** Of the catalogue, without interactions: published with an imputed vector. */
   readonly imputed: number;
-  /** Of the catalogue, without behaviour and without content that is like any other's: left out. */
+  /** Of the catalogue, without interactions and without content that is like any other's: not
+   * published. */
   readonly bare: number;
-  /** Trained, but not in the catalogue, whose attributes nobody knows: left out. */
+  /** Trained, but not in the catalogue, so that the attributes are unknown: not published. */
   readonly unknown: number;
 }
 
 const PAGE_POINTS = 256;
 
 /**
- * Publishes the behaviour of every product of the catalogue, which is the bundle's collection:
- * first those that were trained, then the rest imputed from them. An event repeats the revision and
+ * Publishes the collaborative vector of every product of the catalogue, which is the bundle's
+ * collection: first the trained ones, then the rest imputed from them. An event repeats the revision and
  * attributes that the index has, so fusion takes it at any time; the same export over the same
  * catalogue gives the same events, which change nothing (docs/adr/0015). What was published before a
  * crash stays, and the next run does the rest.
- * @throws MarquetryError `invalid` where the bundle has no behaviour, `not-found` where fusion has
+ * @throws MarquetryError `invalid` where the bundle has no collaborative modality, `not-found` where fusion has
  *   not started with the bundle yet; as the ports
  */
-export async function exportCollaborative(parts: ExportParts): Promise<ExportCounts> {
-  const { bundle, products, vectors, index, report, pagePoints = PAGE_POINTS } = parts;
+export async function exportCollaborative(deps: ExportDeps): Promise<ExportCounts> {
+  const { bundle, products, vectors, bus, index, report, pagePoints = PAGE_POINTS } = deps;
   const encoder = bundle.encoders[COLLABORATIVE]?.encoder;
   if (encoder === undefined) {
-    throw new MarquetryError("invalid", `bundle ${bundle.id} has no behaviour to export`);
+    throw new MarquetryError(
+      "invalid",
+      `bundle ${bundle.id} has no collaborative vectors to export`,
+    );
   }
   const rowOfProduct = new Map(products.map((id, row) => [id, row]));
   const found: number[] = [];
@@ -68,7 +72,7 @@ export async function exportCollaborative(parts: ExportParts): Promise<ExportCou
       found.push(row);
       return { product, encoder, vector: rowOf(vectors, row), imputed: false };
     });
-    await publish(parts, await Promise.all(trained.map(collaborativeEvent)));
+    await publish(bus, await Promise.all(trained.map(collaborativeEvent)));
     report(`${found.length} trained of ${products.length}`);
   }
   const impute = found.length === 0 ? undefined : imputeFrom(found, content, vectors);
@@ -81,7 +85,7 @@ export async function exportCollaborative(parts: ExportParts): Promise<ExportCou
       const vector = rows?.[i];
       return vector === undefined ? [] : [{ product, encoder, vector, imputed: true }];
     });
-    await publish(parts, await Promise.all(guessed.map(collaborativeEvent)));
+    await publish(bus, await Promise.all(guessed.map(collaborativeEvent)));
     imputed += guessed.length;
     bare += cold.length - guessed.length;
     report(`${imputed} imputed`);
@@ -101,7 +105,7 @@ function imputeFrom(found: readonly number[], content: Matrix, vectors: Matrix):
   });
 }
 
-async function publish({ bus }: ExportParts, events: readonly ProductEmbedded[]): Promise<void> {
+async function publish(bus: EventBus, events: readonly ProductEmbedded[]): Promise<void> {
   await bus.publish(
     PRODUCT_EMBEDDINGS.name,
     events.map((event) => ({

@@ -15,12 +15,12 @@ import { POSITIVE_ACTIONS } from "../dataset/actions.js";
 import { readClicks } from "./read-clicks.js";
 import type { Click } from "./read-clicks.js";
 
-export interface SystemParts {
+export interface SystemDeps {
   readonly bus: EventBus;
   readonly index: ProductIndex;
   /** What fusion runs with: its collection is the catalogue, its encoders made the vectors. */
   readonly bundle: Bundle;
-  /** What the new bundle's id starts with. */
+  /** Prefix of the new bundle's id. */
   readonly name: string;
   readonly report: (line: string) => void;
 }
@@ -30,27 +30,27 @@ const PAGE_POINTS = 256;
 /**
  * Products and their content's vectors from the index, histories from the clickstream. The last
  * product of each user is the test, the last but one the validation. A product several times in a
- * row counts once, by the action that says most: else the best guess of the next would be the last.
- * Products that the catalogue lacks, dismissals and returns are left out.
+ * row counts once, by the strongest action: else the best guess of the next would be the last.
+ * Products that the catalogue lacks, dismissals and returns are ignored.
  * @throws MarquetryError `invalid` where there is too little to learn from; as the ports
  */
-export async function prepareSystem(parts: SystemParts): Promise<Prepared> {
-  const { bundle, name, report } = parts;
-  const { itemIds, features, availableFromMs } = await readCatalogue(parts);
+export async function prepareSystem(deps: SystemDeps): Promise<Prepared> {
+  const { bundle, name, report } = deps;
+  const { itemIds, features, availableFromMs } = await readCatalogue(deps);
   report(`${itemIds.length} products, ${Object.keys(features).join(", ")}`);
-  const { byUser, unusable } = await readClicks(parts.bus);
+  const { byUser, unusable } = await readClicks(deps.bus);
   const itemOf = new Map(itemIds.map((id, item) => [id, item]));
   const events = [...byUser.values()]
     .map((clicks) => withoutRepeats(toEvents(clicks, itemOf)))
     .filter((list) => list.length > 0);
   const interactions = events.reduce((sum, { length }) => sum + length, 0);
-  report(`${events.length} users, ${interactions} behaviours, ${unusable} unusable records`);
+  report(`${events.length} users, ${interactions} interactions, ${unusable} unusable records`);
   const { splits, actions, evaluatedAt } = makeSplits(events, { kind: "leave-one-out" });
-  const asked = splits.test.filter((list) => list.length > 0).length;
-  if (asked < 2) {
+  const evaluated = splits.test.filter((list) => list.length > 0).length;
+  if (evaluated < 2) {
     const message =
       "clickstream: expected at least two users with three or more products of the catalogue, " +
-      `got ${asked} of ${byUser.size} users`;
+      `got ${evaluated} of ${byUser.size} users`;
     throw new MarquetryError("invalid", message);
   }
   const modalities = Object.entries(features).map(([modality, vectors]) => {
@@ -85,7 +85,7 @@ interface CatalogueEntry {
   readonly availableFromMs: number;
 }
 
-async function readCatalogue({ bundle, index }: SystemParts): Promise<Catalogue> {
+async function readCatalogue({ bundle, index }: SystemDeps): Promise<Catalogue> {
   const found: (Pick<Point, "vectors"> & CatalogueEntry)[] = [];
   for await (const points of cataloguePages(index, bundle, PAGE_POINTS)) {
     for (const { payload, vectors } of points) {
@@ -123,11 +123,11 @@ function toEvents(clicks: readonly Click[], itemOf: ReadonlyMap<string, number>)
 }
 
 function withoutRepeats(events: readonly Interaction[]): Interaction[] {
-  const kept: Interaction[] = [];
+  const distinct: Interaction[] = [];
   for (const event of events) {
-    const last = kept.at(-1);
-    if (last?.item !== event.item) kept.push(event);
-    else if (event.action > last.action) kept[kept.length - 1] = event;
+    const last = distinct.at(-1);
+    if (last?.item !== event.item) distinct.push(event);
+    else if (event.action > last.action) distinct[distinct.length - 1] = event;
   }
-  return kept;
+  return distinct;
 }

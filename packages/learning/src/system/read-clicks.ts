@@ -30,7 +30,7 @@ export async function readClicks(bus: EventBus): Promise<Clicks> {
   await readTopic(bus, CLICKSTREAM.name, (records) => {
     const { accepted, rejected } = decodeBatch(CLICKSTREAM.schema, records);
     unusable += rejected.length;
-    for (const { message } of accepted) take(users, message);
+    for (const { message } of accepted) addEvent(users, message);
   });
   const byUser = [...users]
     .filter(([, clicks]) => clicks.size > 0)
@@ -39,11 +39,11 @@ export async function readClicks(bus: EventBus): Promise<Clicks> {
   return { byUser: new Map(byUser), unusable };
 }
 
-function take(users: Map<string, Map<string, Click>>, event: ClickstreamEvent): void {
+function addEvent(users: Map<string, Map<string, Click>>, event: ClickstreamEvent): void {
   const { userId, eventId } = event;
   if (event.event.case === "erased") users.delete(userId);
   const interaction = interactionOf(event);
-  // Dismissals and returns name no product that somebody wanted.
+  // Dismissals and returns say nothing in favour of a product.
   const action = POSITIVE_ACTIONS.find((positive) => positive === interaction?.action);
   if (interaction === undefined || action === undefined) return;
   const clicks = users.get(userId) ?? new Map<string, Click>();

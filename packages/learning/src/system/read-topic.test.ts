@@ -21,13 +21,13 @@ const recordsOf = (from: number, to: number) =>
 test("a topic is read to where it ended when the reading began, though more keeps coming", async () => {
   const bus = await newBus();
   await bus.publish(TOPIC, recordsOf(0, 50));
-  const taken: number[] = [];
+  const read: number[] = [];
   let more = 50;
   await readTopic(bus, TOPIC, (records: readonly ConsumedRecord[]) => {
-    taken.push(...records.map(({ value }) => value[0]!));
+    read.push(...records.map(({ value }) => value[0]!));
     void bus.publish(TOPIC, recordsOf(more, (more += 5)));
   });
-  expect(taken.sort((a, b) => a - b)).toEqual(Array.from({ length: 50 }, (_, i) => i));
+  expect(read.sort((a, b) => a - b)).toEqual(Array.from({ length: 50 }, (_, i) => i));
   await bus.close();
 });
 

@@ -8,13 +8,13 @@ const SILENCE_MS_MAX = 120_000;
 /**
  * All that a topic holds now, and nothing that comes later: each partition from its first record on,
  * in order, through a consumer group of its own. A batch may come again.
- * @param take gets records of one partition at a time
+ * @param onRecords gets records of one partition at a time
  * @throws MarquetryError `unavailable` after two minutes without a record; as `EventBus`
  */
 export async function readTopic(
   bus: EventBus,
   topic: string,
-  take: (records: readonly ConsumedRecord[]) => void,
+  onRecords: (records: readonly ConsumedRecord[]) => void,
 ): Promise<void> {
   const extent = await bus.extent(topic);
   const ends = new Map(
@@ -24,8 +24,8 @@ export async function readTopic(
   if (open.size === 0) return;
   const end = Promise.withResolvers<void>();
   const silence = setTimeout(() => {
-    const left = [...open].join(", ");
-    const message = `topic ${topic}: nothing more came of partitions ${left} for two minutes`;
+    const unread = [...open].join(", ");
+    const message = `topic ${topic}: nothing more came of partitions ${unread} for two minutes`;
     end.reject(new MarquetryError("unavailable", message));
   }, SILENCE_MS_MAX);
   const consumer = await bus.consume({
@@ -35,7 +35,7 @@ export async function readTopic(
       silence.refresh();
       const { partition, offset } = records.at(-1)!;
       const next = ends.get(partition) ?? 0n;
-      take(records.filter((record) => record.offset < next));
+      onRecords(records.filter((record) => record.offset < next));
       if (offset >= next - 1n) open.delete(partition);
       if (open.size === 0) end.resolve();
       return [];
