@@ -10,8 +10,8 @@ import { DEFAULT_ENCODERS } from "@marquetry/model/bundle/zero-shot";
 import { describeError, MarquetryError } from "@marquetry/runtime/errors";
 import type { PlatformEnvironment } from "../src/platform.js";
 import { ENCODER_PARTS } from "./encoder/parts.js";
-import { environmentOf } from "./environment.js";
-import { createReport } from "./metrics.js";
+import { environmentOf } from "./report/environment.js";
+import { createReport } from "./report/metrics.js";
 import { benchParity } from "./parity/bench-parity.js";
 
 const HELP = `npm run bench -- encoder [OPTIONS]

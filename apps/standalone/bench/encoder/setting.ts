@@ -6,7 +6,7 @@ import { openEncoder } from "@marquetry/inference/open-encoder";
 import type { Encoder } from "@marquetry/inference/encoder";
 import { DEFAULT_ENCODERS } from "@marquetry/model/bundle/zero-shot";
 import { createLogger } from "@marquetry/runtime/logger";
-import type { Report } from "../metrics.js";
+import type { Report } from "../report/metrics.js";
 
 export interface EncoderBench {
   /** Folder of the public data. */

@@ -5,7 +5,7 @@ import { offlineAnswer, readParityData } from "@marquetry/learning/experiments/s
 import { featuresDirectory, modelsDirectory } from "@marquetry/runtime/directories";
 import { startPlatform } from "../../src/platform.js";
 import type { PlatformEnvironment } from "../../src/platform.js";
-import type { Report } from "../metrics.js";
+import type { Report } from "../report/metrics.js";
 import { consumersSettled } from "./consumers.js";
 import { measureParity } from "./parity.js";
 import type { Parity } from "./parity.js";
