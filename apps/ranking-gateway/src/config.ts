@@ -6,11 +6,11 @@ const schema = z.object({
   VECTOR_INDEX_URL: url("http", "https", "memory"),
   VECTOR_INDEX_API_KEY: z.string().optional(),
   PROFILE_STORE_URL: url("redis", "rediss", "memory"),
-  /** 0 takes a free port. */
+  /** 0: any free port. */
   GRPC_PORT: integer(0, 65_535).default(50_051),
-  /** Calls at work at once; further ones are answered RESOURCE_EXHAUSTED. */
+  /** Calls at once. Further ones get RESOURCE_EXHAUSTED. */
   CALLS_MAX: integer(1, 100_000).default(256),
-  /** A trained bundle; the zero-shot bundle of the default encoders without it. */
+  /** Folder of a trained bundle. Default: the zero-shot bundle of the default encoders. */
   BUNDLE_DIR: z.string().optional(),
 });
 

@@ -1,66 +1,41 @@
 /** A gRPC client of the gateway: recommendations and health. */
 import { Client, credentials, status } from "@grpc/grpc-js";
 import type { ClientReadableStream, ServiceError } from "@grpc/grpc-js";
-import { create } from "@bufbuild/protobuf";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { service as healthService } from "grpc-health-check";
-import { grpcService } from "@marquetry/contracts/grpc";
-import {
+import type {
   RecommendRequestSchema,
-  RecommendationService,
   SimilarProductsRequestSchema,
 } from "@marquetry/contracts/ranking/recommendation_service_pb";
-import type {
-  RecommendResponse,
-  SimilarProductsResponse,
-} from "@marquetry/contracts/ranking/recommendation_service_pb";
+import { RecommendationService } from "@marquetry/contracts/ranking/recommendation_service_pb";
+import { createGrpcClient } from "@marquetry/grpc/client";
+import type { CallOptions } from "@marquetry/grpc/client";
 
-const CALL_MS_MAX = 10_000;
-
-interface Method {
-  readonly path: string;
-  readonly requestSerialize: (message: never) => Buffer;
-  readonly responseDeserialize: (bytes: Buffer) => unknown;
-}
-
-export interface Deadline {
-  readonly withinMs?: number;
-}
+const HEALTH_MS_MAX = 10_000;
 
 export function createClient(port: number) {
-  const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
-  const methods = grpcService(RecommendationService);
-
-  function unary<Answer>(method: Method | undefined, request: unknown, within: Deadline = {}) {
-    if (method === undefined) throw new Error("the service has no such method");
-    const { path, requestSerialize, responseDeserialize } = method;
-    const { withinMs = CALL_MS_MAX } = within;
-    return new Promise<Answer>((resolve, reject) => {
-      client.makeUnaryRequest(
-        path,
-        (value) => requestSerialize(value as never),
-        responseDeserialize as (bytes: Buffer) => Answer,
-        request,
-        { deadline: Date.now() + withinMs },
-        (error, answer) => (error === null ? resolve(answer!) : reject(error)),
-      );
-    });
-  }
+  const address = `127.0.0.1:${port}`;
+  const { calls, close } = createGrpcClient(RecommendationService, address);
+  const client = new Client(address, credentials.createInsecure());
 
   return {
-    recommend: (request: MessageInitShape<typeof RecommendRequestSchema>, within?: Deadline) =>
-      unary<RecommendResponse>(
-        methods["recommend"],
-        create(RecommendRequestSchema, { limit: 10, ...request }),
-        within,
-      ),
+    recommend: (request: MessageInitShape<typeof RecommendRequestSchema>, options?: CallOptions) =>
+      calls.recommend({ limit: 10, ...request }, options),
     similarProducts: (request: MessageInitShape<typeof SimilarProductsRequestSchema>) =>
-      unary<SimilarProductsResponse>(
-        methods["similarProducts"],
-        create(SimilarProductsRequestSchema, { limit: 10, ...request }),
-      ),
-    health: async (service: string) =>
-      (await unary<{ status: string }>(healthService["Check"], { service })).status,
+      calls.similarProducts({ limit: 10, ...request }),
+    health: (service: string) => {
+      const { path, requestSerialize, responseDeserialize } = healthService["Check"]!;
+      return new Promise<string>((resolve, reject) => {
+        client.makeUnaryRequest(
+          path,
+          (value: unknown) => requestSerialize(value as never),
+          responseDeserialize as (bytes: Buffer) => { status: string },
+          { service },
+          { deadline: Date.now() + HEALTH_MS_MAX },
+          (error, answer) => (error === null ? resolve(answer!.status) : reject(error)),
+        );
+      });
+    },
     watchHealth: (service: string) => {
       const { path, requestSerialize, responseDeserialize } = healthService["Watch"]!;
       return client.makeServerStreamRequest(
@@ -76,7 +51,10 @@ export function createClient(port: number) {
         (bytes) => bytes,
         (bytes) => bytes,
       ),
-    close: () => client.close(),
+    close: () => {
+      close();
+      client.close();
+    },
   };
 }
 

@@ -76,7 +76,7 @@ describe("the server", () => {
     const { client, gates, put } = await startHarness();
     await put(product("a"));
     gates.index.hold();
-    const late = client.recommend({ userId: "u" }, { withinMs: 100 });
+    const late = client.recommend({ userId: "u" }, { timeoutMs: 100 });
     expect((await refusal(late))[0]).toBe("DEADLINE_EXCEEDED");
     gates.index.release();
     expect(idsOf(await client.recommend({ userId: "u" }))).toEqual(["a"]);
@@ -100,7 +100,7 @@ describe("the server", () => {
   test("work that outlives its deadline counts until it ends", async () => {
     const { client, gates } = await startHarness({ callsMax: 1 });
     gates.scans.hold();
-    const late = client.recommend({ userId: "u" }, { withinMs: 100 });
+    const late = client.recommend({ userId: "u" }, { timeoutMs: 100 });
     expect((await refusal(late))[0]).toBe("DEADLINE_EXCEEDED");
     expect((await refusal(client.recommend({ userId: "u" })))[0]).toBe("RESOURCE_EXHAUSTED");
     gates.scans.release();

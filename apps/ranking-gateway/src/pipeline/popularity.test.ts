@@ -14,9 +14,9 @@ function openStore() {
       return profiles.mostPopular(limit, atMs);
     },
   });
-  let offset = 0n;
+  let offset = -1n;
   const add = (productId: string, weight: number) =>
-    profiles.addPopularity({ partition: 0, offset: offset++ }, [
+    profiles.addPopularity({ partition: 0, offset: (offset += 1n) }, [
       { productId, weight, occurredAtMs: Date.now() },
     ]);
   const topIds = async () => (await popularity.top()).map(({ productId }) => productId);
