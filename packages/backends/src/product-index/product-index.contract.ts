@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
+import { mulberry32 } from "@marquetry/model/vectors/random";
 import type { PointPayload } from "./payload.js";
 import { LIMIT_MAX } from "./product-index.js";
 import type {
@@ -341,7 +342,7 @@ export function describeProductIndex(name: string, open: () => ProductIndex): vo
 
       test("the limit keeps the best, as a full sort of random vectors tells", async () => {
         const collection = await newCollection();
-        const random = seededRandom(1);
+        const random = seededNumbers(1);
         const points = Array.from({ length: 600 }, (_, i) =>
           point(`p${i}`, {}, { fused: f32(random(), random(), random(), random()) }),
         );
@@ -705,11 +706,8 @@ function idsOf(points: readonly FoundPoint[]): string[] {
   return points.map(idOf);
 }
 
-/** Numbers in [-1, 1) that are the same in every run (a linear congruential generator). */
-function seededRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 31 - 1;
-  };
+/** Numbers in [-1, 1) that are the same in every run. */
+function seededNumbers(seed: number): () => number {
+  const uniform = mulberry32(seed);
+  return () => 2 * uniform() - 1;
 }
