@@ -1,7 +1,5 @@
-import { spawn } from "node:child_process";
-import type { ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { basename, dirname, join } from "node:path";
+import { killProcesses, runNode } from "@marquetry/testing/node-process";
 import {
   removeFolders,
   writeImageEncoder,
@@ -9,32 +7,13 @@ import {
 } from "@marquetry/testing/tiny-encoders";
 import { afterAll, afterEach, expect, test } from "@jest/globals";
 
-const MAIN = new URL("../src/main.js", import.meta.url).pathname;
-const running = new Set<ChildProcess>();
+const MAIN = new URL("../src/main.js", import.meta.url);
 
-afterEach(() => {
-  for (const child of running) child.kill("SIGKILL");
-});
+afterEach(killProcesses);
 afterAll(removeFolders);
 
 function run(variables: Record<string, string>) {
-  const env = { EVENT_BUS_URL: "memory:", HTTP_PORT: "0", GRPC_PORT: "0", ...variables };
-  const child = spawn(process.execPath, [MAIN], { env, stdio: ["ignore", "pipe", "pipe"] });
-  running.add(child);
-  const output = { out: "", err: "" };
-  child.stdout.setEncoding("utf8").on("data", (text: string) => (output.out += text));
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (output.err += text));
-  const ended = once(child, "close").then(([code]) => {
-    running.delete(child);
-    return { code: code as number | null, ...output };
-  });
-  const started = async (): Promise<void> => {
-    while (!output.out.includes('"started"')) {
-      const end = await Promise.race([once(child.stdout, "data").then(() => undefined), ended]);
-      if (end !== undefined) throw new Error(`ended with ${end.code}: ${end.out}${end.err}`);
-    }
-  };
-  return { child, started, ended };
+  return runNode(MAIN, { EVENT_BUS_URL: "memory:", HTTP_PORT: "0", GRPC_PORT: "0", ...variables });
 }
 
 /** Names of the folders of small encoders, all beside each other. */
@@ -81,8 +60,8 @@ test("an encoder of another modality is a wrong configuration", async () => {
 
 test("the process starts, and SIGTERM ends it with 0", async () => {
   const { MODELS_DIR, text, image } = await tinyEncoders();
-  const { child, started, ended } = run({ MODELS_DIR, ENCODER_TEXT: text, ENCODER_IMAGE: image });
-  await started();
+  const { child, wrote, ended } = run({ MODELS_DIR, ENCODER_TEXT: text, ENCODER_IMAGE: image });
+  await wrote(/"started"/);
   child.kill("SIGTERM");
   const { code, err } = await ended;
   expect([code, err]).toEqual([0, ""]);

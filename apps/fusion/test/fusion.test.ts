@@ -1,6 +1,4 @@
 /** The service on a bus: dead letters, an index that is unavailable, start and end. */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { afterEach, describe, expect, test } from "@jest/globals";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
@@ -22,6 +20,7 @@ import { startFusion } from "../src/fusion.module.js";
 import type { FusionPorts } from "../src/ports.js";
 import { deadLetterTopic } from "@marquetry/contracts/dead-letters";
 import { deadLetters } from "@marquetry/testing/dead-letters";
+import { killProcesses, runNode } from "@marquetry/testing/node-process";
 import { createUntil } from "@marquetry/testing/until";
 
 const bundle = await zeroShotBundle({ text: { encoder: "words", dims: 4 } }, { dims: 4 });
@@ -211,15 +210,18 @@ describe("fusion", () => {
 });
 
 describe("the process", () => {
+  afterEach(killProcesses);
+
   test("wrong variables end it with status 2 and one line per mistake", async () => {
-    const child = spawn(process.execPath, [new URL("../src/main.js", import.meta.url).pathname], {
-      env: { EVENT_BUS_URL: "amqp://somewhere", HTTP_PORT: "eighty", SHUTDOWN_SECONDS: "0" },
-    });
-    let complaint = "";
-    child.stderr.on("data", (chunk) => (complaint += String(chunk)));
-    const [status] = await once(child, "close");
-    expect(status).toBe(2);
-    expect(complaint.trimEnd().split("\n").sort()).toEqual([
+    const variables = {
+      EVENT_BUS_URL: "amqp://somewhere",
+      HTTP_PORT: "eighty",
+      SHUTDOWN_SECONDS: "0",
+    };
+    const { code, err } = await runNode(new URL("../src/main.js", import.meta.url), variables)
+      .ended;
+    expect(code).toBe(2);
+    expect(err.trimEnd().split("\n").sort()).toEqual([
       expect.stringMatching(/^EVENT_BUS_URL: .*kafka: or memory:.*amqp/),
       expect.stringMatching(/^HTTP_PORT: .*0 to 65535.*eighty/),
       expect.stringMatching(/^SHUTDOWN_SECONDS: .*1 to 600/),

@@ -1,10 +1,10 @@
 /** The server around the calls: health, reflection, deadlines, the bound on calls, the process. */
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { afterEach, describe, expect, test } from "@jest/globals";
 import { Client, credentials } from "@grpc/grpc-js";
 import { RecommendationService } from "@marquetry/contracts/ranking/recommendation_service_pb";
 import type { Bundle } from "@marquetry/model/bundle";
+import { killProcesses, runNode } from "@marquetry/testing/node-process";
 import { PLANE, idsOf, product, startHarness, until } from "./harness.js";
 import { refusal } from "./client.js";
 
@@ -140,13 +140,12 @@ describe("the server", () => {
 });
 
 describe("the process", () => {
-  async function run(env: Readonly<Record<string, string>>) {
-    const main = new URL("../src/main.js", import.meta.url).pathname;
-    const child = spawn(process.execPath, [main], { env });
-    let complaint = "";
-    child.stderr.on("data", (chunk) => (complaint += String(chunk)));
-    const [exit] = await once(child, "close");
-    return { exit, lines: complaint.trimEnd().split("\n").sort() };
+  afterEach(killProcesses);
+
+  async function run(variables: Readonly<Record<string, string>>) {
+    const main = new URL("../src/main.js", import.meta.url);
+    const { code, err } = await runNode(main, variables).ended;
+    return { exit: code, lines: err.trimEnd().split("\n").sort() };
   }
 
   test("wrong variables end it with status 2 and one line per mistake", async () => {

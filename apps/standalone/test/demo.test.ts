@@ -1,15 +1,14 @@
 /** The demo as a newcomer runs it, called by a gRPC client that is not ours. */
-import { execFile, spawn } from "node:child_process";
+import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { ChildProcess } from "node:child_process";
-import { createInterface } from "node:readline";
 import { promisify } from "node:util";
-import { describe, expect, test } from "@jest/globals";
+import { afterEach, describe, expect, test } from "@jest/globals";
+import { killProcesses, runNode } from "@marquetry/testing/node-process";
 import { parse } from "csv-parse/sync";
 import type { DemoDocument } from "../src/demo-document.js";
 
-const DEMO = "apps/standalone/dist/src/demo.js";
+const DEMO = new URL("../src/demo.js", import.meta.url);
 const SERVICE = "marquetry.ranking.v1.RecommendationService";
 const DEMO_MS_MAX = 240_000;
 
@@ -23,29 +22,14 @@ async function curl(...args: string[]): Promise<string> {
   return stdout;
 }
 
-function servedPort(demo: ChildProcess): Promise<string> {
-  return new Promise((resolve, reject) => {
-    demo.once("exit", () => reject(new Error("the demo ended before it served")));
-    if (demo.stderr === null) return;
-    createInterface({ input: demo.stderr }).on("line", (line) => {
-      const match = /serving gRPC on 127\.0\.0\.1:(\d+)/.exec(line);
-      if (match?.[1] !== undefined) resolve(match[1]);
-    });
-  });
-}
+afterEach(killProcesses);
 
 describe("npm run demo", () => {
   test(
     "prints one JSON document: each shopper gets new products of the bought kind more than others do",
     async () => {
-      const { stdout } = await promisify(execFile)(process.execPath, [
-        DEMO,
-        "--once",
-        "--json",
-        "--port",
-        "0",
-      ]);
-      const demo = JSON.parse(stdout) as DemoDocument;
+      const { out } = await runNode(DEMO, process.env, "--once", "--json", "--port", "0").ended;
+      const demo = JSON.parse(out) as DemoDocument;
       expect(demo.catalogue.products).toBe(54);
       expect(Object.keys(demo.encoders)).toEqual(["text", "image"]);
       expect(demo.shoppers).toHaveLength(3);
@@ -78,12 +62,9 @@ describe("npm run demo", () => {
   test(
     "keeps serving gRPC, with reflection, until Ctrl-C",
     async () => {
-      const demo = spawn(process.execPath, [DEMO, "--port", "0"], {
-        stdio: ["ignore", "ignore", "pipe"],
-      });
-      const ended = new Promise<number | null>((resolve) => demo.once("exit", resolve));
+      const { child, wrote, ended } = runNode(DEMO, process.env, "--port", "0");
       try {
-        const base = `http://127.0.0.1:${await servedPort(demo)}`;
+        const base = `http://127.0.0.1:${(await wrote(/serving gRPC on 127\.0\.0\.1:(\d+)/))[1]}`;
         expect(await curl("--list-services", base)).toContain(SERVICE);
         const answer = await curl(
           "-d",
@@ -94,18 +75,18 @@ describe("npm run demo", () => {
         expect(items).toHaveLength(3);
         expect(strategy).toBe("STRATEGY_PERSONALISED");
       } finally {
-        demo.kill("SIGINT");
+        child.kill("SIGINT");
       }
-      expect(await ended).toBe(0);
+      expect((await ended).code).toBe(0);
     },
     DEMO_MS_MAX,
   );
 
   test("an unknown catalogue ends with one line and status 1", async () => {
-    const run = promisify(execFile)(process.execPath, [DEMO, "--once", "--catalog", "/nowhere"]);
-    await expect(run).rejects.toMatchObject({
+    const { ended } = runNode(DEMO, process.env, "--once", "--catalog", "/nowhere");
+    expect(await ended).toMatchObject({
       code: 1,
-      stderr: expect.stringMatching(/demo: .*expected a catalogue/),
+      err: expect.stringMatching(/demo: .*expected a catalogue/),
     });
   });
 });

@@ -1,7 +1,5 @@
 /** The service on a bus: dead letters, a store or index that is unavailable, start and end. */
-import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -30,6 +28,7 @@ import { startUserProfile } from "../src/user-profile.module.js";
 import { deadLetterTopic } from "@marquetry/contracts/dead-letters";
 import { deadLetters } from "@marquetry/testing/dead-letters";
 import { recencyGraph } from "@marquetry/testing/sequence-graph";
+import { killProcesses, runNode } from "@marquetry/testing/node-process";
 import { createUntil } from "@marquetry/testing/until";
 
 const zeroShot = await zeroShotBundle({ text: { encoder: "words", dims: 3 } }, { dims: 3 });
@@ -123,24 +122,14 @@ async function publish(bus: EventBus, values: readonly (ClickstreamEvent | Uint8
 }
 
 /** The service as a process on memory ports, until it ends. */
-async function runProcess(env: Readonly<Record<string, string>>) {
-  const child = spawn(process.execPath, [new URL("../src/main.js", import.meta.url).pathname], {
-    env: {
-      EVENT_BUS_URL: "memory:",
-      VECTOR_INDEX_URL: "memory:",
-      PROFILE_STORE_URL: "memory:",
-      HTTP_PORT: "0",
-      ...env,
-    },
-  });
-  let errors = "";
-  let output = "";
-  child.stderr.on("data", (chunk) => (errors += String(chunk)));
-  for (const stream of [child.stderr, child.stdout]) {
-    stream.on("data", (chunk) => (output += String(chunk)));
-  }
-  const [status] = await once(child, "close");
-  return { status: status as number, errors, output };
+function runProcess(variables: Readonly<Record<string, string>>) {
+  return runNode(new URL("../src/main.js", import.meta.url), {
+    EVENT_BUS_URL: "memory:",
+    VECTOR_INDEX_URL: "memory:",
+    PROFILE_STORE_URL: "memory:",
+    HTTP_PORT: "0",
+    ...variables,
+  }).ended;
 }
 
 const untilHistory = (profiles: ProfileStore, userId: string, events: number): Promise<void> =>
@@ -278,21 +267,23 @@ describe("a bundle with a sequence model", () => {
     await writeFile(join(folder, "manifest.json"), manifest);
     await writeFile(join(folder, "weights.safetensors"), weights);
     await writeFile(join(folder, "interests.onnx"), changed);
-    const { status, output } = await runProcess({ BUNDLE_DIR: folder });
-    expect(status).not.toBe(0);
-    expect(output).toMatch(/interests\.graph\.sha256: expected [0-9a-f]{64}/);
+    const { code, out, err } = await runProcess({ BUNDLE_DIR: folder });
+    expect(code).not.toBe(0);
+    expect(out + err).toMatch(/interests\.graph\.sha256: expected [0-9a-f]{64}/);
   });
 });
 
+afterEach(killProcesses);
+
 describe("the process", () => {
   test("wrong variables end it with status 2 and one line per mistake", async () => {
-    const { status, errors } = await runProcess({
+    const { code, err } = await runProcess({
       PROFILE_STORE_URL: "postgres://somewhere",
       PROFILE_TTL_DAYS: "0",
       LOG_LEVEL: "loud",
     });
-    expect(status).toBe(2);
-    expect(errors.trimEnd().split("\n").sort()).toEqual([
+    expect(code).toBe(2);
+    expect(err.trimEnd().split("\n").sort()).toEqual([
       expect.stringMatching(/^LOG_LEVEL: .*debug, info.*loud/),
       expect.stringMatching(/^PROFILE_STORE_URL: .*redis: or rediss: or memory:.*postgres/),
       expect.stringMatching(/^PROFILE_TTL_DAYS: .*1 to 3650/),

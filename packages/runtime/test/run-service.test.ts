@@ -1,38 +1,12 @@
-import { spawn } from "node:child_process";
-import type { ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { afterEach, describe, expect, test } from "@jest/globals";
+import { killProcesses, runNode } from "@marquetry/testing/node-process";
 
-const SERVICE = new URL("./service.js", import.meta.url).pathname;
-const running = new Set<ChildProcess>();
+const SERVICE = new URL("./service.js", import.meta.url);
 
-afterEach(() => {
-  for (const child of running) child.kill("SIGKILL");
-});
+afterEach(killProcesses);
 
-/** Runs the service; `ended` has its exit status and all that it wrote. */
 function run(variables: Record<string, string> = {}) {
-  const child = spawn(process.execPath, [SERVICE], {
-    env: { HTTP_PORT: "0", LOG_LEVEL: "info", BUS_URL: "memory:", ...variables },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  running.add(child);
-  const output = { out: "", err: "" };
-  child.stdout.setEncoding("utf8").on("data", (text: string) => (output.out += text));
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (output.err += text));
-  const ended = once(child, "close").then(([code]) => {
-    running.delete(child);
-    return { code: code as number | null, ...output };
-  });
-  /** Resolves when stdout holds the text; throws when the process ends before. */
-  const wrote = async (text: string): Promise<void> => {
-    while (!output.out.includes(text)) {
-      const end = await Promise.race([once(child.stdout, "data").then(() => undefined), ended]);
-      if (end !== undefined && !output.out.includes(text))
-        throw new Error(`ended with ${end.code} before "${text}": ${end.out}${end.err}`);
-    }
-  };
-  return { child, wrote, ended };
+  return runNode(SERVICE, { HTTP_PORT: "0", LOG_LEVEL: "info", BUS_URL: "memory:", ...variables });
 }
 
 /** The plain lines of the service, without those of its log. */
@@ -43,7 +17,7 @@ describe("a service's process", () => {
     "%s closes everything in reverse order and ends with 0",
     async (signal) => {
       const { child, wrote, ended } = run();
-      await wrote('"started"');
+      await wrote(/"started"/);
       child.kill(signal);
       const { code, out, err } = await ended;
       expect([code, err]).toEqual([0, ""]);
@@ -80,7 +54,7 @@ describe("a service's process", () => {
 
   test("a close that hangs is cut short after SHUTDOWN_SECONDS and ends with 1", async () => {
     const { child, wrote, ended } = run({ FAULT: "hanging-close", SHUTDOWN_SECONDS: "1" });
-    await wrote('"started"');
+    await wrote(/"started"/);
     child.kill("SIGTERM");
     const { code, err } = await ended;
     expect(code).toBe(1);
@@ -98,18 +72,18 @@ describe("a service's process", () => {
 
   test("a signal during a start that hangs ends the process too", async () => {
     const { child, wrote, ended } = run({ FAULT: "hanging-start", SHUTDOWN_SECONDS: "1" });
-    await wrote("starting");
+    await wrote(/starting/);
     child.kill("SIGTERM");
     expect((await ended).code).toBe(1);
   });
 
   test("a second signal neither cuts the closing short nor starts it again", async () => {
     const { child, wrote, ended } = run({ FAULT: "slow-close" });
-    await wrote('"started"');
+    await wrote(/"started"/);
     child.kill("SIGTERM");
-    await wrote("closing\n");
+    await wrote(/closing\n/);
     child.kill("SIGINT");
-    await wrote("interrupted");
+    await wrote(/interrupted/);
     child.kill("SIGUSR2");
     const { code, out } = await ended;
     expect(code).toBe(0);
