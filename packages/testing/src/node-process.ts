@@ -7,7 +7,7 @@ import { createUntil } from "./until.js";
 export interface NodeProcess {
   readonly child: ChildProcess;
   /** Resolves with the match once stdout or stderr holds it. Rejects where the process ends before. */
-  wrote(pattern: RegExp): Promise<RegExpExecArray>;
+  readonly wrote: (pattern: RegExp) => Promise<RegExpExecArray>;
   /** Resolves with its exit status and all that it wrote. */
   readonly ended: Promise<ProcessEnd>;
 }
