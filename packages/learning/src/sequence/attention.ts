@@ -8,7 +8,7 @@
 import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 
-/** Sequences one behind the other: sequence i has the rows from starts[i] up to starts[i + 1]. */
+/** Sequences one after the other: sequence i has the rows from starts[i] up to starts[i + 1]. */
 export type Starts = Int32Array;
 
 export interface AttentionInput {
@@ -47,7 +47,7 @@ export function forwardAttention(input: AttentionInput): AttentionForward {
   return { output, weights };
 }
 
-export interface AttentionGradients {
+interface AttentionGradients {
   readonly query: Matrix;
   readonly key: Matrix;
   readonly value: Matrix;
@@ -133,6 +133,7 @@ function scoresInto(
   }
 }
 
+/** In place and rounded to float32, unlike the softmax of packages/model: no allocation per row. */
 function softmaxInto(values: Float32Array, at: number, count: number): void {
   let largest = -Infinity;
   for (let i = at; i < at + count; i += 1) largest = Math.max(largest, values[i]!);

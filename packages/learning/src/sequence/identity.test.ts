@@ -13,7 +13,7 @@ const vectors = normaliseRows(matrix(ITEMS, DIMS, randomVector(uniform, ITEMS * 
 describe("an item-identity code", () => {
   const coded = withIdentity(vectors, identity);
 
-  test("takes its share of a length of 1 and leaves the direction of the rest", () => {
+  test("has its share of a length of 1 and does not change the direction of the rest", () => {
     const row = rowOf(coded, 7);
     const lengthOf = (part: Float32Array): number => Math.hypot(...part);
     expect(lengthOf(row)).toBeCloseTo(1, 6);

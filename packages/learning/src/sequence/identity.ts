@@ -1,9 +1,9 @@
 /**
- * Room in the products' vectors for telling a product from those that are like it. A vector that
- * only says what a product is like cannot be kept away from an interest which was pooled from it:
- * nothing is more like a product than itself. So the last dimensions hold a code of the product's
- * own, and interests count them with the opposite sign: u'v of a product that the user had falls,
- * that of its neighbours stays, as the codes of two products are nearly at right angles.
+ * The item-identity code: dimensions of the products' vectors that tell a product from similar ones.
+ * Without it, a product that the user just had is always among the nearest: nothing is more similar
+ * to it than itself. Interests count the code with the opposite sign (repeat suppression): u'v of a
+ * product of the user's history falls, that of its neighbours stays, as the codes of two products are
+ * nearly at right angles.
  */
 import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
@@ -15,27 +15,27 @@ export interface IdentityCode {
   readonly dims: number;
   /** Length of the code in a vector of length 1, in [0, 1). */
   readonly length: number;
-  /** By how much interests turn the code around at the start of training, at least 0. */
+  /** Factor of the reversed code in interests at the start of training, at least 0. */
   readonly suppression: number;
 }
 
 const SEED = 7;
 
 /**
- * @param vectors rows whose dimensions count less and less; the last ones make room
- * @returns rows of length 1: what is left of each vector, and its code
+ * @param vectors rows with the most important dimensions first; the code replaces the last ones
+ * @returns rows of length 1: the first dimensions of each vector, and its code
  */
 export function withIdentity(
   vectors: Matrix,
   { dims, length }: Pick<IdentityCode, "dims" | "length">,
 ): Matrix {
-  const kept = vectors.cols - dims;
-  const likeness = matrix(vectors.rows, kept);
+  const width = vectors.cols - dims;
+  const likeness = matrix(vectors.rows, width);
   const codes = matrix(vectors.rows, dims);
   const uniform = mulberry32(SEED);
   for (let i = 0; i < codes.data.length; i += 1) codes.data[i] = nearNormal(uniform);
   for (let i = 0; i < vectors.rows; i += 1) {
-    rowOf(likeness, i).set(rowOf(vectors, i).subarray(0, kept));
+    rowOf(likeness, i).set(rowOf(vectors, i).subarray(0, width));
   }
   const parts = [normaliseRows(likeness), normaliseRows(codes)] as const;
   const shares = [Math.sqrt(1 - length * length), length] as const;
@@ -45,13 +45,17 @@ export function withIdentity(
     row.set(rowOf(parts[0], i).map((x) => x * shares[0]));
     row.set(
       rowOf(parts[1], i).map((x) => x * shares[1]),
-      kept,
+      width,
     );
   }
   return normaliseRows(result);
 }
 
-/** What the dimensions are multiplied by in an interest: 1, and -push for those of the code. */
+/**
+ * Factors of an interest's dimensions: 1, and -suppression for those of the code.
+ * @param identity Default: no code.
+ * @returns shape [dims]
+ */
 export function identityGain(dims: number, identity: IdentityCode | undefined): Float32Array {
   const gain = new Float32Array(dims).fill(1);
   if (identity !== undefined) gain.fill(-identity.suppression, dims - identity.dims);

@@ -84,20 +84,24 @@ export function addColumnSums(to: Float32Array, m: Matrix): void {
   }
 }
 
-/** Inverted dropout, in place: each element is 0 with the chance, else divided by 1 - chance. A
- * second call with the returned mask does the same to a gradient. */
+/**
+ * Inverted dropout, in place: each element becomes 0 with probability `chance`, else it is divided by
+ * 1 - chance.
+ * @returns the mask, for `applyMask` on the gradient; undefined where the chance is 0
+ */
 export function dropout(
   m: Matrix,
   chance: number,
   uniform: () => number,
 ): Float32Array | undefined {
   if (chance === 0) return undefined;
-  const kept = 1 / (1 - chance);
-  const mask = Float32Array.from(m.data, () => (uniform() < chance ? 0 : kept));
+  const scale = 1 / (1 - chance);
+  const mask = Float32Array.from(m.data, () => (uniform() < chance ? 0 : scale));
   applyMask(m, mask);
   return mask;
 }
 
+/** Multiplies by the mask, in place. */
 export function applyMask(m: Matrix, mask: Float32Array | undefined): void {
   if (mask === undefined) return;
   for (let i = 0; i < mask.length; i += 1) m.data[i]! *= mask[i]!;

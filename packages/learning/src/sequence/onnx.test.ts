@@ -39,9 +39,11 @@ describe("the ONNX graph of a sequence model", () => {
 
   test("gives our interests to 1e-5, of short and long histories, whatever the batch", async () => {
     const model = await opened;
-    const asked = histories.map((history) => Array.from(history, (item) => rowOf(vectors, item)));
+    const requested = histories.map((history) =>
+      Array.from(history, (item) => rowOf(vectors, item)),
+    );
     const interests = (
-      await Promise.all([model.run(asked.slice(0, 100)), model.run(asked.slice(100))])
+      await Promise.all([model.run(requested.slice(0, 100)), model.run(requested.slice(100))])
     ).flat();
     const ours = interestsOf({ shape, parameters, vectors }, histories);
     const worst = interests.reduce(

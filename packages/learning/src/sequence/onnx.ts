@@ -1,7 +1,7 @@
 /**
  * The trained block as an ONNX graph for one place, the newest. Inputs: `vectors` [N, L, d], oldest
- * first, with zeros before the oldest, and `present` [N, L], 1 where there is a behaviour and 0
- * before the oldest. Output: `interest` [N, d], rows of length 1.
+ * first, with zeros before the oldest, and `present` [N, L], 1 where there is an interaction and
+ * 0 before the oldest. Output: `interest` [N, d], rows of length 1.
  */
 import { onnxModel } from "@marquetry/onnx/writer";
 import type { Initializer, Node } from "@marquetry/onnx/writer";
@@ -15,7 +15,7 @@ const ABSENT = 1e9;
 /** Keeps a sum of length 0, which has no direction, from becoming NaN. */
 const LENGTH_MIN = 1e-12;
 
-/** Equal models give equal bytes. */
+/** @returns the bytes of the ONNX model; equal models give equal bytes */
 export function sequenceGraph(
   shape: SequenceShape,
   parameters: Parameters,

@@ -10,11 +10,11 @@ export interface SequenceShape {
   readonly heads: number;
   /** Width of the feed-forward layer. */
   readonly hidden: number;
-  /** L: only the newest so many behaviours are seen. */
+  /** L: only so many of the newest interactions count. */
   readonly historyMax: number;
-  /** Weight of a behaviour per newer one in the vector that the block starts from, in (0, 1]. */
+  /** An interaction's weight per newer one in the vector that the block starts from, in (0, 1]. */
   readonly decay: number;
-  /** Room for telling products apart; none where absent. */
+  /** The item-identity code of the vectors. Default: none. */
   readonly identity?: IdentityCode;
 }
 
@@ -29,7 +29,7 @@ export const nameOf = {
   key: "attention.key",
   value: "attention.value",
   out: "attention.out",
-  /** r, shape [heads, L]: added to the score of the behaviour that is so many back. */
+  /** r, shape [heads, L]: added to the score of the interaction that is so many back. */
   recency: "attention.recency",
   /** W_1 [d, hidden], b_1, W_2 [hidden, d], b_2. */
   feedIn: "feed.in",
@@ -38,7 +38,7 @@ export const nameOf = {
   feedOutBias: "feed.out-bias",
 } as const;
 
-/** The heads begin with these weights per newer behaviour, in turn: from the newest to all alike. */
+/** Weights per newer interaction that the heads begin with, in turn: from newest only to all alike. */
 const HEAD_DECAYS = [0.5, 0.9, 0.7, 0.98];
 
 /**

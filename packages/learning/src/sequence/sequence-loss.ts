@@ -1,5 +1,5 @@
 /**
- * Softmax over the batch's distinct targets with the correction for sampling, as in
+ * Softmax over the batch's distinct targets with the logQ correction, as in
  * `training/in-batch-loss.ts`, with one row per place of every sequence: the interest after place t
  * against the product at t + 1.
  */
@@ -8,10 +8,9 @@ import { matmul } from "../linear-algebra/gemm.js";
 import { gatherRows, rowOf } from "../linear-algebra/rows.js";
 import { crossEntropy, logChances } from "../training/in-batch-loss.js";
 
-/** What becomes of candidates that the row's user had before, the target apart: `negatives` teach
- * the model not to show what somebody just had (they are in the batch for certain, so that nothing
- * is subtracted for them); `left-out` say nothing about it. */
-export type OwnHistory = "negatives" | "left-out";
+/** Candidates of the row's own history, other than its target: `negatives` teach repeat suppression
+ * (they are always in the batch, so that they have no logQ correction); `masked` do not count. */
+type OwnHistory = "negatives" | "masked";
 
 export interface SequenceLossSettings {
   /** tau, above 0. */
@@ -28,7 +27,7 @@ export interface LossRows {
   readonly before: readonly Int32Array[];
 }
 
-export interface SequenceLoss {
+interface SequenceLoss {
   /** Mean over the rows, in nats. */
   readonly loss: number;
   readonly byInterests: Matrix;
@@ -37,6 +36,11 @@ export interface SequenceLoss {
   readonly byCandidates: Matrix;
 }
 
+/**
+ * The loss over all places and its gradients.
+ * @param interests u, one row of length 1 per place
+ * @param vectors one row of length 1 per product
+ */
 export function sequenceLoss(
   interests: Matrix,
   vectors: Matrix,
@@ -55,7 +59,7 @@ export function sequenceLoss(
     for (let c = 0; c < row.length; c += 1) {
       row[c] = row[c]! / settings.temperature - chances[c]!;
     }
-    handleOwn(row, rows.before[i]!, target, placeOf, chances, settings.ownHistory);
+    applyOwnHistory(row, rows.before[i]!, target, placeOf, chances, settings.ownHistory);
     loss += crossEntropy(row, placeOf.get(target)!, 1 / (logits.rows * settings.temperature));
   }
   return {
@@ -66,17 +70,17 @@ export function sequenceLoss(
   };
 }
 
-function handleOwn(
+function applyOwnHistory(
   row: Float32Array,
   before: Int32Array,
   target: number,
   placeOf: ReadonlyMap<number, number>,
   chances: Float64Array,
-  rule: OwnHistory,
+  policy: OwnHistory,
 ): void {
   for (const item of new Set(before)) {
     const place = placeOf.get(item);
     if (place === undefined || item === target) continue;
-    row[place] = rule === "left-out" ? -Infinity : row[place]! + chances[place]!;
+    row[place] = policy === "masked" ? -Infinity : row[place]! + chances[place]!;
   }
 }

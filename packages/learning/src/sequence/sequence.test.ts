@@ -4,15 +4,11 @@ import { mulberry32, randomVector } from "@marquetry/model/vectors/random";
 import { normaliseRows, rowOf } from "../linear-algebra/rows.js";
 import type { TrainedEpoch } from "../training/epochs.js";
 import type { Parameters } from "../training/parameters.js";
+import { batchOf, sequenceBatches } from "./batches.js";
 import { startSequence } from "./parameters.js";
 import { sequenceLoss } from "./sequence-loss.js";
-import {
-  batchOf,
-  sequenceBatches,
-  sequenceStep,
-  trainSequence,
-  VECTORS,
-} from "./train-sequence.js";
+import { sequenceStep, VECTORS } from "./step.js";
+import { trainSequence } from "./train-sequence.js";
 import { forwardSequence } from "./transformer.js";
 
 const ITEMS = 7;
@@ -32,7 +28,7 @@ function randomParameters(): Parameters {
   );
 }
 
-describe.each(["negatives", "left-out"] as const)("gradients, own history %s", (ownHistory) => {
+describe.each(["negatives", "masked"] as const)("gradients, own history %s", (ownHistory) => {
   const parameters = randomParameters();
   const settings = {
     temperature: 0.4,
@@ -95,12 +91,12 @@ describe("loss", () => {
   const table = matrix(3, 1, Float32Array.of(1, 1, 1));
   const rows = { targets: Int32Array.of(1), before: [Int32Array.of(0, 0)] };
 
-  test("own products are negatives without a correction for sampling, or left out, by hand", () => {
-    const lossOf = (ownHistory: "negatives" | "left-out"): number =>
+  test("own products are negatives without a correction for sampling, or masked, by hand", () => {
+    const lossOf = (ownHistory: "negatives" | "masked"): number =>
       sequenceLoss(matrix(1, 1, Float32Array.of(1)), table, rows, { ...settings, ownHistory }).loss;
     // One row: q of the target is its share .25, so its logit is 1 + ln 4; the own product's is 1.
     expect(lossOf("negatives")).toBeCloseTo(Math.log((4 + 1) / 4), 6);
-    expect(lossOf("left-out")).toBeCloseTo(0, 6);
+    expect(lossOf("masked")).toBeCloseTo(0, 6);
   });
 });
 
@@ -168,7 +164,7 @@ describe("training", () => {
     expect(bits(1)).not.toBe(bits(2));
   });
 
-  test("a run that goes on after any epoch ends as one that was not interrupted, to the bit", () => {
+  test("a run that resumes after any epoch ends as one that was not interrupted, to the bit", () => {
     const short = { ...settings, epochs: 3, vectorRate: 0.01 };
     const whole = Array.from(trainSequence(shape, vectors, train, short), bitsOf);
     for (const done of [1, 2]) {

@@ -1,49 +1,36 @@
 /** Training of a sequence model: epochs of steps over whole sequences, all places at once. */
 import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
-import { mulberry32, shuffle } from "@marquetry/model/vectors/random";
-import { addToRows, gatherRows } from "../linear-algebra/rows.js";
+import { normalised } from "../linear-algebra/normalised.js";
 import { runEpochs, startState } from "../training/epochs.js";
 import type { TrainedEpoch, TrainingState } from "../training/epochs.js";
-import { backwardNormalise, normalised } from "../linear-algebra/normalised.js";
-import { zerosLike } from "../training/parameters.js";
-import type { Parameters } from "../training/parameters.js";
 import { targetShares } from "../training/target-shares.js";
-import type { Starts } from "./attention.js";
+import { sequenceBatches } from "./batches.js";
 import { nameOf, startSequence } from "./parameters.js";
 import type { SequenceShape } from "./parameters.js";
-import { sequenceLoss } from "./sequence-loss.js";
-import type { LossRows, SequenceLossSettings } from "./sequence-loss.js";
-import { backwardSequence, forwardSequence } from "./transformer.js";
-import type { Dropout } from "./transformer.js";
+import type { SequenceLossSettings } from "./sequence-loss.js";
+import { sequenceStep, VECTORS } from "./step.js";
 
 export interface SequenceTrainSettings {
   readonly epochs: number;
-  /** Places per step, at least: a step takes whole sequences. */
+  /** The least number of places per step: a step has whole sequences. */
   readonly batchRows: number;
   readonly temperature: number;
   readonly ownHistory: SequenceLossSettings["ownHistory"];
   readonly rate: number;
-  /** Step size of the products' vectors; 0 leaves them as they are. */
+  /** Step size of the products' vectors; 0 does not change them. */
   readonly vectorRate: number;
   readonly dropout: number;
   readonly seed: number;
 }
 
-/** One step's sequences. */
-export interface SequenceBatch extends LossRows {
-  /** Products at the places that are seen, sequence by sequence. */
-  readonly items: Int32Array;
-  readonly starts: Starts;
-}
-
-/** Not a parameter of the block, but trained beside it. */
-export const VECTORS = "vectors";
-
 /**
- * The reports' parameters are those of the block and, as `VECTORS`, the products' before normalising.
- * @param state where to go on, of the same shape, data and settings: the epochs that are left are then
- *   the same to the bit; a new start unless given
+ * Trains epoch by epoch. The parameters are those of the block and, as `VECTORS`, the products'
+ * vectors before they are normalised.
+ * @param vectors one row of length 1 per product
+ * @param train by user, oldest first
+ * @param state where to resume, with the same shape, data and settings: the remaining epochs are then
+ *   the same to the bit. Default: a new start.
  */
 export function* trainSequence(
   shape: SequenceShape,
@@ -78,59 +65,4 @@ function startOf(
   { seed }: SequenceTrainSettings,
 ): TrainingState {
   return startState({ ...startSequence(shape, seed), [VECTORS]: vectors.data.slice() });
-}
-
-/** One forward and backward pass. */
-export function sequenceStep(
-  shape: SequenceShape,
-  parameters: Parameters,
-  batch: SequenceBatch,
-  settings: SequenceLossSettings,
-  dropout: Dropout,
-): { readonly loss: number; readonly gradients: Parameters } {
-  const table = parameters[VECTORS]!;
-  const items = normalised(matrix(table.length / shape.dims, shape.dims, table));
-  const x = gatherRows(items.rows, batch.items);
-  const forward = forwardSequence(shape, parameters, x, batch.starts, dropout);
-  const result = sequenceLoss(forward.interests, items.rows, batch, settings);
-  const gradients = zerosLike(parameters);
-  const byX = backwardSequence(shape, parameters, forward, result.byInterests, gradients);
-  const byVectors = matrix(items.rows.rows, shape.dims);
-  addToRows(byVectors, batch.items, byX);
-  addToRows(byVectors, result.candidates, result.byCandidates);
-  gradients[VECTORS]!.set(backwardNormalise(byVectors, items).data);
-  return { loss: result.loss, gradients };
-}
-
-/** All sequences with a target, in a random order that the seed fixes, every place but the last. */
-export function* sequenceBatches(
-  train: readonly Int32Array[],
-  batchRows: number,
-  seed: number,
-): Generator<SequenceBatch> {
-  const users = Array.from(train.keys()).filter((user) => train[user]!.length > 1);
-  shuffle(users, mulberry32(seed));
-  let taken: Int32Array[] = [];
-  let rows = 0;
-  for (const [i, user] of users.entries()) {
-    taken.push(train[user]!);
-    rows += train[user]!.length - 1;
-    if (rows < batchRows && i + 1 < users.length) continue;
-    yield batchOf(taken);
-    taken = [];
-    rows = 0;
-  }
-}
-
-export function batchOf(sequences: readonly Int32Array[]): SequenceBatch {
-  const starts = [0];
-  for (const sequence of sequences) starts.push(starts.at(-1)! + sequence.length - 1);
-  return {
-    items: Int32Array.from(sequences.flatMap((sequence) => [...sequence.subarray(0, -1)])),
-    starts: Int32Array.from(starts),
-    targets: Int32Array.from(sequences.flatMap((sequence) => [...sequence.subarray(1)])),
-    before: sequences.flatMap((sequence) =>
-      Array.from({ length: sequence.length - 1 }, (_, t) => sequence.subarray(0, t + 1)),
-    ),
-  };
 }

@@ -1,5 +1,5 @@
 /**
- * A causal transformer of one block over the behaviours of one user, oldest first. With x_t the
+ * A causal transformer of one block over the interactions of one user, oldest first. With x_t the
  * product's vector at place t and N_1, N_2 layer normalisations:
  *
  *   b_t = norm(g * sum_{s in (t - L, t]} decay^(t - s) x_s), element by element
@@ -36,10 +36,10 @@ export interface Dropout {
   readonly uniform: () => number;
 }
 
-export interface SequenceForward {
+interface SequenceForward {
   /** u, one row of length 1 per place. */
   readonly interests: Matrix;
-  /** For `backwardSequence`. */
+  // The rest is for `backwardSequence`.
   /** The sum in b_t. */
   readonly pooled: Matrix;
   readonly base: Normalised;
@@ -51,6 +51,7 @@ export interface SequenceForward {
   readonly sum: Normalised;
 }
 
+/** @param x one row per place, sequence by sequence */
 export function forwardSequence(
   shape: SequenceShape,
   parameters: Parameters,
@@ -122,13 +123,13 @@ export function backwardSequence(
     gradients[nameOf.shift(1)]!,
   );
   const byBase = backwardNormalise(byH, base);
-  addColumnSums(gradients[nameOf.gain]!, elementProduct(byBase, pooled));
+  addColumnSums(gradients[nameOf.gain]!, hadamard(byBase, pooled));
   const byPooled = scaledColumns(byBase, parameters[nameOf.gain]!);
   addPooledGradient(shape, byX, byPooled, attention.input.starts);
   return byX;
 }
 
-/** Through W_2, max(0, .), W_1 and N_2; returns the gradient by h without the way around. */
+/** Through W_2, max(0, .), W_1 and N_2; returns the gradient by h without the residual path. */
 function backwardFeed(
   shape: SequenceShape,
   parameters: Parameters,
@@ -199,7 +200,7 @@ function scaledColumns(m: Matrix, gain: Float32Array): Matrix {
   );
 }
 
-function elementProduct(a: Matrix, b: Matrix): Matrix {
+function hadamard(a: Matrix, b: Matrix): Matrix {
   return matrix(
     a.rows,
     a.cols,
