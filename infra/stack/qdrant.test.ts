@@ -66,7 +66,8 @@ const INDEXES = {
   });
 
   beforeEach(async () => {
-    collection = `products-${++collections}`;
+    collections += 1;
+    collection = `products-${collections}`;
     await client.createCollection(collection, { vectors: VECTORS });
     for (const [field_name, field_schema] of Object.entries(INDEXES)) {
       await client.createPayloadIndex(collection, { field_name, field_schema, wait: true });
@@ -180,7 +181,8 @@ const INDEXES = {
     };
     const point = { id: FIRST, vector: {}, payload: { revision: 1 } };
     const upsert = { points: [point], update_filter: guard };
-    for (let i = 0; i < 2; i++) await client.batchUpdate(collection, { operations: [{ upsert }] });
+    for (let i = 0; i < 2; i += 1)
+      await client.batchUpdate(collection, { operations: [{ upsert }] });
     const [stored] = await client.retrieve(collection, { ids: [FIRST] });
     expect(stored?.payload).toEqual({ revision: 1 });
   });

@@ -119,7 +119,8 @@ describe.each(buses)("on %s", (_, url) => {
       const send = worker.postMessage.bind(worker);
       // A task that throws where nothing catches; not `terminate()`, which aborts the process.
       worker.postMessage = (message, transfer) => {
-        const deadly = (message as { kind: string }).kind === "encode" && kills-- > 0;
+        const deadly = (message as { kind: string }).kind === "encode" && kills > 0;
+        if (deadly) kills -= 1;
         if (deadly) send({ kind: "encode", contents: null });
         else send(message, transfer as never);
       };

@@ -200,7 +200,8 @@ describe("product changes", () => {
       async publish(topic, records) {
         // The last time the records get there, but not the answer.
         if (outages === 1) await bus.publish(topic, records);
-        if (outages-- > 0) throw new MarquetryError("unavailable", "the bus is away");
+        outages -= 1;
+        if (outages >= 0) throw new MarquetryError("unavailable", "the bus is away");
         await bus.publish(topic, records);
       },
     };

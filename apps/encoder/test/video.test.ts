@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { randomUUID } from "node:crypto";
@@ -24,7 +24,6 @@ import { zeroShotBundle } from "@marquetry/model/bundle/zero-shot";
 import { startService } from "@marquetry/runtime/lifecycle";
 import type { Resource, ServiceContext } from "@marquetry/runtime/lifecycle";
 import { afterAll, afterEach, expect, test } from "@jest/globals";
-import { mkdir, writeFile } from "node:fs/promises";
 import { readEncoderConfig } from "../src/config.js";
 import { startEncoder } from "../src/encoder.module.js";
 import { openEncoders } from "../src/encoders.js";

@@ -198,7 +198,10 @@ describe("workers that die", () => {
 
   test("a worker killed in a batch is replaced and its batch encoded", async () => {
     let kills = 1;
-    const { started, startWorker } = killing(() => kills-- > 0);
+    const { started, startWorker } = killing(() => {
+      kills -= 1;
+      return kills >= 0;
+    });
     const events: EncoderEvent[] = [];
     const encoder = await open({
       directory: await writeTextEncoder(),

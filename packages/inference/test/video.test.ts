@@ -5,9 +5,8 @@ import { existsSync } from "node:fs";
 
 import { afterAll, afterEach, describe, expect, test } from "@jest/globals";
 
-import { inputArguments, runFfmpeg } from "../src/video/ffmpeg.js";
+import { checkVideoDecoder, inputArguments, runFfmpeg } from "../src/video/ffmpeg.js";
 import { openEncoder } from "../src/open-encoder.js";
-import { checkVideoDecoder } from "../src/video/ffmpeg.js";
 import type { Encoder, EncodeResult } from "../src/encoder.js";
 import { clip, colours, describeWithFfmpeg, reencoded } from "./clips.js";
 import {

@@ -23,7 +23,8 @@ export function createEndlessBus(next: (offset: number) => Uint8Array): EndlessB
   const waiting = new Set<{ readonly count: number; readonly resolve: () => void }>();
 
   function record(): ConsumedRecord {
-    const at = offset++;
+    const at = offset;
+    offset += 1;
     return {
       topic: PRODUCT_CHANGES.name,
       partition: 0,

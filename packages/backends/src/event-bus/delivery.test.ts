@@ -1,7 +1,9 @@
 import { expect, test } from "@jest/globals";
 import { MarquetryError } from "@marquetry/runtime/errors";
-import { deliver, drain, type DeadLetter, type Delivery } from "./delivery.js";
-import { DEAD_LETTER_HEADERS, type BatchHandler, type ConsumedRecord } from "./event-bus.js";
+import { deliver, drain } from "./delivery.js";
+import type { DeadLetter, Delivery } from "./delivery.js";
+import { DEAD_LETTER_HEADERS } from "./event-bus.js";
+import type { BatchHandler, ConsumedRecord } from "./event-bus.js";
 
 function records(count: number): ConsumedRecord[] {
   return Array.from({ length: count }, (_, index) => ({

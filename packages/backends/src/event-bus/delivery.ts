@@ -1,11 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describeError, MarquetryError } from "@marquetry/runtime/errors";
-import {
-  DEAD_LETTER_HEADERS,
-  type ConsumedRecord,
-  type ConsumeOptions,
-  type Rejection,
-} from "./event-bus.js";
+import { DEAD_LETTER_HEADERS } from "./event-bus.js";
+import type { ConsumedRecord, ConsumeOptions, Rejection } from "./event-bus.js";
 
 /** A cause is one line for an operator; what is longer is cut, so that a dead letter stays bounded. */
 const CAUSE_CHARACTERS_MAX = 1_000;

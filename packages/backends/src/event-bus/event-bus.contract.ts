@@ -4,15 +4,15 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { MarquetryError } from "@marquetry/runtime/errors";
 import { createUntil } from "@marquetry/testing/until";
 import { deadLetterTopic } from "@marquetry/contracts/dead-letters";
-import {
-  DEAD_LETTER_HEADERS,
-  type BatchHandler,
-  type ConsumedRecord,
-  type ConsumeOptions,
-  type Consumer,
-  type EventBus,
-  type OutgoingRecord,
-  type Rejection,
+import { DEAD_LETTER_HEADERS } from "./event-bus.js";
+import type {
+  BatchHandler,
+  ConsumedRecord,
+  ConsumeOptions,
+  Consumer,
+  EventBus,
+  OutgoingRecord,
+  Rejection,
 } from "./event-bus.js";
 
 const DEADLINE_MS = 60_000;

@@ -54,25 +54,25 @@ export const METHODS: readonly Method[] = [
   },
   {
     name: "full",
-    results: async function* ({ prepared, learned, seeds }) {
+    async *results({ prepared, learned, seeds }) {
       if (seeds > 0) yield* learnedResults(prepared, await learned());
     },
   },
   {
     name: "several",
-    results: async function* ({ prepared, learned }) {
+    async *results({ prepared, learned }) {
       yield* multiInterestResults(prepared, await learned());
     },
   },
   {
     name: "re-ranked",
-    results: async function* ({ prepared, learned }) {
+    async *results({ prepared, learned }) {
       yield* rerankedResults(prepared, await learned());
     },
   },
   {
     name: "sequence",
-    results: async function* ({ prepared, learned, report }) {
+    async *results({ prepared, learned, report }) {
       yield* sequenceResults(prepared, await learned(), report);
     },
   },

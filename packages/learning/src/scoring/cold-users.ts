@@ -28,8 +28,12 @@ export function orPopularity(
     const scored = known.length === 0 ? undefined : scorer(known);
     let next = 0;
     for (const [i, user] of users.entries()) {
-      if (histories[user]!.length === 0) rowOf(scores, i).set(counts);
-      else rowOf(scores, i).set(rowOf(scored!, next++));
+      if (histories[user]!.length === 0) {
+        rowOf(scores, i).set(counts);
+        continue;
+      }
+      rowOf(scores, i).set(rowOf(scored!, next));
+      next += 1;
     }
     return scores;
   };

@@ -54,9 +54,8 @@ export function poolFrames(
  */
 export function frameWeights(pooling: TemporalPooling, frames: readonly Float32Array[]): number[] {
   const units = directions(frames);
-  const weights = units.length === 0 ? [] : weightsOf(pooling, units);
-  let next = 0;
-  return frames.map((frame) => (norm(frame) === 0 ? 0 : weights[next++]!));
+  const weights = (units.length === 0 ? [] : weightsOf(pooling, units)).values();
+  return frames.map((frame) => (norm(frame) === 0 ? 0 : weights.next().value!));
 }
 
 function directions(frames: readonly Float32Array[]): Float32Array[] {

@@ -207,6 +207,7 @@ class GroupMember implements Consumer {
   /** What is thrown to kafkajs makes it join again. */
   #throwEviction(): void {
     const eviction = evictionOf(this.#membership);
+    // oxlint-disable-next-line typescript/only-throw-error -- the error that kafkajs itself threw
     if (eviction !== undefined) throw eviction;
   }
 
