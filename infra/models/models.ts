@@ -234,7 +234,7 @@ function parseObject(text: string): Record<string, unknown> {
 }
 
 /** A rename onto a folder with content fails, so another process's work is never overwritten
- * unseen: it is kept when it is right and moved aside when it is stale. */
+ * unseen: it stays when it is right and moved aside when it is stale. */
 async function moveIntoPlace(plan: EncoderPlan, partial: string, place: string): Promise<void> {
   const attemptsMax = 5;
   for (let attempt = 1; ; attempt += 1) {
@@ -252,7 +252,7 @@ async function moveIntoPlace(plan: EncoderPlan, partial: string, place: string):
   }
 }
 
-/** Removes what a killed process left behind; a live one is never a day old. */
+/** Removes what a killed process did not remove; a live one is never a day old. */
 async function sweepPartials(directory: string): Promise<void> {
   for (const name of await readdir(directory)) {
     if (!name.startsWith(partialPrefix)) continue;

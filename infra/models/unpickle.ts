@@ -122,7 +122,7 @@ function toTensor(name: string, { storage, offset, shape, strides }: View): Tens
 function unpickle(input: Cursor, storages: Map<string, Storage>): unknown {
   const stack: unknown[] = [];
   const memo = new Map<number, unknown>();
-  // Every turn takes at least one byte, so the input's length bounds the loop.
+  // Every round reads at least one byte, so the input's length bounds the loop.
   for (;;) {
     const op = input.uint8();
     if (op === 0x2e) return pop(stack);
@@ -243,7 +243,7 @@ function call(callee: unknown, args: unknown): unknown {
   if (name !== "torch._utils._rebuild_tensor_v2") throw new Error(`a call of ${name} is refused`);
   const [storage, offset, shape, strides] = args as unknown[];
   if (!isStorage(storage) || !isSize(offset) || !isSizes(shape) || !isSizes(strides)) {
-    throw new Error("a tensor with wrong parts");
+    throw new Error("a tensor of wrong arguments");
   }
   return { storage, offset, shape, strides } satisfies View;
 }

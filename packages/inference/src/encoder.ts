@@ -34,7 +34,7 @@ export interface EncodeOptions {
 export interface Encoder {
   readonly manifest: EncoderManifest;
   /**
-   * Texts for a text encoder, file bytes for one of images or videos; results in the same order.
+   * Texts for a text encoder, file bytes for an encoder of images or videos; results in the same order.
    * Batches are formed inside, over concurrent calls too. A content's vector does not depend on
    * what else is encoded (to 1e-4). Vectors are L2-normalised where the manifest says so. Any
    * string is a text, the empty one included; long ones are cut.
@@ -44,11 +44,11 @@ export interface Encoder {
    * signal's reason.
    *
    * Rejects with `invalid` (contents of the wrong kind), `overloaded` (more than `queueMax`
-   * contents, or 64 urgent ones, would wait; none of this call's is taken) or `unavailable` (closed, also during
-   * the call).
+   * contents, or 64 urgent ones, would wait; none of this call's is queued) or `unavailable` (closed, also
+   * during the call).
    */
   encode(contents: readonly Content[], options?: EncodeOptions): Promise<EncodeResult[]>;
-  /** Contents handed to ONNX Runtime since the start. A content counts once however often its
+  /** Contents run by ONNX Runtime since the start. A content counts once however often its
    * batch was tried; one that could not be decoded does not count. */
   encodedTotal(): number;
   /** Rejects what is not encoded yet and ends the workers after their running task. Idempotent. */
@@ -61,7 +61,7 @@ export type EncoderEvent =
   | {
       readonly kind: "task-done";
       readonly contents: number;
-      readonly handed: number;
+      readonly encoded: number;
       readonly tookMs: number;
     }
   /** Its contents are encoded once more by another worker. */

@@ -15,7 +15,7 @@ export interface Interests {
   /**
    * The interests of each user: none without a positive interaction or where all cancels, several
    * where the bundle has multi-interest and the history is about several kinds of product. A sequence
-   * model reads the positive interactions, and what was disliked is taken off its output.
+   * model reads the positive interactions, and what was disliked is subtracted from its output.
    *
    * Rejects as `poolMultiInterest` throws, and as `SequenceModel.run` does; no other strategy stands
    * in for a sequence model that fails. Concurrent calls share its runs.

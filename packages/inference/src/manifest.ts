@@ -154,7 +154,7 @@ export type ClipManifest = z.infer<typeof clipManifest>;
 export type GraphManifest = TextManifest | ImageManifest | ClipManifest;
 
 /** Where an encoder's graph is and what goes in and comes out; differs from the encoder's own
- * manifest for one of frames, which runs the graph of an image encoder. */
+ * manifest for an encoder of frames, which runs the graph of an image encoder. */
 export interface EncoderFolder {
   readonly manifest: EncoderManifest;
   /** Folder of the graph. */

@@ -15,15 +15,15 @@ export interface EncoderOptions {
   /** Worker threads, each with its own session and copy of the weights. */
   readonly workers: number;
   /** ONNX Runtime threads of one worker; `workers * threadsPerWorker` should not exceed the
-   * cores. Default 1: two workers encode more than one worker with two threads. */
+   * cores. Default: 1; two workers encode more than one worker with two threads. */
   readonly threadsPerWorker?: number;
-  /** Rows of one run. Default 16, of pictures 4: more are no faster (two workers gave
+  /** Rows of one run. Default: 16, of pictures 4; more are no faster (two workers gave
    * 67 to 76 a second with 1 to 16 rows of EfficientNet-Lite0, without a trend), while each row
    * costs 13 MB of a worker's arena and an urgent content waits for all of them. */
   readonly batchMax?: number;
-  /** Contents that may wait for a worker. Default 1024. */
+  /** Contents that may wait for a worker. Default: 1,024. */
   readonly queueMax?: number;
-  /** Name or path of the program that decodes videos. Default `ffmpeg`. Without it everything else
+  /** Name or path of the program that decodes videos. Default: `ffmpeg`. Without it everything else
    * works, and every video fails with `no-decoder`. */
   readonly ffmpeg?: string;
   readonly onEvent?: (event: EncoderEvent) => void;
@@ -71,7 +71,7 @@ export async function openEncoder(options: EncoderOptions): Promise<Encoder> {
       expectKind(contents, manifest);
       return pool.encode(contents, encodeOptions);
     },
-    encodedTotal: () => pool.handed,
+    encodedTotal: () => pool.encoded,
     close: () => pool.close(),
   };
 }

@@ -48,7 +48,7 @@ export function nameMistake(directory: string, { id }: EncoderManifest): string 
 }
 
 /**
- * What does not fit between encoders that are in use together, one line each: those of one space
+ * What does not fit between encoders that are in use at once, one line each: those of one space
  * must have the same dimensions and agree on normalisation, or their vectors do not compare.
  */
 export function spaceMistakes(manifests: readonly EncoderManifest[]): string[] {

@@ -55,7 +55,7 @@ describe("an encoder's folder", () => {
     expect((await refusal(directory)).message).toMatch(/ {2}resizeTo: /);
   });
 
-  test("a missing manifest, a missing file and broken JSON are told apart", async () => {
+  test("a missing manifest, a missing file and broken JSON have errors of their own", async () => {
     const directory = await writeTextEncoder();
     await rm(join(directory, "tokenizer.json"));
     expect(await refusal(directory)).toMatchObject({
@@ -68,7 +68,7 @@ describe("an encoder's folder", () => {
     expect(await refusal(directory)).toMatchObject({ code: "not-found" });
   });
 
-  test("a file whose sha256 differs is corrupt, and both hashes are told", async () => {
+  test("a file whose sha256 differs is corrupt, and both hashes are named", async () => {
     const wrong = "0".repeat(64);
     const { code, message } = await refusal(await writeTextEncoder({ tokenizerSha256: wrong }));
     expect(code).toBe("corrupt");

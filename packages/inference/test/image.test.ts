@@ -206,7 +206,7 @@ describe("pictures", () => {
     }
   });
 
-  test("the caller's bytes are left as they were, even where they are part of a larger buffer", async () => {
+  test("the caller's bytes stay as they were, even where they are part of a larger buffer", async () => {
     const encoder = await open();
     const file = await quarters(FOUR).png().toBuffer();
     const pool = new Uint8Array(file.length + 20);

@@ -72,13 +72,13 @@ function testWithFile(name: string, path: string, body: (file: Buffer) => Promis
 }
 
 async function expectSameInBatch(encoder: Encoder, contents: readonly (string | Uint8Array)[]) {
-  const together = (await encoder.encode(contents)).map(vector);
+  const batched = (await encoder.encode(contents)).map(vector);
   for (const [i, content] of contents.entries()) {
     const alone = vector((await encoder.encode([content]))[0]);
     expect(alone).toHaveLength(encoder.manifest.dims);
     const scale = Math.hypot(...alone);
     for (const [d, value] of alone.entries()) {
-      expect(Math.abs(value - together[i]![d]!) / scale).toBeLessThan(1e-4);
+      expect(Math.abs(value - batched[i]![d]!) / scale).toBeLessThan(1e-4);
     }
   }
 }

@@ -43,7 +43,7 @@ async function refusal(directory: string): Promise<string> {
 }
 
 describe("the registry", () => {
-  test("any number of encoders per modality stand beside each other, mistakes are told", async () => {
+  test("any number of encoders per modality stand beside each other, mistakes are named", async () => {
     const { video } = await writeFramesEncoder();
     const models = join(video, "..");
     await mkdir(join(models, "broken"));
@@ -149,7 +149,7 @@ describe("the registry", () => {
         },
       ],
     };
-    const left = await sharp(
+    const picture = await sharp(
       Uint8Array.from({ length: 64 * 3 }, (_, i) => (i % 3 === 0 && (i / 3) % 8 < 4 ? 255 : 0)),
       { raw: { width: 8, height: 8, channels: 3 } },
     )
@@ -162,7 +162,7 @@ describe("the registry", () => {
       const encoder = await open(
         await writeImageEncoder({ pooling, dims: 3, output: "tokens" }, graph),
       );
-      const [result] = await encoder.encode([left]);
+      const [result] = await encoder.encode([picture]);
       if (result === undefined || !("vector" in result)) throw new Error("no vector");
       expect(result.vector[0]).toBeCloseTo(red, 5);
       expect(result.vector[1]).toBeCloseTo(0, 5);

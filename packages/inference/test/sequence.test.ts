@@ -68,9 +68,9 @@ describe("a sequence model", () => {
 
   test("more than the queue holds is refused whole, and what waited is answered", async () => {
     const model = await open({ queueMax: 3, rowsMax: 1 });
-    const taken = model.run([vectors(1), vectors(2), vectors(3)]);
+    const accepted = model.run([vectors(1), vectors(2), vectors(3)]);
     await expect(model.run([vectors(1)])).rejects.toMatchObject({ code: "overloaded" });
-    expect(await taken).toHaveLength(3);
+    expect(await accepted).toHaveLength(3);
   });
 
   test("an empty history and a vector of another length are refused", async () => {

@@ -51,10 +51,10 @@ describe("texts", () => {
     expect(events).toEqual([{ kind: "worker-ready", batchMax: 16 }]);
 
     const texts = Array.from({ length: 64 }, (_, i) => words(i, 1 + ((i * 7) % 40)));
-    const together = await encoder.encode(texts);
+    const batched = await encoder.encode(texts);
     for (const [i, text] of texts.entries()) {
       const [alone] = await encoder.encode([text]);
-      expect(largestDifference(vector(alone), vector(together[i]))).toBeLessThan(1e-4);
+      expect(largestDifference(vector(alone), vector(batched[i]))).toBeLessThan(1e-4);
     }
   });
 
@@ -68,10 +68,10 @@ describe("texts", () => {
     expect(events).toEqual([{ kind: "worker-ready", batchMax: 1 }]);
 
     const texts = Array.from({ length: 32 }, (_, i) => words(i, 1 + ((i * 5) % 20)));
-    const together = await encoder.encode(texts);
+    const batched = await encoder.encode(texts);
     for (const [i, text] of texts.entries()) {
       const [alone] = await encoder.encode([text]);
-      expect(vector(together[i])).toEqual(vector(alone));
+      expect(vector(batched[i])).toEqual(vector(alone));
     }
   });
 
@@ -82,7 +82,7 @@ describe("texts", () => {
     expect(largestDifference(red!, blue!)).toBeGreaterThan(0.01);
   });
 
-  test("order is kept under concurrent calls over several workers", async () => {
+  test("results have the order of the contents under concurrent calls over several workers", async () => {
     const directory = await writeTextEncoder();
     const encoder = await open({ directory, workers: 2, batchMax: 4 });
     const texts = Array.from({ length: 40 }, (_, i) => words(i % 8, 1 + (i % 5)));
@@ -94,8 +94,8 @@ describe("texts", () => {
     );
     for (const [call, results] of (await Promise.all(calls)).entries()) {
       for (const [i, result] of results.entries()) {
-        const wanted = expected[(i * 7 + call) % 40]!;
-        expect(largestDifference(vector(result), wanted)).toBeLessThan(1e-4);
+        const alone = expected[(i * 7 + call) % 40]!;
+        expect(largestDifference(vector(result), alone)).toBeLessThan(1e-4);
       }
     }
   });
@@ -141,7 +141,7 @@ describe("texts", () => {
     expect(encoder.encodedTotal()).toBe(102);
   });
 
-  test("bytes given to a text encoder are refused with the place of the mistake", async () => {
+  test("bytes for a text encoder are refused with the place of the mistake", async () => {
     const encoder = await open({ directory: await writeTextEncoder(), workers: 1 });
     const call = encoder.encode(["red", new Uint8Array(3)]);
     await expect(call).rejects.toMatchObject({ code: "invalid", field: "contents[1]" });

@@ -54,10 +54,10 @@ test("what waits when its signal aborts is not encoded; the rest is", async () =
   const encoder = await openSlow();
   const caller = new AbortController();
   const before = Array.from({ length: 3 }, () => encoder.encode(bulk(20)));
-  const given = encoder.encode(bulk(20), { signal: caller.signal });
+  const aborted = encoder.encode(bulk(20), { signal: caller.signal });
   const reason = new Error("gone");
   caller.abort(reason);
-  await expect(given).rejects.toBe(reason);
+  await expect(aborted).rejects.toBe(reason);
   await Promise.all(before);
   expect(encoder.encodedTotal()).toBe(60);
   await expect(encoder.encode([text(1)], { signal: caller.signal })).rejects.toBe(reason);

@@ -31,8 +31,8 @@ async function open(directory: string, more: { ffmpeg?: string } = {}): Promise<
   return encoder;
 }
 
-async function openFrames(...given: Parameters<typeof writeFramesEncoder>): Promise<Encoder> {
-  return open((await writeFramesEncoder(...given)).video);
+async function openFrames(...options: Parameters<typeof writeFramesEncoder>): Promise<Encoder> {
+  return open((await writeFramesEncoder(...options)).video);
 }
 
 function vector(result: EncodeResult | undefined): number[] {
@@ -87,7 +87,7 @@ describeWithFfmpeg("videos", () => {
     expect(encoder.encodedTotal()).toBe(2);
   });
 
-  test("frames are taken evenly over the whole, in both layouts", async () => {
+  test("frames are read evenly over the whole, in both layouts", async () => {
     const file = await clip(colours(FOUR), "mp4", H264);
     for (const layout of ["ncthw", "ntchw"] as const) {
       const encoder = await open(await writeClipEncoder({ layout }));
@@ -105,7 +105,7 @@ describeWithFfmpeg("videos", () => {
     expect(seenColours(await encodeOne(encoder, file), "ncthw")).toEqual([RED, LIME, BLUE, WHITE]);
   });
 
-  test("a clip of fewer frames than wanted repeats them, evenly", async () => {
+  test("a clip of fewer frames than the encoder reads repeats them, evenly", async () => {
     const encoder = await open(await writeClipEncoder());
     const one = await clip("color=lime:r=25:d=0.04", "mp4", H264);
     expect(seenColours(await encodeOne(encoder, one), "ncthw")).toEqual([LIME, LIME, LIME, LIME]);
@@ -150,9 +150,9 @@ describeWithFfmpeg("videos", () => {
       ...FOUR.map((c) => `color=${c}:d=1`),
     ];
     const files = await Promise.all(sources.map((source) => clip(source, "mp4", H264)));
-    const together = (await encoder.encode(files)).map(vector);
+    const batched = (await encoder.encode(files)).map(vector);
     for (const [i, file] of files.entries()) {
-      expect(largestDifference(await encodeOne(encoder, file), together[i]!)).toBeLessThan(1e-4);
+      expect(largestDifference(await encodeOne(encoder, file), batched[i]!)).toBeLessThan(1e-4);
     }
   }, 20_000);
 
@@ -277,7 +277,7 @@ describeWithFfmpeg("videos that are broken or hostile", () => {
       for (const list of lists) {
         expect(await failureOf(encoder, Buffer.from(list))).toMatch(/^undecodable: not an MP4/);
       }
-      // The second wall, with the first taken away.
+      // The second wall, without the first.
       const trusting = { hls: ["-allowed_extensions", "ALL"], concat: ["-safe", "0"] };
       for (const [i, [demuxer, more]] of Object.entries(trusting).entries()) {
         const result = await runFfmpeg({

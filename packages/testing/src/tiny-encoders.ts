@@ -11,7 +11,7 @@ import type { Graph, Node } from "@marquetry/onnx/writer";
  * Runtime throws on it. */
 export const WORDS = ["red", "blue", "shoe", "mat", "bag", "warm", "light", "steel"];
 const SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"];
-/** Fields of a manifest to be set otherwise; what they may be says `packages/inference/src/manifest.ts`. */
+/** Fields of a manifest that replace the usual ones; `packages/inference/src/manifest.ts` has the schema. */
 type Changes = Readonly<Record<string, unknown>>;
 type ImageChanges = Changes & { readonly layout?: "nchw" | "nhwc" };
 type ClipChanges = Changes & { readonly layout?: "ncthw" | "ntchw"; readonly frames?: number };
@@ -36,9 +36,9 @@ export function textGraph(options: TextGraphOptions = {}): Graph {
   }
   const last = `x${layers}`;
   if (quantised) {
-    const parts = ["q", "scale", "zero"];
-    nodes.push({ op: "DynamicQuantizeLinear", inputs: [last], outputs: parts });
-    nodes.push({ op: "DequantizeLinear", inputs: parts, outputs: ["last_hidden_state"] });
+    const outputs = ["q", "scale", "zero"];
+    nodes.push({ op: "DynamicQuantizeLinear", inputs: [last], outputs });
+    nodes.push({ op: "DequantizeLinear", inputs: outputs, outputs: ["last_hidden_state"] });
   } else {
     nodes.push({ op: "Identity", inputs: [last], outputs: ["last_hidden_state"] });
   }

@@ -14,7 +14,7 @@ interface ExpectedInput {
   readonly shape: readonly (number | undefined)[];
 }
 
-/** One line per mistake, none if the graph fits. What a graph leaves symbolic is left to the
+/** One line per mistake, none if the graph fits. What a graph leaves symbolic is found by the
  * first run. */
 export function graphMistakes(manifest: GraphManifest, graph: GraphDeclaration): string[] {
   const expected = expectedInputs(manifest);
@@ -62,8 +62,8 @@ function inputMistakes(expected: ExpectedInput, inputs: readonly TensorInfo[]): 
   const mistakes: string[] = [];
   if (actual.type !== type) mistakes.push(`input "${name}" is ${actual.type}; expected ${type}`);
   if (!fits(shape, actual.shape)) {
-    const wanted = shape.map((extent) => extent ?? "any").join(", ");
-    mistakes.push(`input "${name}" is [${actual.shape.join(", ")}]; expected [${wanted}]`);
+    const allowed = shape.map((extent) => extent ?? "any").join(", ");
+    mistakes.push(`input "${name}" is [${actual.shape.join(", ")}]; expected [${allowed}]`);
   }
   return mistakes;
 }

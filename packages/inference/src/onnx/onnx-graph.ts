@@ -4,7 +4,7 @@
  */
 import { InferenceSession, Tensor } from "onnxruntime-node";
 
-/** An input or output as the graph declares it; a symbolic dimension is given by its name. */
+/** An input or output as the graph declares it; a symbolic dimension has its name. */
 export interface TensorInfo {
   readonly name: string;
   readonly type: string;

@@ -36,7 +36,7 @@ describe("pooling", () => {
     expect(Array.from(vectors[3]!)).toEqual([2, 99, 99]);
   });
 
-  test("other dimensions than expected are told", () => {
+  test("other dimensions than expected are named", () => {
     expect(() => rowVectors(output, 2, 2)).toThrow("the output is [2, 3, 2]; expected [2, 2]");
     expect(() => tokenVectors(output, [3, 2], 3, 4, "mean")).toThrow("expected [2, 3, 4]");
   });

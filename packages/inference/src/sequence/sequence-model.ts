@@ -1,5 +1,5 @@
 /**
- * A bundle's sequence model: the interest after the newest of some behaviours, by ONNX Runtime in a
+ * A bundle's sequence model: the interest after the newest of some interactions, by ONNX Runtime in a
  * worker thread of its own, so that the event loop stays free.
  */
 import { Worker } from "node:worker_threads";
@@ -11,15 +11,15 @@ import type { FromSequenceWorker, SequenceWorkerStart, ToSequenceWorker } from "
 export interface SequenceModelOptions {
   /** The ONNX graph. */
   readonly graph: Uint8Array;
-  /** L: of longer histories only the newest behaviours count. */
+  /** L: of longer histories only the newest interactions count. */
   readonly historyMax: number;
   /** d. */
   readonly dims: number;
-  /** ONNX Runtime threads. Default 1. */
+  /** ONNX Runtime threads. Default: 1. */
   readonly threads?: number;
-  /** Histories of one run. Default 64. */
+  /** Histories of one run. Default: 64. */
   readonly rowsMax?: number;
-  /** Histories that may wait. Default 4,096. */
+  /** Histories that may wait. Default: 4,096. */
   readonly queueMax?: number;
   /** How the thread is started; tests get hold of it here, to kill it. */
   readonly startWorker?: (file: URL, options: WorkerOptions) => Worker;
@@ -29,7 +29,7 @@ export interface SequenceModel {
   /**
    * Histories of vectors, oldest first, at least one each; interests in the same order. Runs are
    * formed over concurrent calls too. Rejects with `overloaded` (more than `queueMax` would wait;
-   * none of this call's is taken), `invalid` (an empty history, a vector of another length) or
+   * none of this call's is queued), `invalid` (an empty history, a vector of another length) or
    * `unavailable` (closed, or the thread died; the next call starts another).
    */
   run(histories: readonly (readonly Float32Array[])[]): Promise<Float32Array[]>;
@@ -44,7 +44,7 @@ interface Waiting {
 }
 
 /** Starts the thread and checks the graph's inputs and output by a run.
- * @throws MarquetryError `corrupt` (no ONNX graph) or `invalid` (one of other inputs or sizes) */
+ * @throws MarquetryError `corrupt` (no ONNX graph) or `invalid` (other inputs or sizes) */
 export async function openSequenceModel(options: SequenceModelOptions): Promise<SequenceModel> {
   const model = new ThreadedSequence(options);
   try {
@@ -94,7 +94,7 @@ class ThreadedSequence implements SequenceModel {
           this.#queue.push({ vectors, resolve, reject });
         }),
     );
-    // Whoever asks in the same turn shares the run.
+    // Calls of the same turn of the event loop share the run.
     setImmediate(() => this.#next());
     return Promise.all(interests);
   }
@@ -160,16 +160,16 @@ class ThreadedSequence implements SequenceModel {
   }
 
   #done(message: FromSequenceWorker): void {
-    const taken = this.#running;
+    const finished = this.#running;
     this.#running = [];
     this.#next();
     if (message.kind === "failed") {
       const error = new MarquetryError(message.code, message.message);
-      for (const { reject } of taken) reject(error);
+      for (const { reject } of finished) reject(error);
       return;
     }
     const { dims } = this.#options;
-    for (const [i, { resolve }] of taken.entries()) {
+    for (const [i, { resolve }] of finished.entries()) {
       resolve(message.interests.slice(i * dims, (i + 1) * dims));
     }
   }

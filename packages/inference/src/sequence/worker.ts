@@ -12,7 +12,7 @@ const { graph, threads, historyMax, dims } = workerData as SequenceWorkerStart;
 const opened = openGraph(graph, threads).catch((cause: unknown) => {
   throw new MarquetryError("corrupt", "the sequence model is no ONNX graph", { cause });
 });
-// Whoever asks for a run hears of it.
+// Every run rejects with it.
 opened.catch(() => undefined);
 
 async function run({ rows, vectors, present }: Extract<ToSequenceWorker, { kind: "run" }>) {

@@ -44,7 +44,7 @@ const ftyp = box("ftyp", Buffer.from("isom\0\0\0\0", "latin1"));
 function rewritten(bytes: Uint8Array): Buffer {
   const container = readContainer(bytes);
   if ("problem" in container) throw new Error(container.problem);
-  return Buffer.concat(container.parts);
+  return Buffer.concat(container.chunks);
 }
 
 /** What the chunk offsets of a rewritten file point at, three bytes each. */
@@ -73,10 +73,10 @@ describe("containers", () => {
     expect(chunks(file, "co64")).toEqual(["six", "one"]);
   });
 
-  test("a file with its index in front is left as it is", () => {
+  test("a file with its index in front stays as it is", () => {
     const file = Buffer.concat([ftyp, moov(offsets("stco", 3)), box("mdat", Buffer.from("x"))]);
     const container = readContainer(file);
-    expect(container).toEqual({ demuxer: "mov", parts: [file] });
+    expect(container).toEqual({ demuxer: "mov", chunks: [file] });
   });
 
   test("tables that say more than they hold, or nonsense, are passed over", () => {
@@ -114,10 +114,10 @@ describe("containers", () => {
 
   test("a segment of Matroska may leave its size open, and else must be whole", () => {
     const header = Buffer.from("1a45dfa3830000001853806783aabbcc", "hex");
-    expect(readContainer(header)).toEqual({ demuxer: "matroska", parts: [header] });
+    expect(readContainer(header)).toEqual({ demuxer: "matroska", chunks: [header] });
     expect(readContainer(header.subarray(0, -1))).toEqual({ problem: "cut off: 15 of 16 bytes" });
     const live = Buffer.from("1a45dfa3830000001853806701ffffffffffffffaabb", "hex");
-    expect(readContainer(live)).toEqual({ demuxer: "matroska", parts: [live] });
+    expect(readContainer(live)).toEqual({ demuxer: "matroska", chunks: [live] });
     for (const other of ["1a45dfa3", "1a45dfa300", "1a45dfa38300000018538067", "1a45dfa3ff00"]) {
       expect(readContainer(Buffer.from(other, "hex"))).toHaveProperty("problem");
     }
@@ -125,7 +125,7 @@ describe("containers", () => {
 
   test("AVI must be as long as it says", () => {
     const avi = Buffer.from("RIFF\x06\0\0\0AVI xx", "latin1");
-    expect(readContainer(avi)).toEqual({ demuxer: "avi", parts: [avi] });
+    expect(readContainer(avi)).toEqual({ demuxer: "avi", chunks: [avi] });
     expect(readContainer(avi.subarray(0, 13))).toEqual({ problem: "cut off: 13 of 14 bytes" });
   });
 

@@ -7,8 +7,8 @@ export type Container =
   | {
       /** Name of ffmpeg's demuxer, which is pinned, so that it never guesses. */
       readonly demuxer: "mov" | "matroska" | "avi";
-      /** The file in an order that can be read without going back; views of the bytes given. */
-      readonly parts: readonly Uint8Array[];
+      /** The file in an order that can be read without going back; views of the input. */
+      readonly chunks: readonly Uint8Array[];
     }
   | { readonly problem: string };
 
@@ -26,7 +26,7 @@ export function readContainer(bytes: Uint8Array): Container {
 function readAvi(bytes: Uint8Array): Container {
   const stated = view(bytes).getUint32(4, true) + 8;
   if (stated > bytes.length) return truncated(bytes.length, stated);
-  return { demuxer: "avi", parts: [bytes] };
+  return { demuxer: "avi", chunks: [bytes] };
 }
 
 const EBML_ID = [0x1a, 0x45, 0xdf, 0xa3];
@@ -40,7 +40,7 @@ function readMatroska(bytes: Uint8Array): Container {
   if (segment === undefined) return { problem: "a Matroska header without a segment" };
   const stated = segment.end + (segment.value ?? 0);
   if (stated > bytes.length) return truncated(bytes.length, stated);
-  return { demuxer: "matroska", parts: [bytes] };
+  return { demuxer: "matroska", chunks: [bytes] };
 }
 
 /** A variable-length size: as many bytes as its first has leading zeros, plus one; all ones mean
@@ -88,18 +88,18 @@ function readMov(bytes: Uint8Array): Container {
   if (index === undefined) return { problem: "an MP4 file without an index (moov)" };
   const pictures = boxes.find((box) => box.type === "mdat");
   if (pictures === undefined || index.start < pictures.start) {
-    return { demuxer: "mov", parts: [bytes] };
+    return { demuxer: "mov", chunks: [bytes] };
   }
   const moved = bytes.slice(index.start, index.end);
   const tables = descend(moved, [boxAt(moved, 0, moved.length) as Box], OFFSET_TABLES);
   for (const table of tables) shiftOffsets(moved, table, pictures.start, index.start);
-  const parts = [
+  const chunks = [
     bytes.subarray(0, pictures.start),
     moved,
     bytes.subarray(pictures.start, index.start),
     bytes.subarray(index.end),
   ];
-  return { demuxer: "mov", parts };
+  return { demuxer: "mov", chunks };
 }
 
 /** The box at a place, or the length that the file would need to hold it. */

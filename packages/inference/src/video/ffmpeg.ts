@@ -98,7 +98,7 @@ export function runFfmpeg(run: FfmpegRun): Promise<FfmpegResult> {
 }
 
 /** The first line, without the addresses of memory that differ from run to run. That the decoder of
- * the sound is not allowed is the reason of nothing, unless it is all there is. */
+ * the sound is not allowed counts only where there is no other line. */
 function wordsOf(words: string): string {
   const lines = words.replaceAll(/ @ 0x[0-9a-f]+/g, "").split("\n");
   const line = lines.find(

@@ -40,7 +40,7 @@ export function openFrames(ffmpeg: string): FrameSampler {
       const listing = await runFfmpeg({
         ffmpeg,
         arguments: [...inputArguments(container.demuxer), ...LISTING_ARGUMENTS],
-        input: container.parts,
+        input: container.chunks,
         outputBytesMax: LISTING_BYTES_MAX,
         timeoutMs: LISTING_MS_MAX,
         signal,
@@ -52,7 +52,7 @@ export function openFrames(ffmpeg: string): FrameSampler {
       const decoded = await runFfmpeg({
         ffmpeg,
         arguments: decodeArguments(container, timeline, plan),
-        input: container.parts,
+        input: container.chunks,
         outputBytesMax: plan.frames * frameBytes,
         timeoutMs: DECODE_MS_MAX,
         signal,
@@ -92,7 +92,9 @@ function readListing(listing: string): Timeline | EncodeFailure {
   const keys: number[] = [];
   for (const line of listing.split("\n")) {
     if (line.startsWith("#") || line === "") continue;
-    const [, decodedAt, shownAt, duration, , , flags] = line.split(",").map((part) => part.trim());
+    const [, decodedAt, shownAt, duration, , , flags] = line
+      .split(",")
+      .map((field) => field.trim());
     const at = Number(shownAt === UNKNOWN_TIME ? decodedAt : shownAt) * unit;
     if (flags === undefined || (Number(flags.slice(2)) & 1) === 1) keys.push(at);
     start = Math.min(start, at);
@@ -110,24 +112,24 @@ function readListing(listing: string): Timeline | EncodeFailure {
 }
 
 /**
- * The duration is cut into as many equal parts as frames are wanted, and of each part the frame at
- * its middle is taken. Where every part has a key frame, those are taken instead: the others need
- * not be decoded then, which costs a long clip nearly nothing.
+ * The duration is cut into as many equal sections as the plan has frames, and the frame at the middle
+ * of each section is read. Where every section has a key frame, those are read instead: the others
+ * need not be decoded then, so that a long clip costs nearly nothing.
  */
 function decodeArguments(
   container: Extract<Container, { demuxer: string }>,
   { start, seconds, frames, keys }: Timeline,
   plan: FramePlan,
 ): string[] {
-  const part = seconds / plan.frames;
-  const parts = new Set(keys.map((at) => Math.floor((at - start) / part)));
-  const onlyKeys = Array.from({ length: plan.frames }, (_, i) => i).every((i) => parts.has(i));
-  const origin = onlyKeys ? start : start + part / 2;
-  const partOf = (t: string) => `floor((${t}-(${origin}))/${part})`;
-  // The first frame of each part, counted from the origin.
+  const section = seconds / plan.frames;
+  const withKey = new Set(keys.map((at) => Math.floor((at - start) / section)));
+  const onlyKeys = Array.from({ length: plan.frames }, (_, i) => i).every((i) => withKey.has(i));
+  const origin = onlyKeys ? start : start + section / 2;
+  const sectionOf = (t: string) => `floor((${t}-(${origin}))/${section})`;
+  // The first frame of each section, counted from the origin.
   const select =
     `gte(t,${origin})*` +
-    `(isnan(prev_selected_t)+gt(${partOf("t")},${partOf("prev_selected_t")}))`;
+    `(isnan(prev_selected_t)+gt(${sectionOf("t")},${sectionOf("prev_selected_t")}))`;
   const filters = [
     ...(frames > plan.frames ? [`select='${select}'`] : []),
     ...shapeFilters(plan),
@@ -153,7 +155,7 @@ function shapeFilters({ size, fit, resizeTo }: FramePlan): string[] {
   ];
 }
 
-/** A clip may have fewer frames than are wanted: each then stands for as many as it lasts. */
+/** A clip may have fewer frames than the plan: each then stands for as many as it lasts. */
 function spread(raw: Uint8Array, frameBytes: number, frames: number): Uint8Array | EncodeFailure {
   const there = Math.floor(raw.length / frameBytes);
   if (there === 0) return { failure: "undecodable", detail: "no frame could be decoded" };

@@ -34,5 +34,5 @@ export type FromWorker =
       readonly task: number;
       readonly results: readonly EncodeResult[];
       /** Contents that got as far as ONNX Runtime. */
-      readonly handed: number;
+      readonly encoded: number;
     };

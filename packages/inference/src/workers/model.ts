@@ -1,5 +1,5 @@
 /**
- * A graph together with what stands before and behind it: contents are prepared one at a time,
+ * A graph with the steps before and after it: contents are prepared one at a time,
  * run in batches and pooled. Only worker threads may load this file.
  */
 import { join } from "node:path";
@@ -23,14 +23,14 @@ export interface Model {
   /** Rows of one batch at most; 1 if vectors would depend on what else is in the batch. */
   readonly rowsMax: number;
   /**
-   * Results in order; `handed` counts the contents that got as far as ONNX Runtime, once each.
-   * Concurrent calls take turns run by run, urgent ones first; what a call prepares overlaps with
+   * Results in order; `encoded` counts the contents that got as far as ONNX Runtime, once each.
+   * The runs of concurrent calls alternate, urgent ones first; what a call prepares overlaps with
    * the runs of others.
    */
   encode(
     contents: readonly Content[],
     urgent: boolean,
-  ): Promise<{ results: EncodeResult[]; handed: number }>;
+  ): Promise<{ results: EncodeResult[]; encoded: number }>;
   /** After the current run; calls that have not ended by then never do. */
   release(): Promise<void>;
 }
@@ -78,14 +78,14 @@ function assemble<Row extends ArrayLike<number>>(
   graph: OnnxGraph,
   rowsMax: number,
 ): Model {
-  const turns = createPriorityMutex();
+  const mutex = createPriorityMutex();
   return {
     rowsMax,
     encode: (contents, urgent) =>
-      encodeAll(contents, steps, { rowsMax, normalised, urgent, turns }),
+      encodeAll(contents, steps, { rowsMax, normalised, urgent, mutex }),
     release: async () => {
       steps.close?.();
-      await turns.close();
+      await mutex.close();
       await graph.release();
     },
   };
@@ -125,26 +125,26 @@ async function stableInBatches<Row extends ArrayLike<number>>(
   steps: Steps<Row>,
   singly: readonly Float32Array[],
 ): Promise<boolean> {
-  const together = await steps.run(steps.samples).catch(() => undefined);
-  if (together === undefined) return false;
-  return singly.every((vector, i) => relativeDeviation(vector, together[i]!) <= DEVIATION_MAX);
+  const batched = await steps.run(steps.samples).catch(() => undefined);
+  if (batched === undefined) return false;
+  return singly.every((vector, i) => relativeDeviation(vector, batched[i]!) <= DEVIATION_MAX);
 }
 
 interface Encoding {
   readonly rowsMax: number;
   readonly normalised: boolean;
   readonly urgent: boolean;
-  readonly turns: PriorityMutex;
+  readonly mutex: PriorityMutex;
 }
 
 async function encodeAll<Row extends ArrayLike<number>>(
   contents: readonly Content[],
   steps: Steps<Row>,
-  { rowsMax, normalised, urgent, turns }: Encoding,
-): Promise<{ results: EncodeResult[]; handed: number }> {
+  { rowsMax, normalised, urgent, mutex }: Encoding,
+): Promise<{ results: EncodeResult[]; encoded: number }> {
   const results: EncodeResult[] = [];
   const rows: { readonly at: number; readonly row: Row }[] = [];
-  // Together: pictures are decoded beside the runs of other calls.
+  // At once: pictures are decoded beside the runs of other calls.
   const preparedRows = await Promise.all(contents.map((content) => prepared(content, steps)));
   for (const [at, row] of preparedRows.entries()) {
     if ("failure" in row) results[at] = row;
@@ -154,10 +154,10 @@ async function encodeAll<Row extends ArrayLike<number>>(
   for (const batch of planBatches(lengths, rowsMax, steps.cellsMax)) {
     const members = batch.map((i) => rows[i]!);
     const batchRows = members.map(({ row }) => row);
-    const vectors = await turns.take(urgent, () => runOrRetry(batchRows, steps));
+    const vectors = await mutex.run(urgent, () => runOrRetry(batchRows, steps));
     for (const [i, { at }] of members.entries()) results[at] = finish(vectors[i]!, normalised);
   }
-  return { results, handed: rows.length };
+  return { results, encoded: rows.length };
 }
 
 async function prepared<Row extends ArrayLike<number>>(

@@ -1,7 +1,7 @@
 import { expect, test } from "@jest/globals";
 import { createPriorityMutex } from "./priority-mutex.js";
 
-/** Work that ends when it is told to. */
+/** Work that ends on demand. */
 function work(name: string, log: string[]) {
   const { promise, resolve } = Promise.withResolvers<void>();
   return {
@@ -15,15 +15,15 @@ function work(name: string, log: string[]) {
 }
 
 test("one piece of work runs at a time, the urgent first and the others in order", async () => {
-  const turns = createPriorityMutex();
+  const mutex = createPriorityMutex();
   const log: string[] = [];
   const pieces = ["first", "second", "third", "urgent"].map((name) => work(name, log));
   const [first, second, third, urgent] = pieces;
   const all = [
-    turns.take(false, first!.run),
-    turns.take(false, second!.run),
-    turns.take(false, third!.run),
-    turns.take(true, urgent!.run),
+    mutex.run(false, first!.run),
+    mutex.run(false, second!.run),
+    mutex.run(false, third!.run),
+    mutex.run(true, urgent!.run),
   ];
   expect(log).toEqual(["first"]);
   for (const piece of pieces) piece.end();
@@ -32,21 +32,21 @@ test("one piece of work runs at a time, the urgent first and the others in order
 });
 
 test("work that fails lets the next one run", async () => {
-  const turns = createPriorityMutex();
-  const failing = turns.take(false, () => Promise.reject(new Error("broken")));
-  const next = turns.take(false, async () => "fine");
+  const mutex = createPriorityMutex();
+  const failing = mutex.run(false, () => Promise.reject(new Error("broken")));
+  const next = mutex.run(false, async () => "fine");
   await expect(failing).rejects.toThrow("broken");
   expect(await next).toBe("fine");
 });
 
 test("closing waits for the running piece, and what waits is never begun", async () => {
-  const turns = createPriorityMutex();
+  const mutex = createPriorityMutex();
   const log: string[] = [];
   const [running, waiting] = [work("running", log), work("waiting", log)];
-  const result = turns.take(false, running.run);
-  void turns.take(true, waiting.run);
+  const result = mutex.run(false, running.run);
+  void mutex.run(true, waiting.run);
   let closed = false;
-  const closing = turns.close().then(() => {
+  const closing = mutex.close().then(() => {
     closed = true;
   });
   expect(closed).toBe(false);

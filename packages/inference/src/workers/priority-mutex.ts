@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 
 export interface PriorityMutex {
   /** Does one piece of work at a time: the urgent before the others, else in the order of calls. */
-  take<T>(urgent: boolean, work: () => Promise<T>): Promise<T>;
+  run<T>(urgent: boolean, work: () => Promise<T>): Promise<T>;
   /** Resolves when the running piece has ended; what waits is never begun. */
   close(): Promise<void>;
 }
@@ -22,7 +22,7 @@ export function createPriorityMutex(): PriorityMutex {
   }
 
   return {
-    take(urgent, work) {
+    run(urgent, work) {
       return new Promise((resolve, reject) => {
         const begin = (): void => {
           const running = work();

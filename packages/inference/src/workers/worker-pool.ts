@@ -29,16 +29,16 @@ interface Thread {
 
 export interface WorkerPoolOptions {
   readonly workers: number;
-  /** Contents given to a worker at once. */
+  /** Contents of one task. */
   readonly taskMax: number;
   readonly queueMax: number;
   readonly startWorker: () => Worker;
   readonly onEvent: (event: EncoderEvent) => void;
 }
 
-/** A worker has its next task at hand, and prepares it, while it works on one. */
+/** A worker already has its next task, and prepares it, while it works on one. */
 const TASKS_AHEAD = 2;
-/** Urgent contents at a worker at once; it takes them in turns. */
+/** Urgent contents at a worker at once; it runs them one after the other. */
 const URGENT_AHEAD = 4;
 const URGENT_WAITING_MAX = 64;
 
@@ -49,14 +49,14 @@ export class WorkerPool {
   readonly #urgent: Item[] = [];
   readonly #queue: Item[] = [];
   #tasks = 0;
-  #handed = 0;
+  #encoded = 0;
   #closing: Promise<void> | undefined;
 
   private constructor(options: WorkerPoolOptions) {
     this.#options = options;
   }
 
-  /** Starts all workers; if one refuses, none is left running. */
+  /** Starts all workers; if one fails, none stays running. */
   static async open(options: WorkerPoolOptions): Promise<WorkerPool> {
     const pool = new WorkerPool(options);
     const starts = Array.from({ length: options.workers }, () => pool.#start());
@@ -69,27 +69,27 @@ export class WorkerPool {
     return pool;
   }
 
-  get handed(): number {
-    return this.#handed;
+  get encoded(): number {
+    return this.#encoded;
   }
 
-  /** Queues contents together or refuses them together. */
+  /** Queues all contents or none. */
   encode(
     contents: readonly Content[],
     { urgent = false, signal }: EncodeOptions = {},
   ): Promise<EncodeResult[]> {
     if (this.#closing !== undefined) return Promise.reject(closed());
     if (signal?.aborted === true) return Promise.reject(signal.reason);
-    const lane = urgent ? this.#urgent : this.#queue;
+    const queue = urgent ? this.#urgent : this.#queue;
     const max = urgent ? URGENT_WAITING_MAX : this.#options.queueMax;
-    if (lane.length + contents.length > max) {
-      const message = `${lane.length} contents wait for the encoder, of ${max} at most`;
+    if (queue.length + contents.length > max) {
+      const message = `${queue.length} contents wait for the encoder, of ${max} at most`;
       return Promise.reject(new MarquetryError("overloaded", message));
     }
     const results = contents.map(
       (content) =>
         new Promise<EncodeResult>((settle, fail) => {
-          lane.push({ content, suspect: false, urgent, signal, settle, fail });
+          queue.push({ content, suspect: false, urgent, signal, settle, fail });
         }),
     );
     signal?.addEventListener("abort", () => this.#giveUp(signal), { once: true });
@@ -98,11 +98,11 @@ export class WorkerPool {
   }
 
   #giveUp(signal: AbortSignal): void {
-    for (const lane of [this.#suspects, this.#urgent, this.#queue]) {
-      const left = lane.filter((item) => item.signal === signal);
-      if (left.length === 0) continue;
-      lane.splice(0, lane.length, ...lane.filter((item) => item.signal !== signal));
-      for (const item of left) item.fail(signal.reason);
+    for (const queue of [this.#suspects, this.#urgent, this.#queue]) {
+      const aborted = queue.filter((item) => item.signal === signal);
+      if (aborted.length === 0) continue;
+      queue.splice(0, queue.length, ...queue.filter((item) => item.signal !== signal));
+      for (const item of aborted) item.fail(signal.reason);
     }
   }
 
@@ -150,11 +150,11 @@ export class WorkerPool {
     const task = thread.tasks.get(message.task);
     if (task === undefined) return;
     thread.tasks.delete(message.task);
-    this.#handed += message.handed;
+    this.#encoded += message.encoded;
     const tookMs = performance.now() - task.startedAtMs;
-    const { handed } = message;
-    this.#options.onEvent({ kind: "task-done", contents: task.items.length, handed, tookMs });
-    // First, so that the worker does not wait for whoever takes the results.
+    const { encoded } = message;
+    this.#options.onEvent({ kind: "task-done", contents: task.items.length, encoded, tookMs });
+    // First, so that the worker does not wait while callers handle the results.
     this.#dispatch();
     for (const [i, item] of task.items.entries()) item.settle(message.results[i]!);
   }
@@ -190,7 +190,7 @@ export class WorkerPool {
     const open = (): Thread[] => [...this.#threads].filter(isOpen);
     while (this.#suspects.length > 0) {
       const idle = open().find(({ tasks }) => tasks.size === 0);
-      // Nothing else is given out, or no worker might ever be idle.
+      // No other work is handed out, or no worker might ever be idle.
       if (idle === undefined) return;
       this.#give(idle, this.#suspects.splice(0, 1));
     }
@@ -234,7 +234,7 @@ export class WorkerPool {
   }
 
   #takeAll(): Item[] {
-    return [this.#suspects, this.#urgent, this.#queue].flatMap((lane) => lane.splice(0));
+    return [this.#suspects, this.#urgent, this.#queue].flatMap((queue) => queue.splice(0));
   }
 }
 

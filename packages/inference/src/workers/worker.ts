@@ -22,10 +22,10 @@ function serve(model: Model): void {
     // `encode` turns whatever goes wrong with a content into its result; if it throws all the
     // same, the thread ends by the unhandled rejection and is replaced.
     const { task, contents, urgent } = message;
-    void model.encode(contents, urgent).then(({ results, handed }) => {
+    void model.encode(contents, urgent).then(({ results, encoded }) => {
       const vectors = results.flatMap((result) => ("vector" in result ? [result.vector] : []));
       send(
-        { kind: "encoded", task, results, handed },
+        { kind: "encoded", task, results, encoded },
         vectors.map((v) => v.buffer as ArrayBuffer),
       );
     });
