@@ -1,4 +1,4 @@
-/** From a base ranking to a re-ranker, with the metric that says whether it is worth having. */
+/** Fits a re-ranker to a base ranking, and measures whether it is better. */
 import { featureNames, FUSED_SPACE } from "@marquetry/model/ranking/reranker";
 import type { RerankerModel } from "@marquetry/model/ranking/reranker";
 import { metricsOf, mainCutoff } from "../scoring/choose.js";
@@ -11,11 +11,11 @@ import type { EvaluatedList, BaseRanking } from "./reranked.js";
 
 export interface FittedReranker {
   readonly model: RerankerModel;
-  /** Each half of the users re-ranked by weights of the other half. */
+  /** Metrics with each half of the users re-ranked by weights of the other half. */
   readonly validation: RerankerValidation;
 }
 
-export interface RerankerValidation {
+interface RerankerValidation {
   readonly recall: number;
   readonly ndcg: number;
   /** Of the base ranking. */
@@ -28,11 +28,11 @@ const L2 = 1e-4;
 const FOLDS = 2;
 
 /**
- * Features that were worth something on Amazon Scientific's validation, in two folds (record 13):
- * neighbours and the own count together brought .0028 of NDCG. Left out: the behaviour modality's own
- * space, which changed it by .0001.
+ * Features that improved the validation NDCG on Amazon Scientific, in two folds (record 13):
+ * neighbours and the product's count in the history added .0028. The space of the collaborative
+ * modality changed it by .0001 and is not among them.
  */
-export function fittedFeatures(content: readonly string[]): string[] {
+function fittedFeatures(content: readonly string[]): string[] {
   return featureNames([FUSED_SPACE, ...content]).filter(
     (name) => name.startsWith(`${FUSED_SPACE}:`) || !name.endsWith(":second"),
   );
@@ -67,13 +67,13 @@ export function fitReranker(
     metricsOf(dataset, counts, part, scorerFor, { masked: false }).find(
       ({ k }) => k === mainCutoff(dataset),
     )!;
-  const asked = folds.map(({ model: other, evaluationCase: part }) => ({
+  const evaluated = folds.map(({ model: other, evaluationCase: part }) => ({
     users: part.targets.filter((targets) => targets.length > 0).length,
     at: metrics(part, other === undefined ? base.scorerFor : rerankedScorer(base, other)),
   }));
-  const all = asked.reduce((sum, { users }) => sum + users, 0);
+  const all = evaluated.reduce((sum, { users }) => sum + users, 0);
   const mean = (of: "recall" | "ndcg"): number =>
-    asked.reduce((sum, { users, at }) => sum + users * at[of].value, 0) / all;
+    evaluated.reduce((sum, { users, at }) => sum + users * at[of].value, 0) / all;
   const validation = {
     recall: mean("recall"),
     ndcg: mean("ndcg"),
@@ -92,8 +92,8 @@ function foldOf(evaluationCase: EvaluationCase, fold: number): EvaluationCase {
 }
 
 /**
- * The fitted score divided so that similarity has its weight in the base score, less the base score:
- * what remains is the re-ranker's part. Undefined where similarity has no weight above 0.
+ * Scales the fitted score so that similarity has its weight of the base score, and subtracts the base
+ * score: the difference is the re-ranker's part. Undefined where similarity has no weight above 0.
  * @param fitted of the similarity, then of `names`
  */
 function onBaseScale(

@@ -6,7 +6,7 @@ export interface Evaluated {
   readonly gradient: Float64Array;
 }
 
-export interface Minimum {
+interface Minimum {
   readonly at: Float64Array;
   readonly value: number;
   readonly steps: number;

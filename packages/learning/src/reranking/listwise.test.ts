@@ -1,8 +1,9 @@
 import { expect, test } from "@jest/globals";
 import { mulberry32 } from "@marquetry/model/vectors/random";
 import { minimise } from "./lbfgs.js";
-import { fitListwise, listwiseLoss, scoresOf } from "./listwise.js";
-import type { RankedList } from "./listwise.js";
+import { fitListwise } from "./listwise.js";
+import { listwiseLoss, scoresOf } from "./listwise-loss.js";
+import type { RankedList } from "./listwise-loss.js";
 
 test("the minimum of a convex quadratic is found, however narrow its valley", () => {
   const curvatures = Float64Array.of(1, 100, 1e4, 3);

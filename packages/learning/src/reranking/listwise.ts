@@ -1,56 +1,13 @@
 /** Fitting a linear re-ranker. */
 import { minimise } from "./lbfgs.js";
-import type { Evaluated } from "./lbfgs.js";
-
-/** The candidates of one evaluated user. */
-export interface RankedList {
-  /** Shape [candidates, features], row-major. */
-  readonly features: Float32Array | Float64Array;
-  /** Which candidate was the target. */
-  readonly target: number;
-}
+import { listwiseLoss } from "./listwise-loss.js";
+import type { RankedList } from "./listwise-loss.js";
 
 /**
- * L(w) = mean over lists of -log softmax(X w)_target + l2 |w|^2 (ListNet's top-one likelihood with
- * one relevant candidate, Cao et al., ICML 2007), which is convex.
- * @param w shape [features]
- */
-export function listwiseLoss(lists: readonly RankedList[], w: Float64Array, l2: number): Evaluated {
-  const gradient = new Float64Array(w.length);
-  let value = 0;
-  for (const { features, target } of lists) {
-    const scores = scoresOf(features, w);
-    const most = scores.reduce((a, b) => Math.max(a, b), -Infinity);
-    const exps = scores.map((score) => Math.exp(score - most));
-    const sum = exps.reduce((a, b) => a + b, 0);
-    value += Math.log(sum) + most - scores[target]!;
-    for (let row = 0; row < exps.length; row += 1) {
-      const error = exps[row]! / sum - (row === target ? 1 : 0);
-      for (let j = 0; j < w.length; j += 1) gradient[j]! += error * features[row * w.length + j]!;
-    }
-  }
-  for (let j = 0; j < w.length; j += 1) {
-    gradient[j] = gradient[j]! / lists.length + 2 * l2 * w[j]!;
-    value += lists.length * l2 * w[j]! * w[j]!;
-  }
-  return { value: value / lists.length, gradient };
-}
-
-/** X w. */
-export function scoresOf(features: Float32Array | Float64Array, w: Float64Array): Float64Array {
-  const scores = new Float64Array(features.length / w.length);
-  for (let row = 0; row < scores.length; row += 1) {
-    let score = 0;
-    for (let j = 0; j < w.length; j += 1) score += w[j]! * features[row * w.length + j]!;
-    scores[row] = score;
-  }
-  return scores;
-}
-
-/**
- * The weights of least loss. Features are measured in their standard deviations, so that l2 holds
- * all of them alike and the minimum is reached in few steps.
- * @returns weights of the features as they were given
+ * The weights of least loss. Features are divided by their standard deviations, so that l2 weighs
+ * all of them alike and few steps reach the minimum.
+ * @param features number of features
+ * @returns weights of the features before that division
  * @throws RangeError without lists
  */
 export function fitListwise(

@@ -1,4 +1,4 @@
-/** Ranking twice: all products by vectors, then the best of them by the re-ranker. */
+/** Ranking in two stages: all products by vectors, then the best of them by the re-ranker. */
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import type { NeighboursOf } from "@marquetry/model/ranking/neighbours";
 import { rerankerFeatures, rerankerParts } from "@marquetry/model/ranking/reranker";
@@ -8,9 +8,9 @@ import type { ScorerFor } from "../scoring/choose.js";
 import { largestPlaces } from "../linear-algebra/largest.js";
 import { evaluatedUsers, scoredUsers } from "../scoring/top-lists.js";
 import { rowOf } from "../linear-algebra/rows.js";
-import type { RankedList } from "./listwise.js";
+import type { RankedList } from "./listwise-loss.js";
 
-/** The ranking that is put in order again. */
+/** The first stage. */
 export interface BaseRanking {
   /** score = similarity weight * u'v + popularity weight * popularity. */
   readonly scorerFor: ScorerFor;
@@ -48,20 +48,20 @@ function rerankRow(
   const reranked = parts.map((part, i) => row[candidates[i]!]! + part);
   const lowest = reranked.reduce((a, b) => Math.min(a, b), Infinity);
   const last = row[candidates.at(-1)!]!;
-  // No other product has more than the last candidate.
+  // No other product scores higher than the last candidate.
   const behind = Math.max(0, last - lowest) + 1;
   for (let item = 0; item < row.length; item += 1) row[item]! -= behind;
   for (const [i, item] of candidates.entries()) row[item] = reranked[i]!;
 }
 
-/** Lists to fit to: the users whose target is a candidate, each with the base ranking's similarity
- * as the first feature. */
+/** Candidates of one evaluated user; the first feature is the similarity of the base ranking. */
 export interface EvaluatedList extends RankedList {
   readonly user: number;
 }
 
 /**
- * @param names of features; the lists' features are these behind the similarity
+ * Lists to fit to: of the users whose target is a candidate.
+ * @param names features after the similarity
  */
 export function evaluatedLists(
   base: BaseRanking,
@@ -77,8 +77,8 @@ export function evaluatedLists(
     const targets = evaluationCase.targets[user]!;
     const target = candidates.findIndex((item) => targets.includes(item));
     if (target === -1) continue;
-    const asked = userOf(base, evaluationCase.histories[user]!, candidates);
-    const rest = rerankerFeatures(asked, names, historyMax);
+    const reranked = userOf(base, evaluationCase.histories[user]!, candidates);
+    const rest = rerankerFeatures(reranked, names, historyMax);
     const features = withSimilarity(base, scores, candidates, rest);
     lists.push({ user, features, target });
   }
@@ -117,7 +117,7 @@ function userOf(
   };
 }
 
-/** Vectors of the fused space and of the modalities, from matrices. */
+/** Looks vectors up by space and product. @param spaces by name, one row per product */
 export function vectorsBySpace(
   spaces: Readonly<Record<string, Matrix>>,
 ): (space: string, item: number) => Float32Array | undefined {
