@@ -1,6 +1,6 @@
 import { mainCutoff } from "../scoring/choose.js";
 import type { Curve, CurvePoint } from "./curve.js";
-import { meanOf } from "../scoring/metrics.js";
+import { meanOf } from "../scoring/statistics.js";
 import type { MethodResult } from "../scoring/method-result.js";
 import { pointOf } from "./curve-points.js";
 import { coldResults } from "./cold-products-method.js";

@@ -4,7 +4,7 @@ import type { EvaluationCase } from "../dataset/dataset.js";
 import { metricsOf, mainCutoff } from "../scoring/choose.js";
 import type { ScorerFor } from "../scoring/choose.js";
 import type { CurvePoint } from "./curve.js";
-import { deviationOf, meanOf } from "../scoring/metrics.js";
+import { deviationOf, meanOf } from "../scoring/statistics.js";
 import type { MetricsAt } from "../scoring/metrics.js";
 import type { HistoryPolicy } from "../scoring/top-lists.js";
 import type { Prepared } from "../representation/prepare.js";

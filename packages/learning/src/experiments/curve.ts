@@ -1,6 +1,6 @@
 /** A metric along something that is varied: how many modalities, interactions or products are missing. */
 import type { MethodResult } from "../scoring/method-result.js";
-import type { Mean } from "../scoring/metrics.js";
+import type { Mean } from "../scoring/statistics.js";
 
 export interface Curve {
   /** Part of file names and of metrics' names. */

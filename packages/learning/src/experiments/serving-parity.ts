@@ -11,8 +11,9 @@ import { countItems, evaluationCaseOf } from "../dataset/dataset.js";
 import type { EvaluationCase } from "../dataset/dataset.js";
 import { prepare } from "../representation/prepare.js";
 import type { Prepared, PrepareOptions } from "../representation/prepare.js";
-import { meanOf, metricsAt } from "../scoring/metrics.js";
-import type { Mean } from "../scoring/metrics.js";
+import { metricsAt } from "../scoring/metrics.js";
+import { meanOf } from "../scoring/statistics.js";
+import type { Mean } from "../scoring/statistics.js";
 import { evaluatedUsers, topLists } from "../scoring/top-lists.js";
 import type { TopLists } from "../scoring/top-lists.js";
 

@@ -3,7 +3,7 @@ import type { ActionEffect, InterestModel } from "@marquetry/model/interests";
 import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { POSITIVE_ACTIONS } from "../dataset/actions.js";
-import { interestFactors, pooledInterests, pooledVector } from "../scoring/pooled.js";
+import { interactionFactors, attentionWeights, pooledVector } from "../scoring/pooled.js";
 import type { InterestAttention } from "../scoring/pooled.js";
 import { rowOf } from "../linear-algebra/rows.js";
 import { sequenceGraph } from "../sequence/onnx.js";
@@ -52,7 +52,7 @@ export function attentionInterests(
   attention: InterestAttention,
 ): ServedInterests {
   const { query, key, biases } = attention;
-  const interests = pooledInterests(vectors, attention);
+  const weights = attentionWeights(vectors, attention);
   const byAction = POSITIVE_ACTIONS.map((action, i) => [action, biases[i]!] as const);
   return {
     model: ({ actions, negativeShare }) => ({
@@ -69,7 +69,7 @@ export function attentionInterests(
       normaliseOutput: true,
     }),
     interestOf: (history) => {
-      const factors = interestFactors(interests, history);
+      const factors = interactionFactors(weights, history);
       return Float32Array.from(pooledVector(vectors, history, decay, undefined, factors));
     },
   };

@@ -1,7 +1,7 @@
 /** Metrics by name, as `evaluate --json` prints them. */
 import type { Curve } from "../experiments/curve.js";
 import type { MethodResult } from "../scoring/method-result.js";
-import { deviationOf, meanOf } from "../scoring/metrics.js";
+import { deviationOf, meanOf } from "../scoring/statistics.js";
 import type { MetricsAt } from "../scoring/metrics.js";
 import { GOALS } from "./goals.js";
 import type { Goal } from "./goals.js";

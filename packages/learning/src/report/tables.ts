@@ -3,7 +3,7 @@ import type { Dataset } from "../dataset/dataset.js";
 import { mainCutoff } from "../scoring/choose.js";
 import type { HistoryPolicyName } from "../scoring/history-policies.js";
 import type { MethodResult } from "../scoring/method-result.js";
-import { deviationOf, meanOf } from "../scoring/metrics.js";
+import { deviationOf, meanOf } from "../scoring/statistics.js";
 import { meanErrorOf } from "./named-metrics.js";
 
 /** One table for each history policy, line by line. */

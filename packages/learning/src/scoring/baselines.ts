@@ -1,4 +1,4 @@
-/** Methods that every table shows beside ours, none of them served. */
+/** Baselines: methods of every table that services do not use. */
 import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { csrTimesDense, incidence } from "../linear-algebra/csr.js";
@@ -7,7 +7,7 @@ import { rowOf } from "../linear-algebra/rows.js";
 import { spdInverse } from "../linear-algebra/spd-inverse.js";
 import type { Scorer } from "./top-lists.js";
 
-/** The same order for everybody: how many users had the product. */
+/** The same order for everybody: by interactions in training. */
 export function popularityScorer(counts: Float64Array): Scorer {
   return (users) => {
     const scores = matrix(users.length, counts.length);
@@ -16,7 +16,10 @@ export function popularityScorer(counts: Float64Array): Scorer {
   };
 }
 
-/** Item-kNN: sum over the history of decay^(newer ones) times the co-occurrence. */
+/**
+ * Item-kNN: the sum over the history of decay^(number of newer ones) times the co-occurrence.
+ * @param similar co-occurrence, shape [items, items]
+ */
 export function itemKnnScorer(
   similar: Csr,
   histories: readonly Int32Array[],
@@ -42,6 +45,8 @@ export function itemKnnScorer(
 /**
  * EASE (Steck, WWW 2019, formula 8): scores X B with B = I - P diag(P)^-1, P = (G + lambda I)^-1,
  * the diagonal of B zero; here with G = X' D_u^-1 X.
+ * @param similar G, shape [items, items]
+ * @param lambda above 0
  */
 export function easeScorer(
   similar: Csr,

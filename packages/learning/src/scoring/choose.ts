@@ -6,7 +6,10 @@ import type { MetricsAt } from "./metrics.js";
 import { topLists } from "./top-lists.js";
 import type { HistoryPolicy, Scorer } from "./top-lists.js";
 
-/** A scorer for the given histories and, where they are known, the actions of each of their places. */
+/**
+ * A scorer for histories by user.
+ * @param actions the action of each of their places. Default: none are known.
+ */
 export type ScorerFor = (
   histories: readonly Int32Array[],
   actions?: readonly Int32Array[],
@@ -18,11 +21,15 @@ export interface Chosen<Settings> {
   readonly validNdcg: number;
 }
 
-/** The cutoff by which published tables of the two kinds of data go. */
+/** The cutoff of published tables: 10 for ordered data, 20 for sets. */
 export function mainCutoff({ ordered }: Pick<Dataset, "ordered">): number {
   return ordered ? 10 : 20;
 }
 
+/**
+ * The metrics at each of `CUTOFFS`.
+ * @param counts by product, interactions in training
+ */
 export function metricsOf(
   dataset: Dataset,
   counts: Float64Array,
@@ -40,7 +47,11 @@ export function metricsOf(
   );
 }
 
-/** The candidate with the best NDCG on the validation part; the first of equals. */
+/**
+ * The candidate with the best NDCG on the validation part; the first of equals.
+ * @param candidates at least one
+ * @throws RangeError without candidates
+ */
 export function choose<Settings>(
   dataset: Dataset,
   counts: Float64Array,

@@ -1,4 +1,4 @@
-/** Cold users: how well is recommended to those of whom little is known. */
+/** Cold users: users with few interactions. */
 import type { EvaluationCase } from "../dataset/dataset.js";
 import { matrix } from "@marquetry/model/vectors/matrix";
 import { rowOf } from "../linear-algebra/rows.js";
@@ -16,7 +16,7 @@ export function withNewest({ histories, targets }: EvaluationCase, count: number
   };
 }
 
-/** Users without history get the order by popularity, as from services. */
+/** The scorer, but by popularity for users without history, as services answer them. */
 export function orPopularity(
   scorer: Scorer,
   histories: readonly Int32Array[],

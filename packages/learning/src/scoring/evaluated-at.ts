@@ -9,6 +9,7 @@ export interface EvaluatedAt {
   readonly evaluatedAtMs: Float64Array;
 }
 
+/** The dates of one part. */
 export function evaluatedAt(
   { availableFromMs, evaluatedAtMs }: Dates,
   part: "valid" | "test",
@@ -17,8 +18,8 @@ export function evaluatedAt(
 }
 
 /**
- * 2^(-age / halfLife), as the gateway has it when the user is evaluated. A product that came later, as
- * where its date was changed, has 0: nobody was shown it as new.
+ * 2^(-age / halfLife), as the gateway computes it at the time of evaluation. A product with a later
+ * date, such as one whose date was changed, has 0: nobody saw it as new.
  * @returns in [0, 1]
  */
 export function freshnessAt(

@@ -1,4 +1,4 @@
-/** Ranking by one vector per product and one pooled vector per user: what the services do. */
+/** Ranking by one vector per product and one pooled interest per user, as services rank. */
 import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { matmul } from "../linear-algebra/gemm.js";
@@ -8,30 +8,30 @@ import { residualProjection } from "../training/towers.js";
 import type { Towers } from "../training/towers.js";
 import type { Scorer } from "./top-lists.js";
 
-export interface PooledRanking {
+interface PooledRanking {
   /** One row per product. */
   readonly vectors: Matrix;
   /** By user, oldest first. */
   readonly histories: readonly Int32Array[];
-  /** Weight of a behaviour per newer one: u = norm(g * sum_t decay^(newer than t) v_t). */
+  /** An interaction's weight per newer one: u = norm(g * sum_t decay^(newer than t) v_t). */
   readonly decay: number;
-  /** g, element by element, shape [d]; ones where absent. */
+  /** g, element by element, shape [d]. Default: ones. */
   readonly gain?: Float32Array;
-  /** What else a behaviour counts by, beside how new it is. */
-  readonly interests?: PooledInterests | undefined;
-  /** By user, the action of each behaviour, where they are known. */
+  /** Further weights of interactions. Default: by recency alone. */
+  readonly interactionWeights?: InteractionWeights | undefined;
+  /** By user, the action of each interaction. Default: none are known. */
   readonly actions?: readonly Int32Array[] | undefined;
-  /** By product, what is added to u'v. */
+  /** By product, added to u'v. */
   readonly prior: Float64Array;
-  /** What users and products go through before they meet. */
+  /** Applied to users and products before they meet. Default: none. */
   readonly towers?: Towers | undefined;
 }
 
-/** A behaviour's weight is exp(score of its product + bias of its action) times its recency. */
-export interface PooledInterests {
+/** An interaction's weight is exp(score of its product + bias of its action) times its recency. */
+export interface InteractionWeights {
   /** By product; see `contentScores`. */
   readonly scores: Float64Array;
-  /** By action; a behaviour whose action is not known is of the first. */
+  /** By action; an interaction without a known action has action 0. */
   readonly biases: Float32Array;
 }
 
@@ -44,26 +44,30 @@ export interface InterestAttention {
   readonly biases: Float32Array;
 }
 
-/** The attention as pooling takes it. @param vectors shape [products, d] */
-export function pooledInterests(vectors: Matrix, attention: InterestAttention): PooledInterests {
+/** The weights of interactions by attention. @param vectors shape [products, d] */
+export function attentionWeights(
+  vectors: Matrix,
+  attention: InterestAttention,
+): InteractionWeights {
   return { scores: contentScores(vectors, attention), biases: attention.biases };
 }
 
-/** score = u'v + prior. */
+/** score = u'v + prior; with towers, u and v each go through one. */
 export function pooledScorer(ranking: PooledRanking): Scorer {
-  const { vectors, histories, decay, prior, gain, towers, interests, actions } = ranking;
+  const { vectors, histories, decay, prior, gain, towers, interactionWeights, actions } = ranking;
   const items =
     towers === undefined ? vectors : normaliseRows(residualProjection(vectors, towers.item));
   return (users) => {
     const pooled = matrix(users.length, vectors.cols);
     for (const [i, user] of users.entries()) {
       const history = histories[user]!;
-      const factors = interests && interestFactors(interests, history, actions?.[user]);
+      const factors =
+        interactionWeights && interactionFactors(interactionWeights, history, actions?.[user]);
       rowOf(pooled, i).set(pooledVector(vectors, history, decay, gain, factors));
     }
-    const climbed =
+    const projected =
       towers === undefined ? pooled : normaliseRows(residualProjection(pooled, towers.user));
-    return addPrior(matmul(climbed, items, { transposeB: true }), prior);
+    return addPrior(matmul(projected, items, { transposeB: true }), prior);
   };
 }
 
@@ -71,7 +75,7 @@ export function pooledScorer(ranking: PooledRanking): Scorer {
  * max_k u_k'v of each user, with the rows in the order of the users.
  * @param interests by user, any number of vectors of shape [d]; a user without any scores 0
  * @param items shape [products, d]
- * @param throughTower what rows of interests go through before they meet products
+ * @param throughTower applied to rows of interests before they meet products. Default: nothing.
  */
 export function nearestScores(
   interests: readonly (readonly Float32Array[])[],
@@ -91,9 +95,9 @@ export function nearestScores(
   return scores!;
 }
 
-/** By place of the history. */
-export function interestFactors(
-  { scores, biases }: PooledInterests,
+/** exp(score + bias) by place of the history. @param actions by place. Default: all are action 0. */
+export function interactionFactors(
+  { scores, biases }: InteractionWeights,
   history: Int32Array,
   actions?: Int32Array,
 ): Float64Array {
@@ -103,8 +107,11 @@ export function interestFactors(
 }
 
 /**
- * A zero vector where the history has none.
- * @param factors of the weight, by place; ones where absent
+ * norm(g * sum_t f_t decay^(newer than t) v_t), shape [d]; zeros for an empty history.
+ * @param vectors v, one row per product
+ * @param history products, oldest first
+ * @param gain g, shape [d]. Default: ones.
+ * @param factors f, by place. Default: ones.
  */
 export function pooledVector(
   vectors: Matrix,
@@ -126,6 +133,7 @@ export function pooledVector(
   return length === 0 ? sum : sum.map((x) => x / length);
 }
 
+/** Adds the prior to every row, in place. */
 export function addPrior(scores: Matrix, prior: Float64Array): Matrix {
   for (let i = 0; i < scores.rows; i += 1) {
     const row = rowOf(scores, i);
@@ -134,13 +142,13 @@ export function addPrior(scores: Matrix, prior: Float64Array): Matrix {
   return scores;
 }
 
-/** weight * log(1 + count), with no count below `popularityFloor`. */
+/** weight * log(1 + max(count, `popularityFloor`)), by product. */
 export function popularityPrior(counts: Float64Array, weight: number): Float64Array {
   const floor = popularityFloor(counts);
   return counts.map((count) => weight * Math.log1p(Math.max(count, floor)));
 }
 
-/** The median of products that somebody had: what a cold product may well come to. */
+/** The median over products with interactions: the popularity that a cold product may reach. */
 export function popularityFloor(counts: Float64Array): number {
   const rising = counts.filter((count) => count > 0).toSorted();
   return rising[Math.floor(rising.length / 2)] ?? 0;

@@ -5,7 +5,7 @@ import { interestWeightsOf, towersOf } from "../training/parameters.js";
 import type { Parameters, TowerShape } from "../training/parameters.js";
 import type { Towers } from "../training/towers.js";
 import type { ScorerFor } from "./choose.js";
-import { pooledInterests, pooledScorer, popularityPrior } from "./pooled.js";
+import { attentionWeights, pooledScorer, popularityPrior } from "./pooled.js";
 import type { InterestAttention } from "./pooled.js";
 
 /** Weights of the pooled ranking. */
@@ -41,7 +41,7 @@ export function rankingOf(
   vectors: Matrix,
   { towers, interests: attention }: LearnedUsers = {},
 ) {
-  const interests = attention && pooledInterests(vectors, attention);
+  const interactionWeights = attention && attentionWeights(vectors, attention);
   return ({ decay, popularity }: RankingSettings): ScorerFor =>
     (histories, actions) =>
       pooledScorer({
@@ -51,6 +51,6 @@ export function rankingOf(
         decay,
         prior: popularityPrior(counts, popularity),
         towers,
-        interests,
+        interactionWeights,
       });
 }

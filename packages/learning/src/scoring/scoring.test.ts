@@ -7,7 +7,8 @@ import { countItems } from "../dataset/dataset.js";
 import { normaliseRows, rowOf } from "../linear-algebra/rows.js";
 import { easeScorer, itemKnnScorer, popularityScorer } from "./baselines.js";
 import { coOccurrence } from "../representation/co-occurrence.js";
-import { deviationOf, metricsAt, giniOf, meanOf } from "./metrics.js";
+import { metricsAt } from "./metrics.js";
+import { deviationOf, giniOf, meanOf } from "./statistics.js";
 import { addPrior, pooledVector, popularityPrior } from "./pooled.js";
 import { largestPlaces } from "../linear-algebra/largest.js";
 import { evaluatedUsers, topLists } from "./top-lists.js";
@@ -43,7 +44,7 @@ describe("full ranking", () => {
     ]);
   });
 
-  test("a penalty on own products is taken off once, however often a product was had", () => {
+  test("a penalty is subtracted once from a product of the history, however often it stands there", () => {
     const { lists: ranked } = topLists(evaluationCase, scorer, { masked: false, penalty: 1.5 });
     expect(Array.from(ranked[1]!)).toEqual([0, 2, 1]);
   });
@@ -93,7 +94,7 @@ describe("metrics", () => {
 describe("baselines", () => {
   const train = lists([0, 1], [0, 1, 2], [2], [0]);
 
-  test("the popularity row equals a hand count", () => {
+  test("scores by popularity equal a count by hand", () => {
     const counts = countItems(train, 4);
     expect(Array.from(counts)).toEqual([3, 2, 2, 0]);
     expect(Array.from(popularityScorer(counts)(Int32Array.of(3, 0)).data)).toEqual([
@@ -121,7 +122,7 @@ describe("pooling", () => {
 
   test("a pooled vector is the interest of packages/model with the same rank decay", () => {
     const history = Int32Array.of(4, 0, 2, 2);
-    const behaviours = Array.from(history, (item, t) => ({
+    const interactions = Array.from(history, (item, t) => ({
       vector: rowOf(vectors, item).slice(),
       action: "view",
       occurredAtMs: t,
@@ -135,7 +136,7 @@ describe("pooling", () => {
         negativeShare: 0,
         normaliseOutput: true,
       },
-      behaviours,
+      interactions,
     )!;
     pooledVector(vectors, history, 0.7).forEach((x, j) => expect(x).toBeCloseTo(interest[j]!, 6));
   });

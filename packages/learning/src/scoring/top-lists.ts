@@ -25,7 +25,10 @@ export interface TopLists {
 const LIST_LENGTH = 50;
 const BLOCK_USERS = 512;
 
-/** Ties go to the lower number. */
+/**
+ * Ranks all products for every evaluated user. Of equal scores the lower number is first.
+ * @param policy applies to `own` of the evaluation case
+ */
 export function topLists(
   evaluationCase: EvaluationCase,
   scorer: Scorer,

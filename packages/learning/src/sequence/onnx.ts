@@ -38,6 +38,7 @@ export function sequenceGraph(
   });
 }
 
+/** The names of outputs are in the bytes of a bundle: a new name is a new digest. */
 function node(op: string, inputs: readonly string[], output: string, attributes = {}): Node {
   return { op, inputs, outputs: [output], attributes };
 }
