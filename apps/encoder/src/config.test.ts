@@ -3,7 +3,7 @@ import { readEncoderConfig } from "./config.js";
 
 const env = { EVENT_BUS_URL: "memory:" };
 
-test("hosts of media are parted by commas, in lower case, and none are allowed unless named", () => {
+test("hosts of media are separated by commas, in lower case, and by default none are allowed", () => {
   expect(readEncoderConfig(env).MEDIA_HTTP_HOSTS).toEqual([]);
   const { MEDIA_HTTP_HOSTS } = readEncoderConfig({
     ...env,
@@ -35,7 +35,7 @@ test("pauses before further attempts are read with their units, or as none", () 
   }
 });
 
-test("modalities are known ones, each counted once, and open unless told", () => {
+test("modalities are known ones, each counted once, and open by default", () => {
   const modalities = (value: string) =>
     readEncoderConfig({ ...env, ENCODER_MODALITIES: value }).ENCODER_MODALITIES;
   expect(readEncoderConfig(env).ENCODER_MODALITIES).toBeUndefined();

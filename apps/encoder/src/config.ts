@@ -23,7 +23,7 @@ function isModality(name: string): name is ContentModality {
 }
 
 function modalities() {
-  const expected = `expected some of ${CONTENT_MODALITIES.join(", ")}, parted by commas`;
+  const expected = `expected some of ${CONTENT_MODALITIES.join(", ")}, separated by commas`;
   return z
     .string()
     .transform((list) => list.split(",").map((name) => name.trim()))
@@ -58,7 +58,7 @@ const schema = z.object({
   GRPC_PORT: integer(0, 65_535).default(50_052),
   /** Calls at work at once; further ones are answered RESOURCE_EXHAUSTED. */
   CALLS_MAX: integer(1, 100_000).default(64),
-  /** Where `npm run models` put the encoders, one folder each. */
+  /** Where `npm run models` put the encoders, one folder each. Default: in the user's cache. */
   MODELS_DIR: z.string().optional(),
   XDG_CACHE_HOME: z.string().optional(),
   /** Names the encoders in use; without it they are those of the zero-shot bundle. */
@@ -71,9 +71,9 @@ const schema = z.object({
   ENCODER_FFMPEG: z.string().default("ffmpeg"),
   /** Worker threads per encoder. */
   ENCODER_WORKERS: integer(1, 64).default(1),
-  /** What of products this deployment encodes; all that it has an encoder for, unless told. */
+  /** What this deployment encodes of products. Default: all that it has an encoder for. */
   ENCODER_MODALITIES: modalities(),
-  /** Consumers in this process; together with other replicas' of use up to one per partition. */
+  /** Consumers in this process. Those of all replicas are of use up to one per partition. */
   ENCODER_CONSUMERS: integer(1, 64).default(2),
   /** What is not encoded within this time has failed for now. */
   ENCODER_TIMEOUT_MS: integer(1, 3_600_000).default(60_000),
@@ -85,7 +85,7 @@ const schema = z.object({
   EMBEDDING_CACHE_TTL_DAYS: integer(1, 3_650).default(30),
   /** `file:` media are read below this folder only; without it they are refused. */
   MEDIA_FILE_ROOT: z.string().optional(),
-  /** Hosts from which `http:` and `https:` media are read, parted by commas; none unless named. */
+  /** Hosts from which `http:` and `https:` media are read, separated by commas. Default: none. */
   MEDIA_HTTP_HOSTS: hosts(),
   /** Those of them that may be at private addresses. */
   MEDIA_PRIVATE_HOSTS: hosts(),

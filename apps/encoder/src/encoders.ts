@@ -30,8 +30,8 @@ export async function openEncoders(
     const variable = `ENCODER_${modality.toUpperCase()}`;
     const reference = references?.[modality];
     const chosen = ids[modality] ?? reference?.encoder ?? fallbackOf(modality, references);
-    const wanted = config.ENCODER_MODALITIES?.includes(modality) ?? chosen !== undefined;
-    if (!wanted) continue;
+    const inUse = config.ENCODER_MODALITIES?.includes(modality) ?? chosen !== undefined;
+    if (!inUse) continue;
     if (chosen === undefined) {
       throw new ConfigError(`${variable}: ENCODER_MODALITIES asks for an encoder of ${modality}`);
     }

@@ -4,9 +4,7 @@ import { causeName } from "./retries.js";
 import { describeError } from "@marquetry/runtime/errors";
 import type { ServiceContext } from "@marquetry/runtime/lifecycle";
 
-const SECONDS = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5];
-
-/** What happens in the encoder that an operator wants to see: one function each. */
+/** What an operator sees of the encoder: one function for each business event. */
 export type EncoderEvents = ReturnType<typeof createEncoderEvents>;
 
 export function createEncoderEvents({
@@ -29,10 +27,6 @@ export function createEncoderEvents({
     "Times that the circuit of a host of media opened because it failed too often",
     [],
   );
-  const calls = metrics.histogram("call_seconds", "Calls by method and status", SECONDS, [
-    "method",
-    "status",
-  ]);
   const lookUps = metrics.counter("cache_lookups_total", "Embeddings looked for in the cache", [
     "modality",
     "outcome",
@@ -44,19 +38,13 @@ export function createEncoderEvents({
   const planned = metrics.counter("retries_planned_total", "Changes to be tried again later");
   const healed = metrics.counter(
     "products_healed_total",
-    "Changes of which another attempt left nothing that failed",
+    "Changes of which a retry ended with nothing failed",
   );
   const pauses = metrics.counter(
     "consumer_pauses_total",
     "Times that the consumers were paused for the encoders",
   );
   return {
-    callAnswered(method: string, status: string, seconds: number): void {
-      calls.observe({ method, status }, seconds);
-    },
-    callFailed(method: string, error: unknown): void {
-      logger.error({ method, error: describeError(error) }, "call failed");
-    },
     productEncoded({ productId, state }: ProductEmbedded): void {
       if (state.case !== "embedded") return;
       const { embeddings, absent, failed } = state.value;

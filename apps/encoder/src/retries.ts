@@ -1,9 +1,9 @@
-/** What becomes of the modalities of a product that failed: another attempt later, or the end. */
+/** The retry policy of modalities: which failures are tried again, and when. */
 import { FailureCause } from "@marquetry/contracts/events/product_pb";
 import type { ModalityFailure, ProductEmbedded } from "@marquetry/contracts/events/product_pb";
 
-/** Causes that may pass: by themselves, or once somebody has seen to the host or the machine. */
-const PASSING: ReadonlySet<FailureCause> = new Set([
+/** Transient failures: they pass by themselves, or once somebody has mended the host or the machine. */
+const TRANSIENT: ReadonlySet<FailureCause> = new Set([
   // Pictures are often uploaded a moment after their product.
   FailureCause.NOT_FOUND,
   FailureCause.UNREACHABLE,
@@ -47,7 +47,7 @@ export function afterFailure(
     ({ modality }) => modalities === undefined || modalities.includes(modality),
   );
   const delayMs = delaysMs[attempt];
-  const again = delayMs === undefined ? [] : failed.filter(({ cause }) => PASSING.has(cause));
+  const again = delayMs === undefined ? [] : failed.filter(({ cause }) => TRANSIENT.has(cause));
   const dead = failed.filter((failure) => !again.includes(failure));
   return {
     ...(dead.length === 0 ? {} : { dead: dead.map(describeFailure).join("; ") }),

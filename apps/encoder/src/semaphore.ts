@@ -4,7 +4,7 @@ export interface Semaphore {
   run<Result>(work: () => Promise<Result>): Promise<Result>;
 }
 
-/** @param onWaiting hears how many wait, whenever that changes */
+/** @param onWaiting called with how many wait, whenever that changes */
 export function createSemaphore(max: number, onWaiting: (waiting: number) => void): Semaphore {
   const waiting: (() => void)[] = [];
   let free = max;

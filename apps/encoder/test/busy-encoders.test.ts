@@ -61,8 +61,8 @@ async function start(bus: EventBus, image: Encoder) {
   const service = await startService(
     "encoder",
     config,
-    async (given, context) => {
-      await startEncoder(given, context, { bus, encoders: new Map([["image", image]]) });
+    async (_, context) => {
+      await startEncoder(config, context, { bus, encoders: new Map([["image", image]]) });
     },
     (error) => {
       throw error;

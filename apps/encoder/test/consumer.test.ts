@@ -55,7 +55,7 @@ async function start(bus: EventBus) {
   const service = await startService(
     "encoder",
     config,
-    async (given, context) => void (await startEncoder(given, context, { bus, encoders })),
+    async (_, context) => void (await startEncoder(config, context, { bus, encoders })),
     (error) => {
       throw error;
     },
@@ -70,24 +70,25 @@ async function start(bus: EventBus) {
 
 /** The first `count` records of a topic, in the order in which they arrive. */
 async function take(bus: EventBus, topic: string, count: number): Promise<ConsumedRecord[]> {
-  const taken: ConsumedRecord[] = [];
+  const received: ConsumedRecord[] = [];
   const enough = Promise.withResolvers<void>();
   const consumer = await bus.consume({
     topic,
     group: randomUUID(),
     async handler(records) {
-      taken.push(...records);
-      if (taken.length >= count) enough.resolve();
+      received.push(...records);
+      if (received.length >= count) enough.resolve();
       return [];
     },
   });
   const timer = setTimeout(
-    () => enough.reject(new Error(`${taken.length} of ${count} records of ${topic} came in time`)),
+    () =>
+      enough.reject(new Error(`${received.length} of ${count} records of ${topic} came in time`)),
     DEADLINE_MS,
   );
   await enough.promise.finally(() => clearTimeout(timer));
   await consumer.close();
-  return taken;
+  return received;
 }
 
 function changed(
@@ -169,7 +170,7 @@ describe("product changes", () => {
     expect(idsOf(passed).toSorted()).toEqual(["p1", "p3"]);
   });
 
-  test("whose picture fails go on without it, and are kept as dead letters for mending", async () => {
+  test("whose picture fails go on without it, and become dead letters for mending", async () => {
     const bus = await openBus();
     await start(bus);
     const record = changed("p1", { title: "red", images: [{ url: "data:,abc" }] });
@@ -201,7 +202,7 @@ describe("product changes", () => {
         // The last time the records get there, but not the answer.
         if (outages === 1) await bus.publish(topic, records);
         outages -= 1;
-        if (outages >= 0) throw new MarquetryError("unavailable", "the bus is away");
+        if (outages >= 0) throw new MarquetryError("unavailable", "the bus is unavailable");
         await bus.publish(topic, records);
       },
     };

@@ -133,9 +133,11 @@ describe("one photo", () => {
     const cache = newCache();
     const { encodeProducts, encoded } = replica(cache);
     const url = dataUrl(RED);
-    const [given] = await encodeProducts([upserted({ images: [{ url, digest: digestOf(RED) }] })]);
+    const [claimed] = await encodeProducts([
+      upserted({ images: [{ url, digest: digestOf(RED) }] }),
+    ]);
     const [found] = await encodeProducts([upserted({ images: [{ url }] })]);
-    expect(imageOf(found)).toEqual(imageOf(given));
+    expect(imageOf(found)).toEqual(imageOf(claimed));
     expect(encoded.image).toBe(1);
   });
 
@@ -169,16 +171,16 @@ describe("one photo", () => {
 });
 
 describe("the cache", () => {
-  test("that is away stops nothing: everything is encoded", async () => {
-    const away = openEmbeddingCache("redis://127.0.0.1:1", { megabytes: 1 });
-    const { encodeProducts, encoded } = replica(away);
+  test("that is unavailable stops nothing: everything is encoded", async () => {
+    const unavailable = openEmbeddingCache("redis://127.0.0.1:1", { megabytes: 1 });
+    const { encodeProducts, encoded } = replica(unavailable);
     const products = [1, 2].map((i) =>
       upserted({ title: `mat ${i}`, images: [{ url: dataUrl(RED) }] }),
     );
     for (const event of await encodeProducts(products))
       expect(embeddedOf(event).embeddings).toHaveLength(2);
     expect(encoded).toEqual({ text: 2, image: 1, video: 0 });
-    await away.close();
+    await unavailable.close();
   });
 
   test("that holds a vector of another length is as good as empty", async () => {

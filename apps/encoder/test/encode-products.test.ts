@@ -239,14 +239,14 @@ describe("failures", () => {
     ["an address that must not be read", "http://intranet/1.png", FailureCause.REFUSED],
     ["more bytes than allowed", `data:,${"x".repeat(10_001)}`, FailureCause.TOO_LARGE],
     ["no picture", "data:,abc", FailureCause.UNDECODABLE],
-  ])("%s is told by its cause", async (_, url, cause) => {
+  ])("%s is named by its cause", async (_, url, cause) => {
     const { encodeProducts } = setUp();
     const [event] = await encodeProducts([upserted({ title: "mat", images: [{ url }] })]);
     expect(embeddedOf(event).failed).toMatchObject([{ modality: "image", cause }]);
     expect(modalities(embeddedOf(event))).toEqual(["text"]);
   });
 
-  test("a failure is tried again with the next change, since only vectors are kept", async () => {
+  test("a failure is tried again with the next change, since only vectors are cached", async () => {
     const { encodeProducts, readAddresses } = setUp();
     const broken = upserted({ images: [{ url: "data:,abc" }] });
     await encodeProducts([broken]);

@@ -46,9 +46,9 @@ beforeAll(async () => {
   service = await startService(
     "encoder",
     config,
-    async (given, context) => {
+    async (_, context) => {
       context.closers.add("event bus", () => bus.close());
-      client = open(await startEncoder(given, context, { bus, encoders }));
+      client = open(await startEncoder(config, context, { bus, encoders }));
     },
     (error) => {
       throw error;
@@ -94,7 +94,7 @@ describe("Encode", () => {
     }
   });
 
-  test("calls over the bound are shed at once, and those taken are answered", async () => {
+  test("calls over the bound are shed at once, and those accepted are answered", async () => {
     const calls = Array.from({ length: 30 }, (_, i) =>
       client.calls.encode(text("red blue shoe mat ".repeat(1 + i))),
     );

@@ -79,9 +79,9 @@ async function start(bus: EventBus, variables: Record<string, string> = {}) {
   const service = await startService(
     "encoder",
     config,
-    async (given, context) => {
+    async (_, context) => {
       const mine = new Map([...encoders].filter(([modality]) => own.includes(modality)));
-      await startEncoder(given, context, { bus, encoders: mine });
+      await startEncoder(config, context, { bus, encoders: mine });
     },
     (error) => {
       throw error;
@@ -269,13 +269,13 @@ describe("modalities apart", () => {
       changed("bad", { title: "poison", images: [RED] }),
     ]);
     await until("the bad text is given up", () => last.length === 1);
-    await until("both have told of both", () => events.length === 6);
-    const told = events.map((event) => {
+    await until("both deployments have published everything", () => events.length === 6);
+    const published = events.map((event) => {
       const { modalities, embeddings, failed, absent } = embeddedOf(event);
       const endings = [embeddings.length, failed.length, absent.length].join();
       return [event.key.split("\u001f").join(" | "), modalities.join(), endings].join(": ");
     });
-    expect(told.toSorted()).toEqual([
+    expect(published.toSorted()).toEqual([
       "bad | image: image: 1,0,0",
       "bad | text | retry 1: text: 0,1,0",
       "bad | text | retry 2: text: 0,1,0",

@@ -66,9 +66,9 @@ async function start(env: Record<string, string>) {
   const service = await startService(
     "encoder",
     config,
-    async (given, context) => {
-      ports = await openEncoderPorts(given, context);
-      await startEncoder(given, context, ports);
+    async (_, context) => {
+      ports = await openEncoderPorts(config, context);
+      await startEncoder(config, context, ports);
     },
     (error) => {
       throw error;
@@ -81,14 +81,14 @@ async function start(env: Record<string, string>) {
 
 /** Publishes one product and takes what the encoder makes of it. */
 async function encoded(bus: EncoderPorts["bus"], video: Uint8Array): Promise<EmbeddedProduct> {
-  const taken = Promise.withResolvers<EmbeddedProduct>();
+  const embedded = Promise.withResolvers<EmbeddedProduct>();
   const consumer = await bus.consume({
     topic: PRODUCT_EMBEDDINGS.name,
     group: randomUUID(),
     async handler(records) {
       for (const { value } of records) {
         const { state } = fromBinary(ProductEmbeddedSchema, value);
-        if (state.case === "embedded") taken.resolve(state.value);
+        if (state.case === "embedded") embedded.resolve(state.value);
       }
       return [];
     },
@@ -103,9 +103,9 @@ async function encoded(bus: EncoderPorts["bus"], video: Uint8Array): Promise<Emb
   await bus.publish(PRODUCT_CHANGES.name, [
     { key: change.productId, value: toBinary(ProductChangeSchema, change) },
   ]);
-  const timer = setTimeout(() => taken.reject(new Error("no event in time")), DEADLINE_MS);
+  const timer = setTimeout(() => embedded.reject(new Error("no event in time")), DEADLINE_MS);
   try {
-    return await taken.promise;
+    return await embedded.promise;
   } finally {
     clearTimeout(timer);
     await consumer.close();

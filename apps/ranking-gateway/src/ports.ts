@@ -15,8 +15,8 @@ export interface RankingGatewayPorts {
 }
 
 export const CONFIG = Symbol("RankingGatewayConfig");
+export const CONTEXT = Symbol("ServiceContext");
 export const PORTS = Symbol("RankingGatewayPorts");
-export const EVENTS = Symbol("RankingGatewayEvents");
 export const RECOMMEND = Symbol("Recommend");
 export const SIMILAR_PRODUCTS = Symbol("SimilarProducts");
 

@@ -9,7 +9,7 @@ import type { RankingGatewayConfig } from "./config.js";
 import { createRankingGatewayEvents } from "./events.js";
 import { createCatalogue } from "./pipeline/catalogue.js";
 import { createPipeline } from "./pipeline/pipeline.js";
-import { CONFIG, EVENTS, PORTS, RECOMMEND, SIMILAR_PRODUCTS } from "./ports.js";
+import { CONFIG, CONTEXT, PORTS, RECOMMEND, SIMILAR_PRODUCTS } from "./ports.js";
 import type { RankingGatewayPorts } from "./ports.js";
 import { createRecommend } from "./recommend.js";
 import { RecommendationController } from "./recommendation.controller.js";
@@ -28,8 +28,8 @@ class RankingGatewayModule {
       module: RankingGatewayModule,
       providers: [
         { provide: CONFIG, useValue: config },
+        { provide: CONTEXT, useValue: context },
         { provide: PORTS, useValue: ports },
-        { provide: EVENTS, useValue: events },
         { provide: RECOMMEND, useValue: createRecommend(pipeline) },
         { provide: SIMILAR_PRODUCTS, useValue: createSimilarProducts(pipeline) },
         RecommendationController,

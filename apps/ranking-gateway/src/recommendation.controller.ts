@@ -1,4 +1,5 @@
 import { Inject, Injectable } from "@nestjs/common";
+import { createCallEvents } from "@marquetry/grpc/call-events";
 import { createUnary } from "@marquetry/grpc/unary";
 import type { GrpcImplementation } from "@marquetry/grpc/server";
 import { create } from "@bufbuild/protobuf";
@@ -8,9 +9,9 @@ import {
   SimilarProductsRequestSchema,
   SimilarProductsResponseSchema,
 } from "@marquetry/contracts/ranking/recommendation_service_pb";
+import type { ServiceContext } from "@marquetry/runtime/lifecycle";
 import type { RankingGatewayConfig } from "./config.js";
-import type { RankingGatewayEvents } from "./events.js";
-import { CONFIG, EVENTS, PORTS, RECOMMEND, SIMILAR_PRODUCTS } from "./ports.js";
+import { CONFIG, CONTEXT, PORTS, RECOMMEND, SIMILAR_PRODUCTS } from "./ports.js";
 import type { RankingGatewayPorts } from "./ports.js";
 import type { Recommend } from "./recommend.js";
 import type { SimilarProducts } from "./similar-products.js";
@@ -23,11 +24,11 @@ export class RecommendationController {
   constructor(
     @Inject(CONFIG) config: RankingGatewayConfig,
     @Inject(PORTS) { bundle }: RankingGatewayPorts,
-    @Inject(EVENTS) events: RankingGatewayEvents,
+    @Inject(CONTEXT) context: ServiceContext,
     @Inject(RECOMMEND) recommend: Recommend,
     @Inject(SIMILAR_PRODUCTS) similarProducts: SimilarProducts,
   ) {
-    const unary = createUnary(events, config.CALLS_MAX);
+    const unary = createUnary(createCallEvents(context), config.CALLS_MAX);
     this.implementation = {
       recommend: unary("Recommend", RecommendRequestSchema, async (request, signal) =>
         create(RecommendResponseSchema, {

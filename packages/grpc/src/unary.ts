@@ -6,13 +6,7 @@ import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { findProblem } from "@marquetry/contracts/validation";
 import { MarquetryError, toMarquetryError } from "@marquetry/runtime/errors";
 import type { ErrorCode } from "@marquetry/runtime/errors";
-
-/** What an operator sees of calls. */
-export interface CallEvents {
-  callAnswered(method: string, status: string, seconds: number): void;
-  /** A mistake of ours, or data that is not what it should be. */
-  callFailed(method: string, error: unknown): void;
-}
+import type { CallEvents } from "./call-events.js";
 
 const STATUS: Record<ErrorCode, status> = {
   invalid: status.INVALID_ARGUMENT,

@@ -38,7 +38,7 @@ export class Closers {
 export interface Resource {
   /** Resolves when the resource answers; throws what is wrong with it. */
   ping?(): Promise<void>;
-  close(): Promise<void>;
+  close(): Promise<void> | void;
 }
 
 /** What a service gets from its process. */

@@ -71,7 +71,7 @@ async function requestWithRetries(
   { hosts, retryPolicy, wait: pause, ...deps }: HttpDeps,
   signal: AbortSignal,
 ): Promise<Exclude<Step, TransientFailure>> {
-  let failure = "not asked";
+  let failure = "no request was made";
   try {
     for (let attempt = 1; attempt <= retryPolicy.attemptsMax; attempt += 1) {
       const step = await hosts.run(url.host, () => requestOnce(url, request, deps, signal), signal);

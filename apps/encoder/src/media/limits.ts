@@ -1,4 +1,4 @@
-/** What media may be read, how much of it and for how long; and how a reading can end badly. */
+/** What media may be read, how much of it and for how long; and how a reading can fail. */
 
 /** What a caller can decode; anything else is not handed to it. */
 export type MediaKind = "image" | "video";

@@ -36,7 +36,7 @@ test.each([
   expect(sniff(bytes(content))).toBeUndefined();
 });
 
-describe("active formats are told", () => {
+describe("active formats are recognised", () => {
   test.each([
     SVG,
     `<?xml version="1.0"?>\n${SVG}`,

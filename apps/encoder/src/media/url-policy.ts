@@ -33,10 +33,10 @@ export function redirectTarget(from: URL, location: string): URL | FailedMedia {
 export function matchesHost(patterns: readonly string[], host: string): boolean {
   const [, name = "", port = ""] = /^(.*?)\.?(:\d+)?$/.exec(host) ?? [];
   return patterns.some((pattern) => {
-    const [, wanted = "", wantedPort = ""] = /^(.*?)(:\d+)?$/.exec(pattern) ?? [];
-    if (wantedPort !== port) return false;
-    if (wanted === "*") return true;
+    const [, allowed = "", allowedPort = ""] = /^(.*?)(:\d+)?$/.exec(pattern) ?? [];
+    if (allowedPort !== port) return false;
+    if (allowed === "*") return true;
     // The dot stays: `*.a.b` is neither a.b nor xa.b.
-    return wanted.startsWith("*.") ? name.endsWith(wanted.slice(1)) : name === wanted;
+    return allowed.startsWith("*.") ? name.endsWith(allowed.slice(1)) : name === allowed;
   });
 }

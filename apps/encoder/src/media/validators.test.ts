@@ -3,7 +3,7 @@ import { createValidators } from "./validators.js";
 
 const said = (etag: string) => ({ etag, lastModified: undefined, digest: `sha256:${etag}` });
 
-test("what was said of a medium is kept by its URL", () => {
+test("the validator of a medium is stored by its URL", () => {
   const validators = createValidators();
   validators.set("a", said('"1"'));
   expect(validators.get("a")).toEqual(said('"1"'));
@@ -26,9 +26,11 @@ test("their characters are bounded, and what was used longest ago leaves", () =>
     validators.set(`https://cdn.example/${i}`, said('"1"'));
     validators.get("first");
   }
-  const kept = Array.from({ length: 1_000 }, (_, i) => validators.get(`https://cdn.example/${i}`));
+  const stored = Array.from({ length: 1_000 }, (_, i) =>
+    validators.get(`https://cdn.example/${i}`),
+  );
   const characters = 22 + 3 + 10;
-  const count = kept.filter((validator) => validator !== undefined).length;
+  const count = stored.filter((validator) => validator !== undefined).length;
   expect(count).toBeGreaterThan(100);
   expect(count * characters).toBeLessThanOrEqual(10_000);
   expect(validators.get("first")).toBeDefined();

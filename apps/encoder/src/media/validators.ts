@@ -1,13 +1,13 @@
 import { LRUCache } from "lru-cache";
 
-/** What a host said of a medium when it was last read, and what was read then. */
+/** By what a host tells versions of a medium apart, and the digest of the version last read. */
 export interface Validator {
   readonly etag: string | undefined;
   readonly lastModified: string | undefined;
   readonly digest: string;
 }
 
-/** Validators by URL, bounded by their characters; the least recently used leave first. */
+/** Validators by URL, bounded by their characters; the least recently used are dropped first. */
 export interface Validators {
   get(url: string): Validator | undefined;
   set(url: string, validator: Validator): void;
@@ -26,10 +26,10 @@ export function createValidators(charactersMax = CHARACTERS_MAX): Validators {
   return {
     get: (url) => cache.get(url),
     set(url, { etag, lastModified, digest }) {
-      const kept = { etag: bounded(etag), lastModified: bounded(lastModified), digest };
+      const validator = { etag: bounded(etag), lastModified: bounded(lastModified), digest };
       // What can no longer be compared must not be: the medium has changed.
-      if (kept.etag === undefined && kept.lastModified === undefined) cache.delete(url);
-      else cache.set(url, kept);
+      if (validator.etag === undefined && validator.lastModified === undefined) cache.delete(url);
+      else cache.set(url, validator);
     },
   };
 }

@@ -60,7 +60,7 @@ describe("lengths", () => {
     expect(await read(server)).toMatchObject({ failure: "unreachable" });
   });
 
-  test("what comes above its length is not read, nor taken for the next answer", async () => {
+  test("what comes above its length is not read, nor mistaken for the next answer", async () => {
     const other = Buffer.concat([
       Buffer.from(head("content-length: 13")),
       Buffer.from("GIF89a-forged"),

@@ -219,9 +219,9 @@ describe("many media of one host", () => {
     const server = await serve(() => {});
     const reader = readerOf(server, { hostReadsMax: 1, timeoutMs: 500 }, {});
     const results = await Promise.all(Array.from({ length: 300 }, () => reader.read(url(server))));
-    const away = results.filter(
+    const refused = results.filter(
       (result) => "failure" in result && result.detail === `too many wait for host ${server.host}`,
     );
-    expect(away).toHaveLength(300 - 1 - 256);
+    expect(refused).toHaveLength(300 - 1 - 256);
   });
 });

@@ -71,7 +71,7 @@ test("a picture that has changed is read, and its new state remembered", async (
   expect(await read(() => true)).toEqual({ unchanged: digestOf(padded(500)) });
 });
 
-test("a picture of which nothing was kept is asked for as if it were new", async () => {
+test("a picture of which nothing is cached is asked for as if it were new", async () => {
   const { server, read } = await setUp({ etag: '"1"' });
   await read();
   for (const isKnown of [undefined, () => false, async () => false])
