@@ -1,10 +1,7 @@
 import { basename, dirname, join } from "node:path";
 import { killProcesses, runNode } from "@marquetry/testing/node-process";
-import {
-  removeFolders,
-  writeImageEncoder,
-  writeTextEncoder,
-} from "@marquetry/testing/tiny-encoders";
+import { writeImageEncoder, writeTextEncoder } from "@marquetry/testing/tiny-encoders";
+import { removeFolders } from "@marquetry/testing/folders";
 import { afterAll, afterEach, expect, test } from "@jest/globals";
 
 const MAIN = new URL("../src/main.js", import.meta.url);

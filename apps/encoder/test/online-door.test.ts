@@ -4,12 +4,8 @@ import { status } from "@grpc/grpc-js";
 import { openEventBus } from "@marquetry/backends/event-bus/open";
 import { openEncoder } from "@marquetry/inference/open-encoder";
 import type { Encoder } from "@marquetry/inference/encoder";
-import {
-  removeFolders,
-  textGraph,
-  writeImageEncoder,
-  writeTextEncoder,
-} from "@marquetry/testing/tiny-encoders";
+import { textGraph, writeImageEncoder, writeTextEncoder } from "@marquetry/testing/tiny-encoders";
+import { removeFolders } from "@marquetry/testing/folders";
 import { EncoderService } from "@marquetry/contracts/encoder/encoder_service_pb";
 import { createGrpcClient } from "@marquetry/grpc/client";
 import { vectorFromBytes } from "@marquetry/model/vectors/vector";

@@ -1,10 +1,7 @@
 import { openEncoder } from "@marquetry/inference/open-encoder";
 import type { Encoder } from "@marquetry/inference/encoder";
-import {
-  removeFolders,
-  writeImageEncoder,
-  writeTextEncoder,
-} from "@marquetry/testing/tiny-encoders";
+import { writeImageEncoder, writeTextEncoder } from "@marquetry/testing/tiny-encoders";
+import { removeFolders } from "@marquetry/testing/folders";
 import { afterAll, beforeAll } from "@jest/globals";
 import type { ContentModality } from "@marquetry/contracts/modalities";
 

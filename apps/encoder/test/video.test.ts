@@ -6,12 +6,12 @@ import { randomUUID } from "node:crypto";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import {
-  removeFolders,
   writeClipEncoder,
   writeFramesEncoder,
   writeImageEncoder,
   writeTextEncoder,
 } from "@marquetry/testing/tiny-encoders";
+import { removeFolders } from "@marquetry/testing/folders";
 import {
   FailureCause,
   ProductChangeSchema,

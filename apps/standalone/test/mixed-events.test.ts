@@ -9,11 +9,8 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { DEAD_LETTER_HEADERS } from "@marquetry/backends/event-bus";
 import { mulberry32 } from "@marquetry/model/vectors/random";
 import { shuffled } from "@marquetry/testing/shuffled";
-import {
-  removeFolders,
-  writeImageEncoder,
-  writeTextEncoder,
-} from "@marquetry/testing/tiny-encoders";
+import { writeImageEncoder, writeTextEncoder } from "@marquetry/testing/tiny-encoders";
+import { removeFolders } from "@marquetry/testing/folders";
 import { productCollection } from "@marquetry/backends/product-index";
 import { ProductChangeSchema } from "@marquetry/contracts/events/product_pb";
 import type { ProductChange } from "@marquetry/contracts/events/product_pb";

@@ -4,11 +4,8 @@ import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { EventBus } from "@marquetry/backends/event-bus";
 import { withPrefixes } from "@marquetry/backends/event-bus/prefixes";
-import {
-  removeFolders,
-  writeImageEncoder,
-  writeTextEncoder,
-} from "@marquetry/testing/tiny-encoders";
+import { writeImageEncoder, writeTextEncoder } from "@marquetry/testing/tiny-encoders";
+import { removeFolders } from "@marquetry/testing/folders";
 import { FUSED_VECTOR, productCollection } from "@marquetry/backends/product-index";
 import { ProductChangeSchema } from "@marquetry/contracts/events/product_pb";
 import type { ProductChange } from "@marquetry/contracts/events/product_pb";

@@ -5,7 +5,8 @@ import { matrix } from "@marquetry/model/vectors/matrix";
 import { mulberry32, randomVector } from "@marquetry/model/vectors/random";
 import { runEvaluate } from "../src/evaluate.command.js";
 import { runTrain } from "../src/train.command.js";
-import { npy, pairFiles, table, temporaryFolder } from "@marquetry/testing/dataset-folders";
+import { npy, pairFiles, table } from "@marquetry/testing/dataset-files";
+import { temporaryFolder } from "@marquetry/testing/folders";
 
 const ITEMS = 16;
 const USERS = 60;

@@ -7,13 +7,13 @@ import { openEncoder } from "../src/open-encoder.js";
 import { readManifest } from "../src/manifest.js";
 import {
   imageGraph,
-  removeFolders,
   sha256,
   textGraph,
   writeFolder,
   writeImageEncoder,
   writeTextEncoder,
 } from "@marquetry/testing/tiny-encoders";
+import { removeFolders } from "@marquetry/testing/folders";
 
 afterAll(removeFolders);
 

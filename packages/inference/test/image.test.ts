@@ -6,7 +6,8 @@ import sharp from "sharp";
 import { openEncoder } from "../src/open-encoder.js";
 import type { Encoder, EncodeResult } from "../src/encoder.js";
 import type { ImageManifest } from "../src/manifest.js";
-import { removeFolders, writeImageEncoder } from "@marquetry/testing/tiny-encoders";
+import { writeImageEncoder } from "@marquetry/testing/tiny-encoders";
+import { removeFolders } from "@marquetry/testing/folders";
 
 const opened: Encoder[] = [];
 

@@ -10,7 +10,6 @@ import type { Encoder } from "../src/encoder.js";
 import { readManifest } from "../src/manifest.js";
 import type { EncoderManifest } from "../src/manifest.js";
 import {
-  removeFolders,
   SIDE,
   textGraph,
   WORDS,
@@ -19,6 +18,7 @@ import {
   writeImageEncoder,
   writeTextEncoder,
 } from "@marquetry/testing/tiny-encoders";
+import { removeFolders } from "@marquetry/testing/folders";
 import type { Graph } from "@marquetry/onnx/writer";
 
 const opened: Encoder[] = [];

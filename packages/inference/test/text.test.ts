@@ -7,12 +7,8 @@ import { afterAll, afterEach, describe, expect, test } from "@jest/globals";
 import { openEncoder } from "../src/open-encoder.js";
 import type { Encoder, EncoderEvent, EncodeResult } from "../src/encoder.js";
 import type { EncoderOptions } from "../src/open-encoder.js";
-import {
-  removeFolders,
-  textGraph,
-  WORDS,
-  writeTextEncoder,
-} from "@marquetry/testing/tiny-encoders";
+import { textGraph, WORDS, writeTextEncoder } from "@marquetry/testing/tiny-encoders";
+import { removeFolders } from "@marquetry/testing/folders";
 
 const opened: Encoder[] = [];
 

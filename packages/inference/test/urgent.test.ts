@@ -3,12 +3,8 @@ import { afterAll, afterEach, expect, test } from "@jest/globals";
 
 import { openEncoder } from "../src/open-encoder.js";
 import type { Encoder } from "../src/encoder.js";
-import {
-  removeFolders,
-  textGraph,
-  WORDS,
-  writeTextEncoder,
-} from "@marquetry/testing/tiny-encoders";
+import { textGraph, WORDS, writeTextEncoder } from "@marquetry/testing/tiny-encoders";
+import { removeFolders } from "@marquetry/testing/folders";
 
 const opened: Encoder[] = [];
 

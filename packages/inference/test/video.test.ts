@@ -9,11 +9,8 @@ import { checkVideoDecoder, inputArguments, runFfmpeg } from "../src/video/ffmpe
 import { openEncoder } from "../src/open-encoder.js";
 import type { Encoder, EncodeResult } from "../src/encoder.js";
 import { clip, colours, describeWithFfmpeg, reencoded } from "./clips.js";
-import {
-  removeFolders,
-  writeClipEncoder,
-  writeFramesEncoder,
-} from "@marquetry/testing/tiny-encoders";
+import { writeClipEncoder, writeFramesEncoder } from "@marquetry/testing/tiny-encoders";
+import { removeFolders } from "@marquetry/testing/folders";
 import { createUntil } from "@marquetry/testing/until";
 
 const opened: Encoder[] = [];

@@ -1,11 +1,10 @@
-/** Folders with small encoders for the tests: manifest, graph, tokenizer. */
+/** Folders with small encoders: manifest, graph, tokenizer. `removeFolders` of folders.ts removes them. */
 import { createHash } from "node:crypto";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { onnxModel } from "@marquetry/onnx/writer";
 import type { Graph, Node } from "@marquetry/onnx/writer";
+import { newFolder } from "./folders.js";
 
 /** The words the tiny tokenizer knows; `poison` has an id beyond the embedding table, so ONNX
  * Runtime throws on it. */
@@ -193,9 +192,6 @@ export async function writeFramesEncoder(
   imageChanges: ImageChanges = {},
 ): Promise<{ video: string; image: string }> {
   const model = onnxModel(imageGraph(imageChanges.layout ?? "nchw"));
-  const parent = await mkdtemp(join(tmpdir(), "marquetry-encoders-"));
-  written.push(parent);
-  const [video, image] = [join(parent, "tiny-video"), join(parent, "tiny-image")];
   const shared = {
     sha256: sha256(model),
     source: "made by a test",
@@ -229,31 +225,20 @@ export async function writeFramesEncoder(
     pooling: { kind: "mean" },
     ...changes,
   };
-  await mkdir(video);
-  await mkdir(image);
-  await writeFile(join(image, "model.onnx"), model);
-  await writeFile(join(image, "manifest.json"), JSON.stringify(tower));
-  await writeFile(join(video, "manifest.json"), JSON.stringify(manifest));
-  return { video, image };
+  const parent = await newFolder({
+    "tiny-image/model.onnx": model,
+    "tiny-image/manifest.json": JSON.stringify(tower),
+    "tiny-video/manifest.json": JSON.stringify(manifest),
+  });
+  return { video: join(parent, "tiny-video"), image: join(parent, "tiny-image") };
 }
 
-const written: string[] = [];
-
-/** Removes the folders that this test file wrote. */
-export async function removeFolders(): Promise<void> {
-  for (const directory of written.splice(0)) await rm(directory, { recursive: true });
-}
-
-export async function writeFolder(
+/** The folder of an encoder with this manifest. */
+export function writeFolder(
   files: Readonly<Record<string, string | Uint8Array>>,
   manifest: object,
 ): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), "marquetry-encoder-"));
-  written.push(directory);
-  for (const [name, content] of Object.entries(files))
-    await writeFile(join(directory, name), content);
-  await writeFile(join(directory, "manifest.json"), JSON.stringify(manifest));
-  return directory;
+  return newFolder({ ...files, "manifest.json": JSON.stringify(manifest) });
 }
 
 export function sha256(content: string | Uint8Array): string {

@@ -2,7 +2,8 @@
 import { crc32, deflateSync } from "node:zlib";
 import { openEncoder } from "@marquetry/inference/open-encoder";
 import type { Encoder } from "@marquetry/inference/encoder";
-import { removeFolders, writeImageEncoder } from "@marquetry/testing/tiny-encoders";
+import { writeImageEncoder } from "@marquetry/testing/tiny-encoders";
+import { removeFolders } from "@marquetry/testing/folders";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import sharp from "sharp";
 import { closeAll, LIMITS, readerOf, serve } from "./media-server.js";

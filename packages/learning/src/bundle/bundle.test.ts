@@ -5,7 +5,7 @@ import { describe, expect, test } from "@jest/globals";
 import { fuse } from "@marquetry/model/fusion";
 import { matrix } from "@marquetry/model/vectors/matrix";
 import { mulberry32, randomVector } from "@marquetry/model/vectors/random";
-import { temporaryFolder } from "@marquetry/testing/dataset-folders";
+import { temporaryFolder } from "@marquetry/testing/folders";
 import { normaliseRows, rowOf } from "../linear-algebra/rows.js";
 import type { Prepared } from "../representation/prepare.js";
 import { readBundleFolder, readFittingBundle, writeBundleFolder } from "./bundle-folder.js";

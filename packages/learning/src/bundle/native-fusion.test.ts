@@ -3,7 +3,7 @@ import { decodeBundle } from "@marquetry/model/bundle/codec";
 import { fuse } from "@marquetry/model/fusion";
 import { matrix } from "@marquetry/model/vectors/matrix";
 import { mulberry32, randomVector } from "@marquetry/model/vectors/random";
-import { temporaryFolder } from "@marquetry/testing/dataset-folders";
+import { temporaryFolder } from "@marquetry/testing/folders";
 import { rowOf } from "../linear-algebra/rows.js";
 import { servedScorer } from "./served.js";
 import { learnFusion } from "../learn/learn-fusion.js";

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
-import { npy, table, temporaryFolder } from "@marquetry/testing/dataset-folders";
+import { npy, table } from "@marquetry/testing/dataset-files";
+import { temporaryFolder } from "@marquetry/testing/folders";
 import { evaluationCaseOf } from "./dataset.js";
 import type { Dataset } from "./dataset.js";
 import { readDataset } from "./read-dataset.js";

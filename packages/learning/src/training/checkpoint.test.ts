@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import { matrix } from "@marquetry/model/vectors/matrix";
 import { mulberry32, randomVector } from "@marquetry/model/vectors/random";
-import { temporaryFolder } from "@marquetry/testing/dataset-folders";
+import { temporaryFolder } from "@marquetry/testing/folders";
 import { normaliseRows } from "../linear-algebra/rows.js";
 import { openCheckpoint } from "./checkpoint.js";
 import { COLLABORATIVE } from "@marquetry/contracts/modalities";

@@ -1,19 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-
-/** A folder of its own with the given files, removed when disposed of. */
-export async function temporaryFolder(files: Readonly<Record<string, string | Uint8Array>> = {}) {
-  const directory = await mkdtemp(join(tmpdir(), "trainer-"));
-  for (const [name, content] of Object.entries(files)) {
-    await mkdir(dirname(join(directory, name)), { recursive: true });
-    await writeFile(join(directory, name), content);
-  }
-  return {
-    directory,
-    [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }),
-  };
-}
+/** Files of small datasets, by name. */
 
 /** The bytes of a `.npy` file of float32. */
 export function npy(rows: number, cols: number, values: readonly number[]): Uint8Array {
@@ -27,6 +12,7 @@ export function npy(rows: number, cols: number, values: readonly number[]): Uint
   return bytes;
 }
 
+/** Lines of tab-separated columns; ` | ` stands for a tab. */
 export function table(header: string, ...rows: readonly string[]): string {
   return [header, ...rows, ""].join("\n").replaceAll(" | ", "\t");
 }
