@@ -16,7 +16,7 @@ export function createProductVectors(index: ProductIndex, collection: string): P
     retrieve: (productIds, vectors) => index.retrieve(collection, productIds, vectors),
     vectors: [FUSED_VECTOR],
     productsMax: PRODUCTS_MAX,
-    keptMs: KEPT_MS,
+    ttlMs: KEPT_MS,
   });
   return async (productIds) => {
     const ids = [...productIds];

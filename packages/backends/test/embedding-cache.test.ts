@@ -146,7 +146,7 @@ function describeOnRedis(): void {
       await cache.close();
     });
 
-    test("away it finds and keeps nothing, soon, says so, and goes on by itself when it is back", async () => {
+    test("unavailable it finds and stores nothing, soon, says so, and goes on by itself afterwards", async () => {
       const failures: unknown[] = [];
       const cache = createRedisEmbeddingCache(address(), {
         ...DEFAULTS,

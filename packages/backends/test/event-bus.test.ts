@@ -30,19 +30,19 @@ function describePause(open: (sessionMs: number) => EventBus): void {
           topic,
           keys.map((key) => ({ key, value: Buffer.from(key) })),
         );
-      const taken: string[] = [];
+      const received: string[] = [];
       let running: PromiseWithResolvers<void> | undefined;
       const consumer = await bus.consume({
         topic,
         group: topic,
         async handler(records) {
           await running?.promise;
-          taken.push(...records.map(({ key }) => key));
+          received.push(...records.map(({ key }) => key));
           return [];
         },
       });
       await publish();
-      await until("30 records", () => taken.length === 30);
+      await until("30 records", () => received.length === 30);
 
       // One batch is being handled meanwhile, as when an encoder is busy.
       running = Promise.withResolvers();
@@ -61,10 +61,10 @@ function describePause(open: (sessionMs: number) => EventBus): void {
       expect([...states]).toEqual(["running"]);
       running.resolve();
       consumer.resume();
-      await until("60 records", () => taken.length >= 60);
+      await until("60 records", () => received.length >= 60);
       // Another owner, or the same one after a new join, would have got some of them again.
       await until("the commit", async () => (await consumer.lag()) === 0n);
-      expect(taken.slice(30).toSorted()).toEqual(keys.toSorted());
+      expect(received.slice(30).toSorted()).toEqual(keys.toSorted());
       await bus.close();
     },
     3 * PAUSE_MS + 60_000,

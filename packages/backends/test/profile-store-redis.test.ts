@@ -16,7 +16,7 @@ import type { ProfileStore, ProfileUpdate } from "../src/profile-store/profile-s
 import { createRedisProfileStore } from "../src/profile-store/redis/redis-profile-store.js";
 
 /*
- * What only a Redis of one's own can show: it goes away and comes back, loses its scripts, is a
+ * What only a Redis of one's own can show: it goes down and comes back, loses its scripts, is a
  * cluster, holds damaged bytes. Starts `redis-server` itself, each on a free port.
  */
 
@@ -47,7 +47,7 @@ if (installed) {
 }
 
 function describeOwnServer(): void {
-  describe("profile store on a Redis with troubles", () => {
+  describe("profile store on a Redis that fails", () => {
     let server: Server;
     const stores: ProfileStore[] = [];
 
@@ -71,7 +71,7 @@ function describeOwnServer(): void {
       return store;
     }
 
-    test("Redis away is unavailable at once, and back is found again without help", async () => {
+    test("a Redis that is down is unavailable at once, and back is found again without help", async () => {
       const store = open(randomUUID());
       await store.update([touch("u", 0n)]);
       await server.kill();
@@ -95,7 +95,7 @@ function describeOwnServer(): void {
       expect(await store.update([touch("u", 1n)])).toEqual(["applied"]);
     });
 
-    test("a store opened while Redis is away finds it when it comes", async () => {
+    test("a store opened while Redis is down finds it when it comes", async () => {
       await server.kill();
       const store = open(randomUUID());
       await expect(store.ping()).rejects.toMatchObject({ code: "unavailable" });
@@ -162,7 +162,7 @@ function describeOwnServer(): void {
       expect(Number(await server.cli("TTL", key))).toBeGreaterThan(50);
     });
 
-    test("after erasure only the guard is kept, and not for ever", async () => {
+    test("after erasure only the offsets stay, and not for ever", async () => {
       const bundleId = randomUUID();
       const store = open(bundleId);
       const key = `marquetry:${bundleId}:{u}`;
@@ -252,7 +252,7 @@ function describeCluster(): void {
       createRedisProfileStore(`redis://127.0.0.1:${server.port}?cluster=true`, options),
     );
 
-    test("a cluster away is unavailable in time, and back is found again without help", async () => {
+    test("a cluster that is down is unavailable in time, and back is found again without help", async () => {
       const store = createRedisProfileStore(`redis://127.0.0.1:${server.port}?cluster=true`, {
         bundleId: randomUUID(),
         ttlSeconds: 100,

@@ -44,7 +44,7 @@ export function createRerank(
     retrieve: (productIds, vectors) => catalogue.retrieve(productIds, vectors),
     vectors: spacesOf(Object.keys(features)),
     productsMax: PRODUCTS_MAX,
-    keptMs: VECTORS_MS_MAX,
+    ttlMs: VECTORS_MS_MAX,
   });
 
   async function vectorsOf(productIds: readonly string[]) {

@@ -51,19 +51,19 @@ export function describeEmbeddingCache(
       ]);
     });
 
-    test("what was handed in or out can be changed without changing what is kept", async () => {
+    test("what was handed in or out can be changed without changing what is stored", async () => {
       const cache = openCache();
       const key = uniqueKey();
-      const given = Float32Array.of(1, 2);
-      await cache.set(new Map([[key, given]]));
-      given.fill(9);
+      const vector = Float32Array.of(1, 2);
+      await cache.set(new Map([[key, vector]]));
+      vector.fill(9);
       const [first] = await cache.get([key]);
       first?.fill(8);
       const [second] = await cache.get([key]);
       expect(Array.from(second ?? [])).toEqual([1, 2]);
     });
 
-    test("asking for nothing, keeping nothing and a vector of no dimension are fine", async () => {
+    test("getting nothing, setting nothing and a vector of no dimension are fine", async () => {
       const cache = openCache();
       const key = uniqueKey();
       expect(await cache.get([])).toEqual([]);
@@ -72,7 +72,7 @@ export function describeEmbeddingCache(
       expect(await cache.get([key])).toEqual([undefined]);
     });
 
-    test("more keys than one request holds are kept and found", async () => {
+    test("more keys than one request holds are stored and found", async () => {
       const cache = openCache();
       const keys = Array.from({ length: 1_300 }, uniqueKey);
       await cache.set(new Map(keys.map((key, at) => [key, Float32Array.of(at)])));
@@ -95,16 +95,16 @@ export function describeEmbeddingCache(
       const keys = Array.from({ length: 3 * room }, uniqueKey);
       const [favourite = ""] = keys;
       for (let from = 0; from < keys.length; from += 50) {
-        const part = keys.slice(from, from + 50);
-        await cache.set(new Map(part.map((key) => [key, new Float32Array(DIMS).fill(1)])));
+        const batch = keys.slice(from, from + 50);
+        await cache.set(new Map(batch.map((key) => [key, new Float32Array(DIMS).fill(1)])));
         expect(await cache.get([favourite])).not.toEqual([undefined]);
       }
-      const kept = (await cache.get(keys)).map((vector) => vector !== undefined);
-      const count = kept.filter(Boolean).length;
+      const present = (await cache.get(keys)).map((vector) => vector !== undefined);
+      const count = present.filter(Boolean).length;
       expect(count).toBeLessThanOrEqual(room);
       expect(count).toBeGreaterThan(0.9 * room);
-      expect(kept.slice(-100)).not.toContain(false);
-      expect(kept.slice(1, room / 2)).not.toContain(true);
+      expect(present.slice(-100)).not.toContain(false);
+      expect(present.slice(1, room / 2)).not.toContain(true);
     });
 
     test("a vector is gone when its time is over", async () => {

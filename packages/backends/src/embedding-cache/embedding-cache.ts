@@ -7,9 +7,9 @@ import type { Resource } from "@marquetry/runtime/lifecycle";
  * - **Forgetting**: what was set may be gone at any time, and is gone `ttlSeconds` after it was last
  *   set. Beyond `megabytes` the vectors used longest ago leave first (Redis counts by the sixteenth
  *   of the keys, so a little early).
- * - **Never in the way**: no call but `ping` throws. While the cache is away nothing is found and
- *   nothing is kept, each call ends within a second or so, and `onFailure` hears of it.
- * - **Visibility**: what a resolved `set` kept, every later `get` finds, of other processes too where
+ * - **Never in the way**: no call but `ping` throws. While the cache is unavailable nothing is found
+ *   and nothing is stored, each call ends within a second or so, and `onFailure` hears of it.
+ * - **Visibility**: what a resolved `set` stored, every later `get` finds, of other processes too where
  *   the cache is shared.
  * - **Bytes**: vectors come back bit for bit. A value that is no vector is as good as none.
  *
@@ -17,25 +17,25 @@ import type { Resource } from "@marquetry/runtime/lifecycle";
  * vector: who sets it again sets the same.
  */
 export interface EmbeddingCache extends Resource {
-  /** The vectors in the order of the keys, `undefined` where none is kept. */
+  /** The vectors in the order of the keys, `undefined` where none is stored. */
   get(keys: readonly string[]): Promise<(Float32Array | undefined)[]>;
 
-  /** Keeps the vectors, in any number. A vector of no dimension is not kept. */
+  /** Stores the vectors, in any number. A vector of no dimension is not stored. */
   set(vectors: ReadonlyMap<string, Float32Array>): Promise<void>;
 
   /** Resolves when the cache answers. @throws MarquetryError `unavailable` */
   ping(): Promise<void>;
 
-  /** Lets go of the connection; nothing may be called afterwards, but `close` itself. */
+  /** Gives up the connection; nothing may be called afterwards, but `close` itself. */
   close(): Promise<void>;
 }
 
 export interface EmbeddingCacheOptions {
-  /** Bound on what is kept: of this process, or of all that share one Redis. */
+  /** Bound on what is stored: of this process, or of all that share one Redis. */
   readonly megabytes: number;
-  /** 30 days unless told. */
+  /** Default: 30 days. */
   readonly ttlSeconds?: number;
-  /** Hears of each call that found the cache away. */
+  /** Hears of each call that found the cache unavailable. */
   readonly onFailure?: (error: unknown) => void;
 }
 

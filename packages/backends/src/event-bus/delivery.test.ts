@@ -50,12 +50,12 @@ test("dead letters are written before the commit that passes them", async () => 
   expect(events).toEqual(["write 0", "dead 0", "settled 2"]);
 });
 
-test("a dead-letter topic that is away holds the commit back until it takes the letter", async () => {
+test("a dead-letter topic that is unavailable holds the commit back until it takes the letter", async () => {
   const { delivery, events } = newDelivery(async ([first]) =>
     first === undefined ? [] : [{ record: first, cause: "bad" }],
   );
   let failures = 0;
-  const away: Delivery = {
+  const outage: Delivery = {
     ...delivery,
     writeDeadLetters: async (letters) => {
       failures += 1;
@@ -63,7 +63,7 @@ test("a dead-letter topic that is away holds the commit back until it takes the 
       await delivery.writeDeadLetters(letters);
     },
   };
-  expect(await deliver(records(1), away)).toBe(true);
+  expect(await deliver(records(1), outage)).toBe(true);
   expect(events.slice(-3)).toEqual(["write 0", "dead 0", "settled 0"]);
   expect(events).toHaveLength(23);
 });
@@ -88,7 +88,7 @@ test("alone, too, a record waits for a dependency rather than die of it", async 
   let aloneCalls = 0;
   const { delivery, events } = newDelivery(
     async (batch) => {
-      if (batch.length > 1) throw new Error("together");
+      if (batch.length > 1) throw new Error("batch");
       aloneCalls += 1;
       if (aloneCalls < 10) throw new MarquetryError("unavailable", "away");
       return [];
@@ -102,14 +102,14 @@ test("alone, too, a record waits for a dependency rather than die of it", async 
 test("stopping in the middle of single records keeps what is settled and calls no more", async () => {
   const { delivery, events, stop } = newDelivery(
     async (batch) => {
-      if (batch.length > 1) throw new Error("together");
+      if (batch.length > 1) throw new Error("batch");
       if (batch[0]?.offset === 1n) stop.abort();
       return [];
     },
     { attemptsMax: 1 },
   );
   expect(await deliver(records(3), delivery)).toBe(false);
-  expect(events).toEqual(["retry together", "settled 0", "settled 1"]);
+  expect(events).toEqual(["retry batch", "settled 0", "settled 1"]);
 });
 
 test("stopping ends the pause before a retry at once", async () => {
@@ -145,7 +145,7 @@ test("a cause becomes one line of bounded length", async () => {
   expect(letters[0]?.headers[DEAD_LETTER_HEADERS.cause]).toBe(`a b${"c".repeat(997)}`);
 });
 
-test("a failed commit is thrown, not taken for a failure of the handler", async () => {
+test("a failed commit is thrown, not treated as a failure of the handler", async () => {
   let calls = 0;
   const { delivery } = newDelivery(async () => {
     calls += 1;

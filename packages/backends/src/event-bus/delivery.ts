@@ -28,7 +28,7 @@ export interface Delivery {
   readonly settled: (last: ConsumedRecord) => Promise<void>;
   /** Tells the status: the error being retried, or `undefined` when it is over. */
   readonly report: (error: string | undefined) => void;
-  /** Aborted when the partition is to be given up: a running call ends, no further one starts. */
+  /** Aborted when the partition is revoked: a running call ends, no further one starts. */
   readonly stop: AbortSignal;
   /** Handed to the handler; aborted when the time to drain is over. */
   readonly signal: AbortSignal;
@@ -46,12 +46,12 @@ export async function deliver(
 ): Promise<boolean> {
   try {
     const { attemptsMax = 5 } = delivery.options;
-    const together = await callHandler(records, delivery, attemptsMax, 1);
-    if (together === "stopped") return false;
-    if ("rejections" in together) return await settle(records, together, delivery);
+    const batch = await callHandler(records, delivery, attemptsMax, 1);
+    if (batch === "stopped") return false;
+    if ("rejections" in batch) return await settle(records, batch, delivery);
 
     for (const record of records) {
-      const alone = await callHandler([record], delivery, 1, together.attempt + 1);
+      const alone = await callHandler([record], delivery, 1, batch.attempt + 1);
       if (alone === "stopped") return false;
       const outcome =
         "rejections" in alone
@@ -89,7 +89,7 @@ interface Handled {
   readonly attempt: number;
 }
 
-interface GivenUp {
+interface Failed {
   readonly error: unknown;
   readonly attempt: number;
 }
@@ -100,7 +100,7 @@ async function callHandler(
   delivery: Delivery,
   failuresMax: number,
   firstAttempt: number,
-): Promise<Handled | GivenUp | "stopped"> {
+): Promise<Handled | Failed | "stopped"> {
   let failures = 0;
   for (let attempt = firstAttempt; !delivery.stop.aborted; attempt += 1) {
     try {

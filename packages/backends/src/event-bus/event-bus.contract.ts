@@ -63,7 +63,7 @@ interface Reader {
   readonly records: ConsumedRecord[];
 }
 
-/** A consumer that keeps what its handler settled. */
+/** A consumer with the records that its handler has settled. */
 async function read(
   bus: EventBus,
   topic: string,
@@ -106,7 +106,7 @@ function expectOrdered(records: readonly ConsumedRecord[]): void {
 // --- Guarantees ---------------------------------------------------------------------------------
 
 function publishing(bus: () => EventBus): void {
-  test("a topic asked for twice is created once and keeps its records", async () => {
+  test("a topic ensured twice is created once and keeps its records", async () => {
     const topic = await newTopic(bus());
     await bus().publish(topic, [outgoing("k", "kept")]);
     await bus().ensureTopics([{ name: topic, partitions: 3, recordBytesMax: 100_000 }]);

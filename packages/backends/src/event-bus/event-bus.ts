@@ -1,7 +1,7 @@
 import type { Resource } from "@marquetry/runtime/lifecycle";
 
 /**
- * The message bus: topics split into partitions, records kept in order within one.
+ * The message bus: topics split into partitions, records in order within one.
  *
  * Guarantees of every implementation, checked by `event-bus.contract.ts`:
  * - **Order**: records of one key go to one partition (murmur2 of the key, as Kafka's Java client)
@@ -16,22 +16,22 @@ import type { Resource } from "@marquetry/runtime/lifecycle";
  *   in its partition and nothing else; closing does not wait for it.
  * - **Retry**: a handler that throws gets the same batch again, with growing pauses. An
  *   `unavailable` or `overloaded` error is retried until it passes (nothing is dead-lettered
- *   because a database is away). After `attemptsMax` other errors each record is handled alone,
- *   and one that fails alone goes to the dead-letter topic.
+ *   because a database is unavailable). After `attemptsMax` other errors each record is handled
+ *   alone, and one that fails alone goes to the dead-letter topic.
  * - **Dead letters**: a rejected record is written to `<topic>.dlq`, same key, same bytes, its own
  *   headers and those of `DEAD_LETTER_HEADERS`, before its offset is committed.
- * - **Closing**: `close()` takes no further batch, waits for the running ones, commits, then leaves.
- *   Batches between two attempts are given up unsettled and come again. After the drain time
- *   handlers are aborted by their signal; one that ignores it is left behind.
- * - **Outages**: a consumer whose bus goes away stays, says so in its status, and goes on by itself
- *   when the bus is back.
+ * - **Closing**: `close()` starts no further batch, waits for the running ones, commits, then leaves.
+ *   A batch between two attempts is not tried again; it comes again to the next owner. After the
+ *   drain time handlers are aborted by their signal; nothing waits for one that ignores it.
+ * - **Outages**: a consumer whose bus becomes unavailable stays, says so in its status, and goes on
+ *   by itself afterwards.
  */
 export interface EventBus extends Resource {
   /** Creates the topics that do not exist yet, and `<name>.dlq` beside each. Idempotent. */
   ensureTopics(topics: readonly TopicSpec[]): Promise<void>;
 
   /**
-   * Publishes in the given order; resolves when the bus has the records durably.
+   * Publishes in this order; resolves when the bus has the records durably.
    * @throws MarquetryError `invalid` for an unknown topic or a record over the topic's bound (none
    *   of the batch is published then), `unavailable` where the bus cannot be reached (some may have
    *   been), `overloaded` where too much waits already.
@@ -39,7 +39,7 @@ export interface EventBus extends Resource {
   publish(topic: string, records: readonly OutgoingRecord[]): Promise<void>;
 
   /**
-   * Joins a consumer group; resolves when the group has taken the member in.
+   * Joins a consumer group; resolves when the group has accepted the member.
    * @throws MarquetryError `invalid` for an unknown topic or a group that reads another one,
    *   `unavailable` where the bus cannot be reached now.
    */
@@ -72,7 +72,10 @@ export interface PartitionExtent {
 export interface TopicSpec {
   readonly name: string;
   readonly partitions: number;
-  /** Largest key, value and headers of a record together, in bytes; the dead-letter topic takes a little more. */
+  /**
+   * The most bytes of a record: the sum of its key, value and headers. The dead-letter topic takes a
+   * little more.
+   */
   readonly recordBytesMax: number;
 }
 
@@ -114,14 +117,15 @@ export interface ConsumeOptions {
   readonly topic: string;
   readonly group: string;
   readonly handler: BatchHandler;
-  /** Records of one call of the handler; 256 unless told. */
+  /** The most records of one call of the handler. Default: 256. */
   readonly batchRecordsMax?: number;
-  /** Calls of the handler for one batch before its records are handled alone; 5 unless told. */
+  /** Calls of the handler for one batch before its records are handled alone. Default: 5. */
   readonly attemptsMax?: number;
-  /** First pause before a retry; doubles up to `retryPauseMsMax`. 100 and 5,000 unless told. */
+  /** First pause before a retry; doubles up to `retryPauseMsMax`. Default: 100. */
   readonly retryPauseMs?: number;
+  /** Default: 5,000. */
   readonly retryPauseMsMax?: number;
-  /** The earliest time, in ms since the epoch, at which a record may be delivered; at once without. */
+  /** The earliest time, in ms since the epoch, at which a record may be delivered. Default: at once. */
   readonly dueAtMs?: (record: ConsumedRecord) => number;
   /** Called once per failed attempt and once per dead letter, for logs and metrics. */
   readonly onRetry?: (error: unknown, attempt: number) => void;

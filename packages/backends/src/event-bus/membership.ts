@@ -35,9 +35,9 @@ interface Member {
 }
 
 export type MembershipEvent =
-  /** The group has given out its partitions anew. */
+  /** The group has dealt out its partitions anew. */
   | { readonly kind: "joined" }
-  /** The group is about to. */
+  /** The group is about to deal them out. */
   | { readonly kind: "rebalancing" }
   /** The group has gone on without the member. */
   | { readonly kind: "evicted"; readonly cause: unknown }
@@ -93,7 +93,7 @@ export function generationOf(membership: Membership): number | undefined {
   return "generation" in membership ? membership.generation : undefined;
 }
 
-/** What a batch has to be given up for, where the group has gone on without the member. */
+/** Why a running batch cannot be committed, where the group has gone on without the member. */
 export function evictionOf(membership: Membership): unknown {
   return "eviction" in membership ? membership.eviction : undefined;
 }

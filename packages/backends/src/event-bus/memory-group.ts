@@ -82,7 +82,7 @@ class GroupMember implements Consumer {
   readonly #handler = new AbortController();
   #membership: Membership = NEW_MEMBER;
   #partitions: readonly number[] = [];
-  /** Aborted when the partitions are to be given up; a new one with each assignment. */
+  /** Aborted when the partitions are revoked; a new one with each assignment. */
   #stop = new AbortController();
   /** Why the batch is being retried. */
   #retried: string | undefined;

@@ -4,15 +4,18 @@ import { describeError } from "@marquetry/runtime/errors";
 import type { ServiceContext } from "@marquetry/runtime/lifecycle";
 import type { Consumer, ConsumeOptions, EventBus } from "./event-bus.js";
 
-/** How a consumer shows: its readiness check, and the gauge of the records that wait for it. */
-export interface Shown {
-  /** `consumer` unless told. */
+/** The names under which an operator finds a consumer. */
+interface ConsumerNames {
+  /** Of its readiness check. Default: `consumer`. */
   readonly check?: string;
-  /** Name and help; `consumer_lag_records` unless told, none where it is false. */
+  /**
+   * Name and help of the gauge of the records that wait for it; no gauge where it is false. Default:
+   * `consumer_lag_records`.
+   */
   readonly lag?: readonly [name: string, help: string] | false;
 }
 
-export type ConsumeObserved = (options: ConsumeOptions, shown?: Shown) => Promise<Consumer>;
+type ConsumeObserved = (options: ConsumeOptions, names?: ConsumerNames) => Promise<Consumer>;
 
 const LAG = ["consumer_lag_records", "Records not yet settled"] as const;
 
@@ -43,7 +46,7 @@ export function observeConsumers(
       onFailed: fail,
     });
     if (lag !== false) {
-      // A scrape while the bus is away shows no number rather than a wrong one.
+      // A scrape while the bus is unavailable shows no number rather than a wrong one.
       metrics.gauge(...lag, () => consumer.lag().then(Number, () => Number.NaN));
     }
     readiness.set(check, () => assertRunning(consumer));

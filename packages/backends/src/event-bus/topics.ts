@@ -9,7 +9,7 @@ const HEADER_BYTES = 10;
 /** Kafka's bound on a topic's name, less what `.dlq` takes. */
 const TOPIC_NAME = /^[A-Za-z0-9._-]{1,245}$/;
 
-/** Checks the topics asked for and adds the dead-letter topic of each. */
+/** Checks the topics and adds the dead-letter topic of each. */
 export function planTopics(topics: readonly TopicSpec[]): TopicSpec[] {
   return topics.flatMap((topic) => {
     if (!TOPIC_NAME.test(topic.name)) {
@@ -60,7 +60,7 @@ export function unknownTopic(topic: string): MarquetryError {
   return new MarquetryError("invalid", `there is no topic "${topic}"`, { field: "topic" });
 }
 
-/** A group reads one topic: with two, Kafka's eager assignment hands out topics not asked for. */
+/** A group reads one topic: with two, Kafka's eager assignment gives members topics that they do not read. */
 export function groupReadsAnother(group: string, topic: string): MarquetryError {
   return new MarquetryError("invalid", `group "${group}" already reads topic "${topic}"`, {
     field: "group",

@@ -18,7 +18,7 @@ function index(stored: Map<string, Point["vectors"]>) {
     },
     vectors: ["fused", "text"],
     productsMax: 10,
-    keptMs: 60_000,
+    ttlMs: 60_000,
   });
   return { cached, reads };
 }

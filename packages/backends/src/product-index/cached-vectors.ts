@@ -16,20 +16,20 @@ export interface CachedVectorsOptions {
   /** Names of the vectors. */
   readonly vectors: readonly string[];
   readonly productsMax: number;
-  /** How long a change of a product may stay unseen. What has no vector yet is always asked for. */
-  readonly keptMs: number;
+  /** How long a change of a product may stay unseen. What has no vector yet is always read again. */
+  readonly ttlMs: number;
 }
 
 export function createCachedVectors(options: CachedVectorsOptions): CachedVectors {
-  const { retrieve, vectors: names, productsMax, keptMs } = options;
-  const cache = new LRUCache<string, Point["vectors"]>({ max: productsMax, ttl: keptMs });
+  const { retrieve, vectors: names, productsMax, ttlMs } = options;
+  const cache = new LRUCache<string, Point["vectors"]>({ max: productsMax, ttl: ttlMs });
   return async (productIds) => {
     const found = new Map<string, Point["vectors"]>();
     const missing = new Set<string>();
     for (const productId of productIds) {
-      const kept = cache.get(productId);
-      if (kept === undefined) missing.add(productId);
-      else found.set(productId, kept);
+      const cached = cache.get(productId);
+      if (cached === undefined) missing.add(productId);
+      else found.set(productId, cached);
     }
     if (missing.size === 0 || names.length === 0) return found;
     for (const [productId, { vectors }] of await retrieve([...missing], names)) {

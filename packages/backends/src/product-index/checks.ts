@@ -9,7 +9,7 @@ import type {
   VectorQuery,
 } from "./product-index.js";
 
-// What can be told from the arguments alone is refused here, before either implementation sees it:
+// What is wrong in the arguments alone is refused here, before either implementation sees it:
 // JSON would turn a NaN into null, and a server words the same mistake in many ways.
 
 export function checkName(name: string, field: string): void {

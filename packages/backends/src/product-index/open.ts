@@ -5,7 +5,7 @@ import type { ProductIndex } from "./product-index.js";
 
 export interface ProductIndexOptions {
   readonly apiKey?: string | undefined;
-  /** For each request to a server; 10 s unless told. */
+  /** For each request to a server. Default: 10,000. */
   readonly timeoutMs?: number | undefined;
 }
 

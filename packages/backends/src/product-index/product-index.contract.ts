@@ -225,7 +225,7 @@ export function describeProductIndex(name: string, open: () => ProductIndex): vo
       });
     });
 
-    describe("what is kept", () => {
+    describe("what is stored", () => {
       test("vectors come back bit for bit and unnormalised", async () => {
         const collection = await newCollection();
         const fused = f32(1.401298464324817e-45, -3.4028234663852886e38, 0.1, 1 / 3);
@@ -236,7 +236,7 @@ export function describeProductIndex(name: string, open: () => ProductIndex): vo
         expect(bitsOf(after?.vectors["text"])).toEqual(bitsOf(text));
       });
 
-      test("only the vectors asked for come along", async () => {
+      test("only the requested vectors come along", async () => {
         const collection = await newCollection();
         await index.upsert(collection, [
           point("p", {}, { fused: f32(1, 0, 0, 0), text: f32(1, 2) }),
@@ -397,7 +397,7 @@ export function describeProductIndex(name: string, open: () => ProductIndex): vo
     });
 
     describe("pages", () => {
-      test("bring every live point exactly once, with the vectors asked for", async () => {
+      test("bring every live point exactly once, with the requested vectors", async () => {
         const collection = await newCollection();
         const ids = Array.from({ length: 23 }, (_, i) => `p${i}`);
         await index.upsert(

@@ -6,7 +6,7 @@ import type {
   SourceOffset,
 } from "./profile-store.js";
 
-// What can be told from the arguments alone is refused here, before either implementation sees it.
+// What is wrong in the arguments alone is refused here, before either implementation sees it.
 
 // The contracts allow ids of 256 characters, 4 bytes each at most.
 const ID_BYTES_MAX = 1024;

@@ -10,28 +10,32 @@ import type { Resource } from "@marquetry/runtime/lifecycle";
  *   lose each other's update (the loser computes its change again on the new state).
  * - **Idempotent**: an update names the source partition and offset of the last event in it. Where
  *   the profile already has that offset or a later one of the partition, nothing happens. The
- *   offsets survive erasure, so a replay resurrects no one.
- * - **Bounded**: histories hold at most `HISTORY_EVENTS_MAX` behaviours, popularity at most
+ *   offsets survive erasure, so a replay brings nobody back.
+ * - **Bounded**: histories hold at most `HISTORY_EVENTS_MAX` interactions, popularity at most
  *   `popularityProductsMax` products (the least popular leave); profiles expire `ttlSeconds` after
  *   their last write.
  * - **Exact**: vectors and numbers are read back bit for bit as written.
  * - **Checked**: ids are 1 to 1,024 bytes of well-formed text, vectors finite and of one dimension,
- *   weights finite, times of behaviours whole; anything else is refused as `invalid` and nothing is written.
+ *   weights finite, times of interactions whole; anything else is refused as `invalid` and nothing
+ *   is written.
+ * - **Visibility**: what a resolved call wrote, every later read sees. Where a write throws, any
+ *   part of it may be stored; repeating it is safe.
+ * - **Closing**: after `close()` every call but `close` throws `unavailable`.
  *
  * Every method throws MarquetryError `unavailable` where the store cannot be reached or is closed, and
  * `corrupt` where what it reads is damaged.
  */
 export interface ProfileStore extends Resource {
-  /** Several users at once; undefined where nothing is kept. Same order as asked. */
+  /** Several users at once; undefined where nothing is stored. In the order of the ids. */
   read(userIds: readonly string[]): Promise<(Profile | undefined)[]>;
 
   /**
    * Updates several users, each once (naming one twice is `invalid`). `change` gets the profile as
    * stored (an empty one for a new user) and answers the new one, or undefined to erase everything
-   * kept about the user; it may be called again where another writer came between, and is not called
+   * stored about the user; it may be called again where another writer came between, and is not called
    * where the update is already applied. Results come in the order of `updates`.
    *
-   * A `change` that throws, or answers what cannot be kept, leaves its user untouched; the others are
+   * A `change` that throws, or answers what cannot be stored, leaves its user untouched; the others are
    * applied, and then the call rejects with the first such error. Doing the whole batch again is safe.
    * @throws MarquetryError `overloaded` where too many writers contend for one user
    */
@@ -66,10 +70,10 @@ export interface ProfileStore extends Resource {
 
 export interface ProfileStoreOptions {
   readonly bundleId: string;
-  /** 180 days unless told; it counts where profiles are written. */
+  /** Counts where profiles are written. Default: 180 days. */
   readonly ttlSeconds?: number;
   readonly popularityHalfLifeMs: number;
-  /** 1,000,000 unless told; it counts where popularity is written. */
+  /** Counts where popularity is written. Default: 1,000,000. */
   readonly popularityProductsMax?: number;
 }
 
@@ -99,7 +103,7 @@ export type UpdateResult = "applied" | "already-applied";
 
 export interface PopularityEvent {
   readonly productId: string;
-  /** The event's own offset, at most that of the call, which is taken where it is absent. */
+  /** The event's own offset. Must not exceed that of the call. Default: the call's offset. */
   readonly offset?: bigint;
   /** Finite, at most 1e12 either way. May be negative; a sum below 0 reads as 0. */
   readonly weight: number;

@@ -13,7 +13,7 @@ export interface RedisConnection<Client> {
   /** The servers that hold keys; only known once connected. */
   readonly masters: () => readonly RedisServer[];
   /**
-   * Runs a command; connects with the first one. Fails fast while Redis is away.
+   * Runs a command; connects with the first one. Fails fast while Redis is unavailable.
    * @throws MarquetryError `unavailable`, or `internal` for what Redis refuses as wrong
    */
   readonly reach: <Result>(command: () => Promise<Result>) => Promise<Result>;
@@ -27,13 +27,13 @@ export interface RedisConnectionOptions {
   readonly scripts: Readonly<
     Record<string, { readonly lua: string; readonly numberOfKeys: number }>
   >;
-  /** How long a request may wait for Redis; 1,000 unless told. */
+  /** How long a request may wait for Redis. Default: 1,000. */
   readonly commandTimeoutMs?: number;
 }
 
 const COMMAND_TIMEOUT_MS = 1_000;
 const CONNECT_TIMEOUT_MS = 2_000;
-/** Silence after which a connection with open commands is given up and made anew. */
+/** Silence after which a connection with open commands is dropped and made anew. */
 const SOCKET_TIMEOUT_MS = 3_000;
 const RECONNECT_PAUSE_MS_MAX = 1_000;
 
@@ -52,7 +52,7 @@ export function openRedis<Client>(
     return new MarquetryError("unavailable", `${options.purpose} is out of reach`, { cause });
   }
 
-  /** A cluster whose nodes are all away goes on looking for them and never settles its `connect()`. */
+  /** A cluster whose nodes are all unavailable goes on looking for them and never settles its `connect()`. */
   async function firstConnection(): Promise<void> {
     const tooLate = pause(CONNECT_TIMEOUT_MS, undefined, { ref: false }).then(() => {
       throw unavailable(`no connection within ${CONNECT_TIMEOUT_MS} ms`);
@@ -80,7 +80,7 @@ export function openRedis<Client>(
     async reach(command) {
       try {
         if (client.status === "wait") connecting = firstConnection();
-        // Only the first connection is waited for: later ones may take as long as Redis is away.
+        // Only the first connection is waited for: later ones may take as long as Redis is unavailable.
         if (connecting !== undefined) {
           await connecting.finally(() => {
             connecting = undefined;
@@ -123,9 +123,9 @@ function createClient(url: string, options: RedisConnectionOptions): Created {
   };
   const sending = {
     lazyConnect: true,
-    // Nothing piles up in the process while Redis is away.
+    // Nothing piles up in the process while Redis is unavailable.
     enableOfflineQueue: false,
-    // Commands of one turn of the event loop leave together, in a cluster by node.
+    // Commands of one turn of the event loop leave in one batch, in a cluster one for each node.
     enableAutoPipelining: true,
     scripts: { ...options.scripts },
   };

@@ -38,7 +38,7 @@ export async function joinGroup(
   return member;
 }
 
-/** The partitions of one generation; `stop` aborts when they are to be given up. */
+/** The partitions of one generation; `stop` aborts when they are revoked. */
 interface Assignment {
   readonly generation: number | undefined;
   readonly stop: AbortController;

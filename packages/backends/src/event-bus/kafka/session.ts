@@ -24,7 +24,7 @@ export interface Session {
 
 /**
  * One kafkajs consumer from its birth to its crash, or until the member leaves. kafkajs's own
- * restarts are not used, because it gives up for good on some errors of a broker that is only away.
+ * restarts are not used, because it stops for good on some errors of a broker that is only unavailable for a while.
  *
  * @returns what it crashed of
  */

@@ -32,7 +32,7 @@ export async function createTopics(admin: Admin, plan: readonly TopicSpec[]): Pr
       const passes = hasType(
         error,
         "TOPIC_ALREADY_EXISTS", // somebody else was faster
-        "UNKNOWN_TOPIC_OR_PARTITION", // created, but the broker asked does not know yet
+        "UNKNOWN_TOPIC_OR_PARTITION", // created, but this broker does not know yet
         "LEADER_NOT_AVAILABLE",
       );
       if (!passes || round === CREATE_ROUNDS_MAX) throw error;
@@ -75,7 +75,9 @@ export async function extentOf(admin: Admin, topic: string): Promise<PartitionEx
 export async function lagOf(admin: Admin, group: string, topic: string): Promise<bigint> {
   const ends = await admin.fetchTopicOffsets(topic);
   const [committed] = await admin.fetchOffsets({ groupId: group, topics: [topic] });
-  const next = new Map(committed?.partitions.map((part) => [part.partition, BigInt(part.offset)]));
+  const next = new Map(
+    committed?.partitions.map(({ partition, offset }) => [partition, BigInt(offset)]),
+  );
   let lag = 0n;
   for (const { partition, low, high } of ends) {
     const offset = next.get(partition) ?? -1n;

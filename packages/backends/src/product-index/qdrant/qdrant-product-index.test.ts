@@ -96,13 +96,13 @@ describe("failures", () => {
 
 describe("requests", () => {
   test("the key goes along, and the path of a proxy stays", async () => {
-    const asked: unknown[] = [];
+    const requests: unknown[] = [];
     const url = await serve((request, response) => {
-      asked.push({ path: request.url, key: request.headers["api-key"] });
+      requests.push({ path: request.url, key: request.headers["api-key"] });
       response.end(JSON.stringify({ result: { collections: [] } }));
     });
     await createQdrantProductIndex({ url: `${url}/qdrant/`, apiKey: "k", timeoutMs: 5_000 }).ping();
-    expect(asked).toEqual([{ path: "/qdrant/collections", key: "k" }]);
+    expect(requests).toEqual([{ path: "/qdrant/collections", key: "k" }]);
   });
 
   test("a failed write begins no further request, and none runs on after it has failed", async () => {

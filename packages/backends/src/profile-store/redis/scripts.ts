@@ -31,8 +31,8 @@ return 1`;
  * KEYS: scores, state. ARGV: offset field, offset, half-life in ms, products at most, half-lives from
  * which to re-base, latest time, then per event product id, weight, time, offset.
  *
- * Scores are kept negated, so that the order of the sorted set (ascending score, then ascending id) is
- * highest first with ties by ascending id. The half-life of the scores is kept with the landmark:
+ * Scores are stored negated, so that the order of the sorted set (ascending score, then ascending id) is
+ * highest first with ties by ascending id. The half-life of the scores is stored with the landmark:
  * where the configured one has changed, what is stored is carried over at the latest event's time.
  * Answers 1 applied, 0 already applied.
  */
