@@ -4,7 +4,6 @@ import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { mulberry32, randomVector } from "@marquetry/model/vectors/random";
 import { normaliseRows, rowOf } from "../linear-algebra/rows.js";
 import type { Prepared } from "../representation/prepare.js";
-import { createImpute } from "../representation/imputation.js";
 import { coldProductMetrics, withColdProducts } from "./cold-products.js";
 
 const KINDS = 15;
@@ -77,34 +76,5 @@ describe("cold products", () => {
     expect(recall["imputed"]).toBeGreaterThan(0.5);
     const [without, , imputed] = metrics;
     expect(imputed!.overall[0]!.recall.value).toBeGreaterThan(without!.overall[0]!.recall.value);
-  });
-});
-
-describe("an imputed collaborative vector", () => {
-  const content = matrix(3, 2, Float32Array.of(1, 0, 0.6, 0.8, 0, 1));
-  const collaborative = matrix(3, 2, Float32Array.of(0, 1, 1, 0, -1, 0));
-  const impute = createImpute({ content, collaborative });
-
-  test("is the mean of its neighbours', weighed by the sixth power of the cosine", () => {
-    const [x, y] = impute(matrix(1, 2, Float32Array.of(1, 0))).data;
-    expect(x! / y!).toBeCloseTo(0.6 ** 6, 6);
-    expect(x! ** 2 + y! ** 2).toBeCloseTo(1, 6);
-  });
-
-  test("is zero where nothing is alike", () => {
-    expect(Array.from(impute(matrix(1, 2, Float32Array.of(-1, -1))).data)).toEqual([0, 0]);
-  });
-
-  test("takes no more than ten neighbours", () => {
-    const many = matrix(12, 2);
-    const own = matrix(12, 12);
-    for (let i = 0; i < 12; i += 1) {
-      many.data.set([1, 0], 2 * i);
-      own.data[12 * i + i] = 1;
-    }
-    const row = createImpute({ content: many, collaborative: own })(
-      matrix(1, 2, Float32Array.of(1, 0)),
-    );
-    expect(Array.from(row.data).filter((x) => x > 0)).toHaveLength(10);
   });
 });
