@@ -1,48 +1,32 @@
+/** What an operator sees of the encoder: one function for each business event. */
 import type { ProductEmbedded } from "@marquetry/contracts/events/product_pb";
-import type { MediaEvent } from "./media/media-reader.js";
-import { causeName } from "./retries.js";
 import { describeError } from "@marquetry/runtime/errors";
 import type { ServiceContext } from "@marquetry/runtime/lifecycle";
+import type { MediaEvent } from "./media/media-reader.js";
+import { causeName } from "./retries.js";
 
-/** What an operator sees of the encoder: one function for each business event. */
+type Observed = Pick<ServiceContext, "logger" | "metrics">;
+
 export type EncoderEvents = ReturnType<typeof createEncoderEvents>;
 
-export function createEncoderEvents({
-  logger,
-  metrics,
-}: Pick<ServiceContext, "logger" | "metrics">) {
+export function createEncoderEvents(observed: Observed) {
+  return {
+    ...productEvents(observed),
+    ...mediaEvents(observed),
+    ...encodingEvents(observed),
+  };
+}
+
+function productEvents({ logger, metrics }: Observed) {
   const modalities = metrics.counter(
     "modalities_total",
     "Modalities of products by how they ended",
     ["modality", "outcome"],
   );
-  const encoded = metrics.counter("contents_encoded_total", "Contents handed to an encoder", [
-    "modality",
-  ]);
-  const media = metrics.counter("media_read_total", "Media by how their reading ended", [
-    "outcome",
-  ]);
-  const circuitsOpened = metrics.counter(
-    "media_circuits_opened_total",
-    "Times that the circuit of a host of media opened because it failed too often",
-    [],
-  );
-  const lookUps = metrics.counter("cache_lookups_total", "Embeddings looked for in the cache", [
-    "modality",
-    "outcome",
-  ]);
-  const cacheFailures = metrics.counter(
-    "cache_failures_total",
-    "Calls that found the embedding cache unavailable",
-  );
   const planned = metrics.counter("retries_planned_total", "Changes to be tried again later");
   const healed = metrics.counter(
     "products_healed_total",
     "Changes of which a retry ended with nothing failed",
-  );
-  const pauses = metrics.counter(
-    "consumer_pauses_total",
-    "Times that the consumers were paused for the encoders",
   );
   return {
     productEncoded({ productId, state }: ProductEmbedded): void {
@@ -56,6 +40,24 @@ export function createEncoderEvents({
         logger.warn({ productId, modality, cause: outcome, detail }, "modality failed");
       }
     },
+    retriesPlanned(count: number): void {
+      planned.inc({}, count);
+    },
+    productHealed(): void {
+      healed.inc({});
+    },
+  };
+}
+
+function mediaEvents({ logger, metrics }: Observed) {
+  const media = metrics.counter("media_read_total", "Media by how their reading ended", [
+    "outcome",
+  ]);
+  const circuitsOpened = metrics.counter(
+    "media_circuits_opened_total",
+    "Times that the circuit of a host of media opened because it failed too often",
+  );
+  return {
     mediaHappened(event: MediaEvent): void {
       if (event.kind === "media-read") {
         media.inc({ outcome: event.outcome });
@@ -66,6 +68,29 @@ export function createEncoderEvents({
         logger.info({ host: event.host }, "host of media answers again: its circuit is closed");
       }
     },
+  };
+}
+
+function encodingEvents({ logger, metrics }: Observed) {
+  const encoded = metrics.counter("contents_encoded_total", "Contents handed to an encoder", [
+    "modality",
+  ]);
+  const lookUps = metrics.counter("cache_lookups_total", "Embeddings looked for in the cache", [
+    "modality",
+    "outcome",
+  ]);
+  const cacheFailures = metrics.counter(
+    "cache_failures_total",
+    "Calls that found the embedding cache unavailable",
+  );
+  const pauses = metrics.counter(
+    "consumer_pauses_total",
+    "Times that the consumers were paused for the encoders",
+  );
+  return {
+    contentsEncoded(modality: string, count: number): void {
+      encoded.inc({ modality }, count);
+    },
     cacheLookedUp(modality: string, keys: number, found: number): void {
       lookUps.inc({ modality, outcome: "hit" }, found);
       lookUps.inc({ modality, outcome: "miss" }, keys - found);
@@ -75,17 +100,8 @@ export function createEncoderEvents({
       cacheFailures.inc({});
       logger.debug({ error: describeError(error) }, "the embedding cache is unavailable");
     },
-    retriesPlanned(count: number): void {
-      planned.inc({}, count);
-    },
-    productHealed(): void {
-      healed.inc({});
-    },
     consumersPaused(): void {
       pauses.inc({});
-    },
-    contentsEncoded(modality: string, count: number): void {
-      encoded.inc({ modality }, count);
     },
   };
 }

@@ -1,4 +1,4 @@
-/** What a program does that only wants vectors: ONNX Runtime in a loop on one thread. Session and
+/** What a program does that needs nothing but vectors: ONNX Runtime in a loop on one thread. Session and
  * pictures are set up as the service does it, since that is not what is compared. */
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -57,7 +57,7 @@ const tokenizer =
     ? new Tokenizer(JSON.parse(readFileSync(join(directory, manifest.tokenizer), "utf8")), {})
     : undefined;
 
-async function text(content: string): Promise<Float32Array> {
+async function encodeText(content: string): Promise<Float32Array> {
   const { inputs, output, dims, tokensMax } = manifest;
   const all: number[] = tokenizer!.encode(content).ids;
   const ids = all.length <= tokensMax ? all : [...all.slice(0, tokensMax - 1), all.at(-1)!];
@@ -95,14 +95,14 @@ async function pixels(path: string): Promise<Float32Array> {
   return values;
 }
 
-async function pictures(paths: readonly string[]): Promise<Float32Array[]> {
+async function encodePictures(paths: readonly string[]): Promise<Float32Array[]> {
   const { input, output, dims, size } = manifest;
-  const rows = await Promise.all(paths.map(pixels));
-  const data = new Float32Array(rows.length * 3 * size * size);
-  for (const [i, row] of rows.entries()) data.set(row, i * row.length);
-  const feeds = { [input]: new Tensor("float32", data, [rows.length, 3, size, size]) };
+  const pictures = await Promise.all(paths.map(pixels));
+  const data = new Float32Array(pictures.length * 3 * size * size);
+  for (const [i, picture] of pictures.entries()) data.set(picture, i * picture.length);
+  const feeds = { [input]: new Tensor("float32", data, [pictures.length, 3, size, size]) };
   const vectors = (await session.run(feeds))[output]!.data as Float32Array;
-  return rows.map((_, i) => unit(vectors.slice(i * dims, (i + 1) * dims)));
+  return pictures.map((_, i) => unit(vectors.slice(i * dims, (i + 1) * dims)));
 }
 
 function unit(vector: Float32Array): Float32Array {
@@ -113,8 +113,8 @@ function unit(vector: Float32Array): Float32Array {
 
 async function answer({ start, contents }: BareTask): Promise<void> {
   const vectors: Float32Array[] = [];
-  if (manifest.modality === "image") vectors.push(...(await pictures(contents)));
-  else for (const content of contents) vectors.push(await text(content));
+  if (manifest.modality === "image") vectors.push(...(await encodePictures(contents)));
+  else for (const content of contents) vectors.push(await encodeText(content));
   const message: BareAnswer = { start, vectors };
   port.postMessage(message, []);
 }

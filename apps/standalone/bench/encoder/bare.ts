@@ -13,7 +13,7 @@ export interface BareLoop {
  * would wait for this thread between the two. */
 const TASKS_AHEAD = 2;
 
-/** @param taskMax contents that a thread takes at once; pictures among them are one batch */
+/** @param taskMax contents of one task; pictures among them are one batch */
 export async function openBareLoop(
   directory: string,
   threads: number,
@@ -28,7 +28,7 @@ export async function openBareLoop(
     async encode(contents) {
       const vectors: Float32Array[] = [];
       let next = 0;
-      const give = (worker: Worker): boolean => {
+      const post = (worker: Worker): boolean => {
         const task: BareTask = { start: next, contents: contents.slice(next, next + taskMax) };
         if (task.contents.length === 0) return false;
         next += taskMax;
@@ -37,14 +37,14 @@ export async function openBareLoop(
       };
       await Promise.all(
         workers.map(async (worker) => {
-          let given = 0;
-          for (let ahead = 0; ahead < TASKS_AHEAD; ahead += 1) if (give(worker)) given += 1;
-          if (given === 0) return;
+          let posted = 0;
+          for (let ahead = 0; ahead < TASKS_AHEAD; ahead += 1) if (post(worker)) posted += 1;
+          if (posted === 0) return;
           for await (const [answer] of on(worker, "message")) {
             const { start, vectors: batch } = answer as BareAnswer;
             for (const [i, vector] of batch.entries()) vectors[start + i] = vector;
-            if (!give(worker)) given -= 1;
-            if (given === 0) break;
+            if (!post(worker)) posted -= 1;
+            if (posted === 0) break;
           }
         }),
       );

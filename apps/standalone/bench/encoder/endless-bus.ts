@@ -1,5 +1,4 @@
-/** A bus that always has more and keeps nothing: load without an end, and memory that is the
- * service's own. */
+/** A bus without an end that stores nothing: endless load, and memory that is the service's own. */
 import type {
   Consumer,
   ConsumedRecord,
@@ -18,11 +17,10 @@ export interface EndlessBus extends EventBus {
 /** @param next the value of a record by its number, from 0 */
 export function createEndlessBus(next: (offset: number) => Uint8Array): EndlessBus {
   const consumers = new Set<Consumer>();
+  const waiting = new Set<{ readonly count: number; readonly resolve: () => void }>();
   let answered = 0;
   let offset = 0;
-  const waiting = new Set<{ readonly count: number; readonly resolve: () => void }>();
-
-  function record(): ConsumedRecord {
+  const record = (): ConsumedRecord => {
     const at = offset;
     offset += 1;
     return {
@@ -33,35 +31,7 @@ export function createEndlessBus(next: (offset: number) => Uint8Array): EndlessB
       value: next(at),
       headers: {},
     };
-  }
-
-  function consume({ topic, handler, batchRecordsMax = 64 }: ConsumeOptions): Consumer {
-    const leaving = new AbortController();
-    const resumed = { resolve: (): void => undefined };
-    let paused = false;
-    async function run(): Promise<void> {
-      while (!leaving.signal.aborted) {
-        if (paused) await new Promise<void>((resolve) => Object.assign(resumed, { resolve }));
-        else await handler(Array.from({ length: batchRecordsMax }, record), leaving.signal);
-      }
-    }
-    const running = topic === PRODUCT_CHANGES.name ? run() : Promise.resolve();
-    return {
-      pause: () => void (paused = true),
-      resume() {
-        paused = false;
-        resumed.resolve();
-      },
-      status: () => ({ state: "running" }),
-      lag: async () => 0n,
-      async close() {
-        leaving.abort();
-        this.resume();
-        await running;
-      },
-    };
-  }
-
+  };
   return {
     async ensureTopics() {},
     async publish(topic, records) {
@@ -74,7 +44,7 @@ export function createEndlessBus(next: (offset: number) => Uint8Array): EndlessB
       }
     },
     async consume(options) {
-      const consumer = consume(options);
+      const consumer = startConsumer(options, record);
       consumers.add(consumer);
       return consumer;
     },
@@ -90,5 +60,36 @@ export function createEndlessBus(next: (offset: number) => Uint8Array): EndlessB
       answered >= count
         ? Promise.resolve()
         : new Promise((resolve) => void waiting.add({ count, resolve })),
+  };
+}
+
+/** Handles records without an end if they are product changes, else none. */
+function startConsumer(
+  { topic, handler, batchRecordsMax = 64 }: ConsumeOptions,
+  record: () => ConsumedRecord,
+): Consumer {
+  const leaving = new AbortController();
+  const resumed = { resolve: (): void => undefined };
+  let paused = false;
+  async function run(): Promise<void> {
+    while (!leaving.signal.aborted) {
+      if (paused) await new Promise<void>((resolve) => Object.assign(resumed, { resolve }));
+      else await handler(Array.from({ length: batchRecordsMax }, record), leaving.signal);
+    }
+  }
+  const running = topic === PRODUCT_CHANGES.name ? run() : Promise.resolve();
+  return {
+    pause: () => void (paused = true),
+    resume() {
+      paused = false;
+      resumed.resolve();
+    },
+    status: () => ({ state: "running" }),
+    lag: async () => 0n,
+    async close() {
+      leaving.abort();
+      this.resume();
+      await running;
+    },
   };
 }

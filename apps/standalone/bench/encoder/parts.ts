@@ -1,5 +1,5 @@
 /** The encoder's benchmark. Each part runs in a process of its own, so that none is measured with
- * what another left. */
+ * the memory and caches of another. */
 import { benchLoad } from "./bench-load.js";
 import { benchRatio } from "./bench-ratio.js";
 import { benchRerun } from "./bench-rerun.js";

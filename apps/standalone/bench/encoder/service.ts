@@ -34,8 +34,8 @@ export async function startEncoderService(
   const service = await startService(
     "encoder",
     config,
-    async (given, context) => {
-      grpcPort = await startEncoder(given, context, { bus, encoders });
+    async (_, context) => {
+      grpcPort = await startEncoder(config, context, { bus, encoders });
     },
     (error) => {
       throw error;

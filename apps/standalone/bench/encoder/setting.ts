@@ -1,4 +1,4 @@
-/** What every part of the encoder's benchmark is given, and starts with. */
+/** What every part of the encoder's benchmark starts with. */
 import { join } from "node:path";
 import type { EventBus } from "@marquetry/backends/event-bus";
 import { openEventBus } from "@marquetry/backends/event-bus/open";
