@@ -5,6 +5,7 @@ import { matrix } from "@marquetry/model/vectors/matrix";
 import { mulberry32, randomVector } from "@marquetry/model/vectors/random";
 import { runEvaluate } from "../src/evaluate.command.js";
 import { runTrain } from "../src/train.command.js";
+import { trainOptionsOf } from "../src/train.options.js";
 import { npy, pairFiles, table } from "@marquetry/testing/dataset-files";
 import { temporaryFolder } from "@marquetry/testing/folders";
 
@@ -246,6 +247,18 @@ describe("train and evaluate", () => {
     await expect(runTrain(args, output)).rejects.toThrow(/image_feat\.npy, row 2: .*NaN/);
     expect(output.err()).toBe("");
     expect(await readdir(data.directory)).not.toContain("bundle");
+  });
+
+  test("a bundle names the command that its result depends on, in the words that bundles always had", () => {
+    const args = ["--dataset", "some/tiny", "--out", "o", "--checkpoint", "c"];
+    const createdBy = (...more: string[]) => trainOptionsOf([...args, ...more])!.createdBy;
+    expect(createdBy("--seed", "7")).toBe("train --dataset tiny --seed 7");
+    expect(createdBy("--interests", "item-identity")).toBe(
+      "train --dataset tiny --seed 1 --interests own-code",
+    );
+    expect(createdBy("--fusion", "attention", "--towers", "--alignment", ".1")).toBe(
+      "train --dataset tiny --seed 1 --fusion attention --scorer linear --alignment 0.1 --towers",
+    );
   });
 
   test("help goes to stdout; missing and wrong options are named", async () => {

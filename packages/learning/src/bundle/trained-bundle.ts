@@ -31,7 +31,7 @@ import type { ServedInterests } from "../learn/served-interests.js";
 const TOLERANCE = 1e-5;
 
 export interface Serving {
-  /** How services make the vectors; Default: a weighted sum that is fitted to them. */
+  /** How services make the vectors. Default: a weighted sum that is fitted to them. */
   readonly served?: ServedFusion | undefined;
   /** Fitted to these vectors and this ranking. */
   readonly reranker?: RerankerModel | undefined;
