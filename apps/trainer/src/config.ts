@@ -29,7 +29,7 @@ export function readSystemConfig(
   };
 }
 
-export interface TrainerConfig {
+interface TrainerConfig {
   /** Pretrained encoders, a folder each, as `npm run models` writes them. */
   readonly modelsDirectory: string;
   /** Encoded texts and images, by digest. */

@@ -26,7 +26,7 @@ part and prints how well the test part is found, beside popularity and other met
 
 ${SOURCE_HELP}`;
 
-export interface EvaluateOptions extends Experiments {
+interface EvaluateOptions extends Experiments {
   readonly source: SourceValues;
   readonly bundle: string | undefined;
   readonly seeds: number;

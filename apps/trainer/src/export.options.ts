@@ -17,7 +17,7 @@ an imputed one (imputed), and how many were skipped because they have no content
 catalogue does not have them (unknown).
 `;
 
-export interface ExportOptions {
+interface ExportOptions {
   readonly bundle: string;
   readonly system: SystemConfig;
 }

@@ -35,7 +35,7 @@ ${SOURCE_HELP}
 Ends with a table of the bundle's metrics on the test part, beside those of popularity.
 `;
 
-export interface TrainOptions {
+interface TrainOptions {
   readonly source: SourceValues;
   readonly out: string;
   readonly seed: number;

@@ -10,7 +10,7 @@ import { consumersSettled } from "./consumers.js";
 import { measureParity } from "./parity.js";
 import type { Parity } from "./parity.js";
 
-export interface ParityBenchOptions {
+interface ParityBenchOptions {
   readonly dataset: string;
   readonly bundle: string;
   readonly users: number;

@@ -16,7 +16,7 @@ import { exportCollaborative } from "@marquetry/learning/system/export-collabora
 import type { Platform } from "../../src/platform.js";
 import { createRecommendationClient } from "../../src/recommendation-client.js";
 
-export interface ServedOptions {
+interface ServedOptions {
   /** Runs the folder's bundle, without an encoder, and nothing has been sent to it. */
   readonly platform: Platform;
   /** Resolves when every consumer has settled what was sent. */

@@ -10,7 +10,7 @@ import type { BundleFolder } from "./bundle-folder.js";
 import { exportedBundle } from "./exported.js";
 import { servedScorer } from "./served.js";
 
-export interface FreshnessSettings {
+interface FreshnessSettings {
   /** w_f of the score. */
   readonly weight: number;
   readonly halfLifeMs: number;

@@ -26,7 +26,7 @@ export interface ServedFusion {
   readonly collaborative: CollaborativeModality;
 }
 
-export interface Distilled {
+interface Distilled {
   /** P_m by modality, shape [d, d_m]. */
   readonly projections: Readonly<Record<string, Matrix>>;
   readonly collaborative: CollaborativeModality;

@@ -13,7 +13,7 @@ import { modalityVectors } from "./trained-bundle.js";
 /** Below the bound of the queue before a sequence model. */
 const HISTORIES_AT_ONCE = 1_024;
 
-export interface ExportedBundle {
+interface ExportedBundle {
   /** With imputed collaborative vectors. */
   readonly folder: BundleFolder;
   /** Of `fusedVectors`. */

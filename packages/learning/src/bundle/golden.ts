@@ -6,7 +6,7 @@ import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { rowOf } from "../linear-algebra/rows.js";
 import { interactionsOf } from "../dataset/interactions.js";
 
-export interface GoldenSource {
+interface GoldenSource {
   readonly fusion: FusionModel;
   /** V, the trained vectors, rows of length 1. */
   readonly vectors: Matrix;

@@ -14,7 +14,7 @@ import { nativeFusion } from "./native-fusion.js";
 import { draftBundle, sealBundle } from "./trained-bundle.js";
 import type { Serving } from "./trained-bundle.js";
 
-export interface LearnBundleOptions {
+interface LearnBundleOptions {
   readonly seed: number;
   /** The command, as far as the result depends on it. */
   readonly createdBy: string;
@@ -24,7 +24,7 @@ export interface LearnBundleOptions {
   readonly report: (line: string) => void;
 }
 
-export interface LearnedBundle {
+interface LearnedBundle {
   readonly trained: TrainedBundle;
   /** Content of report.json. */
   readonly report: unknown;

@@ -18,7 +18,7 @@ import { topLists } from "../scoring/top-lists.js";
 import type { HistoryPolicy } from "../scoring/top-lists.js";
 
 /** The data as if some products were new. */
-export interface ColdProducts {
+interface ColdProducts {
   /** The training part without the cold products; targets are whole. */
   readonly prepared: Prepared;
   /** By product, 1 where it is cold. */
@@ -62,10 +62,10 @@ export function withColdProducts(prepared: Prepared, share: number, seed: number
 
 /** How cold products get their vector: not at all (they are never shown), as fusion guesses it from
  * content alone, or with an imputed collaborative vector. */
-export type ColdMethod = "nothing" | "content" | "imputed";
+type ColdMethod = "nothing" | "content" | "imputed";
 const COLD_METHODS: readonly ColdMethod[] = ["nothing", "content", "imputed"];
 
-export interface ColdMetrics {
+interface ColdMetrics {
   readonly method: ColdMethod;
   /** Over the users whose target is a cold product. */
   readonly cold: readonly MetricsAt[];

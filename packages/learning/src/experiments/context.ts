@@ -20,7 +20,7 @@ export interface ExperimentContext {
   readonly trainingCpuSeconds: readonly number[];
 }
 
-export interface ExperimentOptions {
+interface ExperimentOptions {
   /** Default: no bundle is measured. */
   readonly bundle?: BundleFolder | undefined;
   readonly seeds: number;

@@ -15,7 +15,7 @@ export interface ExperimentResults {
   readonly curves: readonly Curve[];
 }
 
-export interface ResultListener {
+interface ResultListener {
   readonly onMethod: (result: MethodResult) => void;
   readonly onCurve: (curve: Curve) => void;
 }

@@ -18,7 +18,7 @@ import { evaluatedUsers, topLists } from "../scoring/top-lists.js";
 import type { TopLists } from "../scoring/top-lists.js";
 
 /** Data, and a bundle that was learned from it. */
-export interface ParityData {
+interface ParityData {
   readonly prepared: Prepared;
   readonly folder: BundleFolder;
 }
@@ -35,7 +35,7 @@ export interface OfflineAnswer extends ParityData {
   readonly lists: TopLists;
 }
 
-export interface ParityMetric {
+interface ParityMetric {
   /** Such as `recall@10`. */
   readonly name: string;
   readonly served: Mean;

@@ -16,7 +16,7 @@ const KEY_DIMS = 16;
 /** What actions count before anything is learned. */
 const BIASES = Float32Array.from(POSITIVE_ACTIONS, (action) => ZERO_SHOT_ACTIONS[action].bias);
 
-export interface FusionOptions extends LearnOptions {
+interface FusionOptions extends LearnOptions {
   /** `fixed`: every modality counts the same, as far as it is present. */
   readonly weights: "attention" | "fixed";
   /** Of the attention. Default: linear. */

@@ -5,7 +5,7 @@ import type { Prepared } from "../representation/prepare.js";
 import type { TowerShape } from "../training/parameters.js";
 import type { TrainSettings } from "../training/train.js";
 
-export interface Recipe {
+interface Recipe {
   readonly settings: Omit<TrainSettings, "seed">;
   readonly dims: number;
   /** Models of different seeds that are joined: each finds its own way through the noise. */

@@ -11,7 +11,7 @@ import { interestsOf } from "../sequence/interests.js";
 import type { SequenceModel } from "../sequence/interests.js";
 
 /** What a dataset cannot tell. */
-export interface ActionSettings {
+interface ActionSettings {
   readonly actions: Readonly<Record<string, ActionEffect>>;
   readonly negativeShare: number;
 }

@@ -1,18 +1,18 @@
 /** A line plot as SVG: axes, legend, error bars; readable on a light and on a dark page. */
 
-export interface PlotPoint {
+interface PlotPoint {
   readonly x: number;
   readonly y: number;
   /** Half the length of the error bar; none where absent or 0. */
   readonly error?: number;
 }
 
-export interface PlotSeries {
+interface PlotSeries {
   readonly name: string;
   readonly points: readonly PlotPoint[];
 }
 
-export interface LinePlot {
+interface LinePlot {
   readonly title: string;
   readonly xLabel: string;
   readonly yLabel: string;

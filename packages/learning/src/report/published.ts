@@ -9,7 +9,7 @@ export interface PublishedTable {
   readonly rows: readonly PublishedRow[];
 }
 
-export interface PublishedRow {
+interface PublishedRow {
   readonly method: string;
   readonly recall: number;
   readonly ndcg: number;

@@ -13,7 +13,7 @@ import type { PublishedTable } from "./published.js";
 import { costLines, dataLines, protocolLines } from "./settings.js";
 import { decimals, markdownTable, methodTables, withError } from "./tables.js";
 
-export interface QualityReport {
+interface QualityReport {
   readonly dataset: string;
   /** Of the data: whether histories are in order of time. */
   readonly ordered: boolean;

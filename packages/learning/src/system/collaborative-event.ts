@@ -8,7 +8,7 @@ import { COLLABORATIVE } from "@marquetry/contracts/modalities";
 import { vectorToBytes } from "@marquetry/model/vectors/vector";
 import { sha256Hex } from "@marquetry/model/bundle/digest";
 
-export interface CollaborativeOfProduct {
+interface CollaborativeOfProduct {
   /** As the index has the product: the event repeats its revision and attributes. */
   readonly product: PointPayload;
   readonly encoder: string;

@@ -27,7 +27,7 @@ export interface ExportDeps extends CollaborativeFiles {
 }
 
 /** Products by what became of them. */
-export interface ExportCounts {
+interface ExportCounts {
   /** Published with the vector that was trained. */
   readonly trained: number;
   /** Of the catalogue, without interactions: published with an imputed vector. */

@@ -15,7 +15,7 @@ import { POSITIVE_ACTIONS } from "../dataset/actions.js";
 import { readClicks } from "./read-clicks.js";
 import type { Click } from "./read-clicks.js";
 
-export interface SystemDeps {
+interface SystemDeps {
   readonly bus: EventBus;
   readonly index: ProductIndex;
   /** What fusion runs with: its collection is the catalogue, its encoders made the vectors. */

@@ -13,7 +13,7 @@ export interface Click extends Interaction {
   readonly action: PositiveAction;
 }
 
-export interface Clicks {
+interface Clicks {
   /** By user, in order of time and event id; users in the order of their ids. */
   readonly byUser: ReadonlyMap<string, readonly Click[]>;
   /** Records that are no valid event. */
