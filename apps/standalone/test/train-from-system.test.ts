@@ -271,35 +271,39 @@ describe.each(deployments())("training from the running system on %s", (_, serve
 
   // In memory there is nothing that a command could reach.
   if (servers["EVENT_BUS_URL"] !== undefined) {
-    test("the commands train and evaluate by the system's addresses", async () => {
-      const { bundle } = platform;
-      const directory = await mkdtemp(join(tmpdir(), "marquetry-train-"));
-      const out = join(directory, "trained");
-      const system = [
-        "--from-system",
-        "--running-bundle",
-        await writeBundle(join(directory, "running"), bundle),
-        "--event-bus-url",
-        `${servers["EVENT_BUS_URL"]}?prefix=${bundle.id}.`,
-        "--vector-index-url",
-        servers["VECTOR_INDEX_URL"]!,
-      ];
-      const trained = await trainer("train", ...system, "--name", "corner", "--out", out);
-      const { id, training } = await loadBundle(out);
-      expect(trained.stdout).toBe(`${id}\t${out}\n`);
-      expect(id).toMatch(/^corner-[0-9a-f]{8}$/);
-      const { bundle: ndcg, popularity } = training!.metrics["unmasked/ndcg@10"]!;
-      expect(ndcg).toBeGreaterThan(popularity);
-      expect(trained.stderr).toContain("| the bundle ");
+    test(
+      "the commands train and evaluate by the system's addresses",
+      async () => {
+        const { bundle } = platform;
+        const directory = await mkdtemp(join(tmpdir(), "marquetry-train-"));
+        const out = join(directory, "trained");
+        const system = [
+          "--from-system",
+          "--running-bundle",
+          await writeBundle(join(directory, "running"), bundle),
+          "--event-bus-url",
+          `${servers["EVENT_BUS_URL"]}?prefix=${bundle.id}.`,
+          "--vector-index-url",
+          servers["VECTOR_INDEX_URL"]!,
+        ];
+        const trained = await trainer("train", ...system, "--name", "corner", "--out", out);
+        const { id, training } = await loadBundle(out);
+        expect(trained.stdout).toBe(`${id}\t${out}\n`);
+        expect(id).toMatch(/^corner-[0-9a-f]{8}$/);
+        const { bundle: ndcg, popularity } = training!.metrics["unmasked/ndcg@10"]!;
+        expect(ndcg).toBeGreaterThan(popularity);
+        expect(trained.stderr).toContain("| the bundle ");
 
-      const options = ["--bundle", out, "--methods", "bundle", "--json"];
-      const evaluated = await trainer("evaluate", ...system, "--name", "corner", ...options);
-      const lines = evaluated.stdout.trimEnd().split("\n");
-      const metrics = lines.map((line) => JSON.parse(line) as { name: string; value: number });
-      const valueOf = (name: string) => metrics.find((metric) => metric.name === name)?.value;
-      expect(valueOf(`corner/${id}/unmasked/ndcg@10`)).toBeCloseTo(ndcg, 12);
-      expect(valueOf("corner/popularity/unmasked/ndcg@10")).toBeCloseTo(popularity, 12);
-      await rm(directory, { recursive: true });
-    });
+        const options = ["--bundle", out, "--methods", "bundle", "--json"];
+        const evaluated = await trainer("evaluate", ...system, "--name", "corner", ...options);
+        const lines = evaluated.stdout.trimEnd().split("\n");
+        const metrics = lines.map((line) => JSON.parse(line) as { name: string; value: number });
+        const valueOf = (name: string) => metrics.find((metric) => metric.name === name)?.value;
+        expect(valueOf(`corner/${id}/unmasked/ndcg@10`)).toBeCloseTo(ndcg, 12);
+        expect(valueOf("corner/popularity/unmasked/ndcg@10")).toBeCloseTo(popularity, 12);
+        await rm(directory, { recursive: true });
+      },
+      START_MS_MAX,
+    );
   }
 });
