@@ -16,7 +16,7 @@ type Ratios = readonly [number, number, number];
 
 export type SplitRule =
   /**
-   * A user's products as a set (one that was had several times counts once), shuffled and cut by the
+   * A user's products as a set (a repeated one counts once), shuffled and cut by the
    * ratios. The test's history is the training part alone.
    */
   | { readonly kind: "random"; readonly ratios: Ratios; readonly seed: number }

@@ -10,7 +10,7 @@ export interface SplitFiles {
 }
 
 /**
- * Layout `pairs`: three tables `user, item` of sets without order. A pair stands
+ * Layout `pairs`: three tables `user, item` of sets without order. Each pair stands
  * once in all three files.
  * @throws MarquetryError `invalid` that names the file and the row
  */

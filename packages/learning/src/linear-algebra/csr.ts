@@ -52,7 +52,7 @@ export function addCsr(a: Csr, b: Csr, factor: number): Csr {
 /**
  * Which user (row) had which product (column).
  * @param lists products by user
- * @returns shape [users, cols]; 1 however often a user had the product
+ * @returns shape [users, cols]; 1 for each product of a user, repeated or not
  */
 export function incidence(lists: readonly Int32Array[], cols: number): Csr {
   const rows = lists.map((list) => Int32Array.from(new Set(list)).sort());
@@ -71,7 +71,7 @@ export function incidence(lists: readonly Int32Array[], cols: number): Csr {
   };
 }
 
-/** A'. */
+/** A', with the columns of each row in order. */
 export function transposeCsr({ rows, cols, starts, columns, values }: Csr): Csr {
   const newStarts = new Int32Array(cols + 1);
   for (const column of columns) newStarts[column + 1]! += 1;

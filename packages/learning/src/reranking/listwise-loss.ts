@@ -36,7 +36,7 @@ export function listwiseLoss(lists: readonly RankedList[], w: Float64Array, l2: 
 }
 
 /** X w, shape [candidates]. */
-export function scoresOf(features: Float32Array | Float64Array, w: Float64Array): Float64Array {
+function scoresOf(features: Float32Array | Float64Array, w: Float64Array): Float64Array {
   const scores = new Float64Array(features.length / w.length);
   for (let row = 0; row < scores.length; row += 1) {
     let score = 0;

@@ -2,7 +2,7 @@ import { expect, test } from "@jest/globals";
 import { mulberry32 } from "@marquetry/model/vectors/random";
 import { minimise } from "./lbfgs.js";
 import { fitListwise } from "./listwise.js";
-import { listwiseLoss, scoresOf } from "./listwise-loss.js";
+import { listwiseLoss } from "./listwise-loss.js";
 import type { RankedList } from "./listwise-loss.js";
 
 test("the minimum of a convex quadratic is found, however narrow its valley", () => {
@@ -24,7 +24,9 @@ function drawnLists(count: number, weights: Float64Array, seed: number): RankedL
   const uniform = mulberry32(seed);
   return Array.from({ length: count }, () => {
     const features = Float64Array.from({ length: 20 * weights.length }, () => uniform() * 2 - 1);
-    const exps = scoresOf(features, weights).map((score) => Math.exp(score));
+    const exps = Float64Array.from({ length: 20 }, (_, row) =>
+      Math.exp(weights.reduce((sum, w, j) => sum + w * features[row * weights.length + j]!, 0)),
+    );
     let rest = uniform() * exps.reduce((a, b) => a + b, 0);
     const target = exps.findIndex((exp) => (rest -= exp) <= 0);
     return { features, target: Math.max(0, target) };

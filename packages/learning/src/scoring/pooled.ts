@@ -28,7 +28,7 @@ interface PooledRanking {
 }
 
 /** An interaction's weight is exp(score of its product + bias of its action) times its recency. */
-export interface InteractionWeights {
+interface InteractionWeights {
   /** By product; see `contentScores`. */
   readonly scores: Float64Array;
   /** By action; an interaction without a known action has action 0. */

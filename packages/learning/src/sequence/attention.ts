@@ -28,6 +28,7 @@ export interface AttentionForward {
   readonly weights: Matrix;
 }
 
+/** c and a, for packed sequences. */
 export function forwardAttention(input: AttentionInput): AttentionForward {
   const { query, value, recency } = input;
   const output = matrix(query.rows, query.cols);
@@ -55,6 +56,7 @@ interface AttentionGradients {
   readonly recency: Matrix;
 }
 
+/** The gradients by q, k, x and r. @param gradient of the loss by c, shape [rows, d] */
 export function backwardAttention(
   input: AttentionInput,
   { weights }: AttentionForward,

@@ -31,7 +31,7 @@ export function* sequenceBatches(
 }
 
 /** Every place of the sequences but the last, with the product after it as its target. */
-export function batchOf(sequences: readonly Int32Array[]): SequenceBatch {
+function batchOf(sequences: readonly Int32Array[]): SequenceBatch {
   const starts = [0];
   for (const sequence of sequences) starts.push(starts.at(-1)! + sequence.length - 1);
   return {

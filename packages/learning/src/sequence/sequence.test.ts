@@ -4,7 +4,7 @@ import { mulberry32, randomVector } from "@marquetry/model/vectors/random";
 import { normaliseRows, rowOf } from "../linear-algebra/rows.js";
 import type { TrainedEpoch } from "../training/epochs.js";
 import type { Parameters } from "../training/parameters.js";
-import { batchOf, sequenceBatches } from "./batches.js";
+import { sequenceBatches } from "./batches.js";
 import { startSequence } from "./parameters.js";
 import { sequenceLoss } from "./sequence-loss.js";
 import { sequenceStep, VECTORS } from "./step.js";
@@ -35,10 +35,10 @@ describe.each(["negatives", "masked"] as const)("gradients, own history %s", (ow
     targetShares: Float64Array.of(0.05, 0.3, 0.1, 0.15, 0.2, 0.05, 0.15),
     ownHistory,
   };
-  const batch = batchOf(sequences);
+  const [batch] = sequenceBatches(sequences, Infinity, 1);
   // The same mask at every call.
   const step = () =>
-    sequenceStep(shape, parameters, batch, settings, { chance: 0.2, uniform: mulberry32(9) });
+    sequenceStep(shape, parameters, batch!, settings, { chance: 0.2, uniform: mulberry32(9) });
   const { gradients } = step();
 
   test.each(Object.keys(parameters))(

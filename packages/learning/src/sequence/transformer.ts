@@ -51,7 +51,10 @@ interface SequenceForward {
   readonly sum: Normalised;
 }
 
-/** @param x one row per place, sequence by sequence */
+/**
+ * u at every place.
+ * @param x one row per place, sequence by sequence
+ */
 export function forwardSequence(
   shape: SequenceShape,
   parameters: Parameters,
@@ -91,7 +94,7 @@ export function forwardSequence(
 /**
  * Adds the gradients of the parameters to `gradients`.
  * @param gradient of the loss by u
- * @returns that by x
+ * @returns the gradient by x
  */
 export function backwardSequence(
   shape: SequenceShape,

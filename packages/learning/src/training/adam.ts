@@ -17,6 +17,7 @@ export interface AdamState {
   readonly squares: Parameters;
 }
 
+/** Before the first step: moments of 0. */
 export function startAdam(parameters: Parameters): AdamState {
   return { steps: 0, means: zerosLike(parameters), squares: zerosLike(parameters) };
 }

@@ -30,7 +30,7 @@ export interface ExampleOptions {
 }
 
 /** Number of examples of one user in one epoch. */
-export function exampleCount(history: Int32Array, { ordered, perUserMax }: ExampleOptions): number {
+function exampleCount(history: Int32Array, { ordered, perUserMax }: ExampleOptions): number {
   const possible = history.length < 2 ? 0 : ordered ? history.length - 1 : history.length;
   return Math.min(possible, perUserMax ?? possible);
 }

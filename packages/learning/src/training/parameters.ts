@@ -20,7 +20,7 @@ export interface TowerShape {
   readonly dims: number;
   /** Content modalities by name, one row of length 1 or 0 per product; a zero row is absent. */
   readonly content: Readonly<Record<string, Matrix>>;
-  /** By product, 1 where somebody had it in training; the others have no row of the table. */
+  /** By product, 1 where it has interactions in training; the others have no row of the table. */
   readonly known: Uint8Array;
   /** Of the attention over a product's modalities. */
   readonly scorer: ScorerKind;

@@ -15,7 +15,7 @@ export type ScorerKind = AttentionScorer["kind"];
 
 /** Names of the learned arrays. */
 const NAMES = { weight: "scorer.weight", query: "scorer.query", bias: "scorer.bias" } as const;
-/** e, length of q: w has d degrees of freedom whatever it is. */
+/** e, length of q: w has d degrees of freedom for any e. */
 const QUERY_DIMS = 8;
 
 type Arrays = Readonly<Record<string, Float32Array>>;
