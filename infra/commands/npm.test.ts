@@ -1,10 +1,10 @@
 /** What npm itself prints, by the settings in .npmrc. */
 import { spawnSync } from "node:child_process";
-import { copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { copyFile, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { newFolder, removeFolders } from "@marquetry/testing/folders";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 // npm gives its settings to its children; the ones of the npm that runs these tests are not ours.
@@ -40,7 +40,7 @@ describe("a mistyped command", () => {
 describe("stdout belongs to the command", () => {
   let folder: string;
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), "marquetry-npm-"));
+    folder = await newFolder();
     await copyFile(join(root, ".npmrc"), join(folder, ".npmrc"));
     await writeFile(
       join(folder, "print.mjs"),
@@ -49,7 +49,7 @@ describe("stdout belongs to the command", () => {
     const scripts = { report: "node print.mjs", fail: "node print.mjs fails && exit 3" };
     await writeFile(join(folder, "package.json"), JSON.stringify({ name: "printer", scripts }));
   });
-  afterAll(() => rm(folder, { recursive: true, force: true }));
+  afterAll(removeFolders);
 
   test("which prints JSON alone", () => {
     const { status, stdout } = npm(folder, "run", "report", "--", "--json");

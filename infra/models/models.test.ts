@@ -1,10 +1,10 @@
-import { createHash, randomUUID } from "node:crypto";
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { newFolder, removeFolders } from "@marquetry/testing/folders";
 import { zipSync } from "fflate";
 import { readPlans } from "./manifests.js";
 import { fetchEncoders } from "./models.js";
@@ -43,7 +43,7 @@ let clients: Clients;
 let lines: string[];
 
 beforeEach(async () => {
-  root = await mkdtemp(join(tmpdir(), `models-${randomUUID()}`));
+  root = await newFolder();
   [shelf, manifests, directory] = [join(root, "shelf"), join(root, "plans"), join(root, "models")];
   await mkdir(shelf);
   await mkdir(manifests);
@@ -58,7 +58,7 @@ beforeEach(async () => {
   lines = [];
 });
 
-afterEach(() => rm(root, { recursive: true, force: true }));
+afterEach(removeFolders);
 
 async function describeEncoder(id: string, fetch: object, fields: object = {}): Promise<void> {
   const plan = {

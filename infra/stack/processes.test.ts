@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { newFolder, removeFolders } from "@marquetry/testing/folders";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { awaitReady, connectTo, runningPid, startProcess, stopProcess } from "./processes.js";
 import type { Server } from "./processes.js";
@@ -10,13 +10,13 @@ let directory: string;
 let server: Server;
 
 beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), "marquetry-processes-"));
+  directory = await newFolder();
   server = await program(`require("net").createServer().listen(PORT, "127.0.0.1")`);
 });
 
 afterEach(async () => {
   await stopProcess(server, "SIGKILL", 5_000);
-  await rm(directory, { recursive: true });
+  await removeFolders();
 });
 
 /** A server that runs the JavaScript, where PORT is its port. */

@@ -1,9 +1,8 @@
 /** The development index, as Qdrant's own client sees it. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
+import { newFolder, removeFolders } from "@marquetry/testing/folders";
 import { QdrantClient } from "@qdrant/js-client-rest";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stackCacheDirectory } from "./config.js";
 import type { StackOptions } from "./options.js";
@@ -50,7 +49,7 @@ const INDEXES = {
   }
 
   beforeAll(async () => {
-    directory = await mkdtemp(join(tmpdir(), "marquetry-qdrant-"));
+    directory = await newFolder();
     const ports = await freePorts();
     const cacheDirectory = stackCacheDirectory(process.env);
     options = { directory, cacheDirectory, ports, engine: "host", report() {} };
@@ -62,7 +61,7 @@ const INDEXES = {
 
   afterAll(async () => {
     await stopProcess(server, "SIGTERM", 10_000);
-    await rm(directory, { recursive: true });
+    await removeFolders();
   });
 
   beforeEach(async () => {

@@ -1,7 +1,6 @@
 /** Modalities that fail: what is tried again, what heals, what ends as a dead letter. */
 import { randomUUID } from "node:crypto";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { create, fromBinary, toBinary, toJsonString } from "@bufbuild/protobuf";
@@ -27,6 +26,7 @@ import {
 import { startService } from "@marquetry/runtime/lifecycle";
 import { createLogger } from "@marquetry/runtime/logger";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
+import { newFolder, removeFolders } from "@marquetry/testing/folders";
 import { readEncoderConfig } from "../src/config.js";
 import { startEncoder } from "../src/encoder.module.js";
 import { openEncoders } from "./open-encoders.js";
@@ -44,16 +44,14 @@ const closers: (() => Promise<void>)[] = [];
 let media: string;
 
 beforeAll(async () => {
-  media = await mkdtemp(join(tmpdir(), "marquetry-media-"));
+  media = await newFolder();
 });
 
 afterEach(async () => {
   for (const close of closers.splice(0).toReversed()) await close();
 });
 
-afterAll(async () => {
-  await rm(media, { recursive: true });
-});
+afterAll(removeFolders);
 
 async function openBus(): Promise<EventBus> {
   const bus = openEventBus("memory:", {

@@ -1,6 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { randomUUID } from "node:crypto";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
@@ -11,7 +10,7 @@ import {
   writeImageEncoder,
   writeTextEncoder,
 } from "@marquetry/testing/tiny-encoders";
-import { removeFolders } from "@marquetry/testing/folders";
+import { newFolder, removeFolders } from "@marquetry/testing/folders";
 import {
   FailureCause,
   ProductChangeSchema,
@@ -143,9 +142,7 @@ if (!ffmpeg) console.warn("SKIPPED: there is no ffmpeg on this machine");
 (ffmpeg || process.env["CI"] !== undefined ? test : test.skip)(
   "a product's video becomes a vector, and readiness is whole",
   async () => {
-    const folder = await mkdtemp(join(tmpdir(), "marquetry-video-"));
-    closers.push(() => rm(folder, { recursive: true }));
-    const file = join(folder, "red.mp4");
+    const file = join(await newFolder(), "red.mp4");
     const source = ["-f", "lavfi", "-i", "color=red:d=1", "-pix_fmt", "yuv420p"];
     expect(spawnSync("ffmpeg", ["-v", "error", ...source, file]).status).toBe(0);
     const { at, bus } = await start(await tinyEncoders());
@@ -164,12 +161,7 @@ if (!ffmpeg) console.warn("SKIPPED: there is no ffmpeg on this machine");
 /** A bundle's folder that names these encoders. */
 async function writeBundle(encoders: Parameters<typeof zeroShotBundle>[0]): Promise<string> {
   const { manifest, weights } = await encodeBundle(await zeroShotBundle(encoders, { dims: 8 }));
-  const folder = join(await mkdtemp(join(tmpdir(), "marquetry-bundle-")), "bundle");
-  closers.push(() => rm(dirname(folder), { recursive: true }));
-  await mkdir(folder);
-  await writeFile(join(folder, "manifest.json"), manifest);
-  await writeFile(join(folder, "weights.safetensors"), weights);
-  return folder;
+  return newFolder({ "manifest.json": manifest, "weights.safetensors": weights });
 }
 
 async function open(env: Record<string, string>): Promise<string[]> {

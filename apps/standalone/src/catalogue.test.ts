@@ -1,14 +1,16 @@
-import { mkdtemp, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { beforeEach, describe, expect, test } from "@jest/globals";
+import { afterAll, beforeEach, describe, expect, test } from "@jest/globals";
+import { newFolder, removeFolders } from "@marquetry/testing/folders";
 import { readCatalogue, toProductChange } from "./catalogue.js";
 
 let directory: string;
 
 beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), "marquetry-catalogue-"));
+  directory = await newFolder();
 });
+
+afterAll(removeFolders);
 
 async function catalogueOf(csv: string): ReturnType<typeof readCatalogue> {
   await writeFile(join(directory, "products.csv"), csv);

@@ -1,10 +1,9 @@
 /** The four services as separate processes on real servers of their own, some of which die. */
 import { modelsDirectory } from "@marquetry/runtime/directories";
 import { randomUUID } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { newFolder, removeFolders } from "@marquetry/testing/folders";
 import { status } from "@grpc/grpc-js";
 import { productCollection } from "@marquetry/backends/product-index";
 import { freePorts, stackDown, stackUp, startServer, stopServer } from "@marquetry/infra/stack";
@@ -51,7 +50,7 @@ const real = deployments().length > 1;
   const running = new Map<ServiceName, ServiceProcess>();
 
   beforeAll(async () => {
-    directory = await mkdtemp(join(tmpdir(), "marquetry-faults-"));
+    directory = await newFolder();
     stack = {
       directory: join(directory, "stack"),
       cacheDirectory: stackCacheDirectory(process.env),
@@ -76,7 +75,7 @@ const real = deployments().length > 1;
     for (const service of [...running.values()].toReversed()) await service.terminate();
     await Promise.all([clients?.bus.close(), clients?.index.close(), clients?.profiles.close()]);
     await stackDown(stack, { wipe: true });
-    await rm(directory, { recursive: true, force: true });
+    await removeFolders();
   }, START_MS_MAX);
 
   async function start(service: ServiceName): Promise<void> {

@@ -1,10 +1,9 @@
 /** How soon a shopper gets what a click changes, while the shop goes on. */
 import { modelsDirectory } from "@marquetry/runtime/directories";
 import { randomUUID } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { newFolder, removeFolders } from "@marquetry/testing/folders";
 import type { EventBus } from "@marquetry/backends/event-bus";
 import { productCollection } from "@marquetry/backends/product-index";
 import type { ProductIndex } from "@marquetry/backends/product-index";
@@ -115,7 +114,7 @@ async function startInProcess(servers: PlatformEnvironment): Promise<Shop> {
 /** The services as they are deployed: here they would share one thread with the test. */
 async function startProcesses(servers: PlatformEnvironment): Promise<Shop> {
   const id = `latency-${randomUUID().slice(0, 8)}`;
-  const directory = await mkdtemp(join(tmpdir(), "marquetry-latency-"));
+  const directory = await newFolder();
   const bundle = { ...(await defaultBundle()), id };
   const environment = {
     EVENT_BUS_URL: `${servers["EVENT_BUS_URL"]}?prefix=${id}.`,
@@ -143,7 +142,7 @@ async function startProcesses(servers: PlatformEnvironment): Promise<Shop> {
       await profiles.clear();
       await index.dropCollection(productCollection(id));
       await Promise.all([bus.close(), index.close(), profiles.close()]);
-      await rm(directory, { recursive: true, force: true });
+      await removeFolders();
     },
   };
 }

@@ -1,6 +1,5 @@
 /** A catalogue as it comes: 10,000 events in disorder, a twentieth with media that are broken. */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { crc32, deflateSync } from "node:zlib";
@@ -10,7 +9,7 @@ import { DEAD_LETTER_HEADERS } from "@marquetry/backends/event-bus";
 import { mulberry32 } from "@marquetry/model/vectors/random";
 import { shuffled } from "@marquetry/testing/shuffled";
 import { writeImageEncoder, writeTextEncoder } from "@marquetry/testing/tiny-encoders";
-import { removeFolders } from "@marquetry/testing/folders";
+import { newFolder, removeFolders } from "@marquetry/testing/folders";
 import { productCollection } from "@marquetry/backends/product-index";
 import { ProductChangeSchema } from "@marquetry/contracts/events/product_pb";
 import type { ProductChange } from "@marquetry/contracts/events/product_pb";
@@ -155,7 +154,7 @@ describe.each(deployments())("10,000 mixed events on %s", (_, servers) => {
   let folder: string;
 
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), "marquetry-mixed-"));
+    folder = await newFolder();
     const [text, image] = [await writeTextEncoder(), await writeImageEncoder()];
     platform = await startJourney(servers, {
       MODELS_DIR: dirname(text),
@@ -170,7 +169,6 @@ describe.each(deployments())("10,000 mixed events on %s", (_, servers) => {
   afterAll(async () => {
     if (platform !== undefined) await endJourney(platform);
     await removeFolders();
-    await rm(folder, { recursive: true });
   });
 
   const encoderMetric = (name: string, labels = "") =>

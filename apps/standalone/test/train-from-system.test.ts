@@ -1,11 +1,10 @@
 /** The whole circle: events in, a bundle trained from them, exported, served. */
 import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { temporaryFolder } from "@marquetry/testing/folders";
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { loadBundle } from "@marquetry/backends/bundle/load";
@@ -275,7 +274,8 @@ describe.each(deployments())("training from the running system on %s", (_, serve
       "the commands train and evaluate by the system's addresses",
       async () => {
         const { bundle } = platform;
-        const directory = await mkdtemp(join(tmpdir(), "marquetry-train-"));
+        await using folder = await temporaryFolder();
+        const { directory } = folder;
         const out = join(directory, "trained");
         const system = [
           "--from-system",
@@ -301,7 +301,6 @@ describe.each(deployments())("training from the running system on %s", (_, serve
         const valueOf = (name: string) => metrics.find((metric) => metric.name === name)?.value;
         expect(valueOf(`corner/${id}/unmasked/ndcg@10`)).toBeCloseTo(ndcg, 12);
         expect(valueOf("corner/popularity/unmasked/ndcg@10")).toBeCloseTo(popularity, 12);
-        await rm(directory, { recursive: true });
       },
       START_MS_MAX,
     );

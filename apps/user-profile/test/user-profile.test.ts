@@ -1,9 +1,7 @@
 /** The service on a bus: dead letters, a store or index that is unavailable, start and end. */
 import { randomUUID } from "node:crypto";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterEach, describe, expect, test } from "@jest/globals";
+import { temporaryFolder } from "@marquetry/testing/folders";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { DEAD_LETTER_HEADERS } from "@marquetry/backends/event-bus";
@@ -259,15 +257,15 @@ describe("a bundle with a sequence model", () => {
   });
 
   test("with a graph of another digest it ends the process, which says so", async () => {
-    const folder = await mkdtemp(join(tmpdir(), "marquetry-bundle-"));
-    closers.push(() => rm(folder, { recursive: true }));
     const { manifest, weights, interests } = await encodeBundle(bundle);
     const changed = interests!.slice();
     changed[changed.length - 1]! ^= 1;
-    await writeFile(join(folder, "manifest.json"), manifest);
-    await writeFile(join(folder, "weights.safetensors"), weights);
-    await writeFile(join(folder, "interests.onnx"), changed);
-    const { code, out, err } = await runProcess({ BUNDLE_DIR: folder });
+    await using folder = await temporaryFolder({
+      "manifest.json": manifest,
+      "weights.safetensors": weights,
+      "interests.onnx": changed,
+    });
+    const { code, out, err } = await runProcess({ BUNDLE_DIR: folder.directory });
     expect(code).not.toBe(0);
     expect(out + err).toMatch(/interests\.graph\.sha256: expected [0-9a-f]{64}/);
   });

@@ -2,14 +2,12 @@ import { execFile, spawn, spawnSync } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
+import { temporaryFolder } from "@marquetry/testing/folders";
 import { createUntil } from "@marquetry/testing/until";
 import { describeProfileStore } from "../src/profile-store/profile-store.contract.js";
 import type { ProfileStore, ProfileUpdate } from "../src/profile-store/profile-store.js";
@@ -290,7 +288,7 @@ function touch(userId: string, offset: bigint): ProfileUpdate {
 
 async function createRedisServer(args: readonly string[]): Promise<Server> {
   const port = await freePort();
-  const folder = await mkdtemp(join(tmpdir(), "marquetry-redis-"));
+  const folder = await temporaryFolder();
   let child: ChildProcess | undefined;
 
   async function kill(): Promise<void> {
@@ -304,7 +302,7 @@ async function createRedisServer(args: readonly string[]): Promise<Server> {
     port,
     kill,
     async start() {
-      const settings = ["--port", String(port), "--bind", "127.0.0.1", "--dir", folder];
+      const settings = ["--port", String(port), "--bind", "127.0.0.1", "--dir", folder.directory];
       const durable = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""];
       child = spawn("redis-server", [...settings, ...durable, ...args], { stdio: "ignore" });
       await until("the server answers", () =>
@@ -317,7 +315,7 @@ async function createRedisServer(args: readonly string[]): Promise<Server> {
     cli: (...command) => cli(port, ...command),
     async remove() {
       await kill();
-      await rm(folder, { recursive: true, force: true });
+      await folder[Symbol.asyncDispose]();
     },
   };
 }

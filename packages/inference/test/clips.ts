@@ -1,11 +1,11 @@
 /** Videos that tests make with ffmpeg. */
 import { execFile, spawnSync } from "node:child_process";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
 import { describe } from "@jest/globals";
+import { temporaryFolder } from "@marquetry/testing/folders";
 
 const run = promisify(execFile);
 
@@ -32,13 +32,8 @@ export async function reencoded(
   extension: string,
   more: readonly string[],
 ): Promise<Buffer> {
-  const directory = await mkdtemp(join(tmpdir(), "marquetry-clip-"));
-  try {
-    await writeFile(join(directory, "in"), bytes);
-    return await converted(["-i", join(directory, "in")], extension, more);
-  } finally {
-    await rm(directory, { recursive: true });
-  }
+  await using folder = await temporaryFolder({ in: bytes });
+  return await converted(["-i", join(folder.directory, "in")], extension, more);
 }
 
 async function converted(
@@ -46,14 +41,10 @@ async function converted(
   extension: string,
   more: readonly string[],
 ): Promise<Buffer> {
-  const directory = await mkdtemp(join(tmpdir(), "marquetry-clip-"));
-  try {
-    const file = join(directory, `out.${extension}`);
-    await run("ffmpeg", ["-v", "error", "-nostdin", ...input, ...more, file]);
-    return await readFile(file);
-  } finally {
-    await rm(directory, { recursive: true });
-  }
+  await using folder = await temporaryFolder();
+  const file = join(folder.directory, `out.${extension}`);
+  await run("ffmpeg", ["-v", "error", "-nostdin", ...input, ...more, file]);
+  return await readFile(file);
 }
 
 /** One colour after the other, a second each, at 25 frames a second. */

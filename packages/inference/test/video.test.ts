@@ -1,5 +1,4 @@
-import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { chmod, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { existsSync } from "node:fs";
 
@@ -10,7 +9,7 @@ import { openEncoder } from "../src/open-encoder.js";
 import type { Encoder, EncodeResult } from "../src/encoder.js";
 import { clip, colours, describeWithFfmpeg, reencoded } from "./clips.js";
 import { writeClipEncoder, writeFramesEncoder } from "@marquetry/testing/tiny-encoders";
-import { removeFolders } from "@marquetry/testing/folders";
+import { removeFolders, temporaryFolder } from "@marquetry/testing/folders";
 import { createUntil } from "@marquetry/testing/until";
 
 const opened: Encoder[] = [];
@@ -263,34 +262,31 @@ describeWithFfmpeg("videos that are broken or hostile", () => {
 
   test("a playlist is not followed: neither known by its bytes nor allowed to open anything", async () => {
     const encoder = await openFrames();
-    const directory = await mkdtemp(join(tmpdir(), "marquetry-secret-"));
-    try {
-      const secret = join(directory, "secret.mp4");
-      await writeFile(secret, await clip("color=red:d=1", "mp4", H264));
-      const lists = [
-        `#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile://${secret}\n#EXT-X-ENDLIST\n`,
-        `ffconcat version 1.0\nfile 'file:${secret}'\n`,
-      ];
-      for (const list of lists) {
-        expect(await failureOf(encoder, Buffer.from(list))).toMatch(/^undecodable: not an MP4/);
-      }
-      // The second wall, without the first.
-      const trusting = { hls: ["-allowed_extensions", "ALL"], concat: ["-safe", "0"] };
-      for (const [i, [demuxer, more]] of Object.entries(trusting).entries()) {
-        const result = await runFfmpeg({
-          ffmpeg: "ffmpeg",
-          arguments: [...inputArguments(demuxer as "mov", more), "-f", "framecrc", "pipe:1"],
-          input: [Buffer.from(lists[i]!)],
-          outputBytesMax: 1_000_000,
-          timeoutMs: 10_000,
-        });
-        expect(result).toMatchObject({
-          failure: "failed",
-          detail: expect.stringMatching(/Protocol 'file' not on whitelist 'pipe'/),
-        });
-      }
-    } finally {
-      await rm(directory, { recursive: true });
+    await using folder = await temporaryFolder();
+    const { directory } = folder;
+    const secret = join(directory, "secret.mp4");
+    await writeFile(secret, await clip("color=red:d=1", "mp4", H264));
+    const lists = [
+      `#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile://${secret}\n#EXT-X-ENDLIST\n`,
+      `ffconcat version 1.0\nfile 'file:${secret}'\n`,
+    ];
+    for (const list of lists) {
+      expect(await failureOf(encoder, Buffer.from(list))).toMatch(/^undecodable: not an MP4/);
+    }
+    // The second wall, without the first.
+    const trusting = { hls: ["-allowed_extensions", "ALL"], concat: ["-safe", "0"] };
+    for (const [i, [demuxer, more]] of Object.entries(trusting).entries()) {
+      const result = await runFfmpeg({
+        ffmpeg: "ffmpeg",
+        arguments: [...inputArguments(demuxer as "mov", more), "-f", "framecrc", "pipe:1"],
+        input: [Buffer.from(lists[i]!)],
+        outputBytesMax: 1_000_000,
+        timeoutMs: 10_000,
+      });
+      expect(result).toMatchObject({
+        failure: "failed",
+        detail: expect.stringMatching(/Protocol 'file' not on whitelist 'pipe'/),
+      });
     }
   });
 
@@ -334,23 +330,20 @@ describe("the program that decodes", () => {
   });
 
   test("closing ends one that hangs", async () => {
-    const directory = await mkdtemp(join(tmpdir(), "marquetry-hangs-"));
-    try {
-      const program = join(directory, "hangs");
-      await writeFile(program, `#!/bin/sh\necho $$ > ${directory}/pid\nexec sleep 60\n`);
-      await chmod(program, 0o755);
-      const { video } = await writeFramesEncoder();
-      const encoder = await open(video, { ffmpeg: program });
-      const call = encoder.encode([Buffer.from("\0\0\0\x08moov", "latin1")]);
-      const refused = expect(call).rejects.toMatchObject({ code: "unavailable" });
-      await until("it started", () => existsSync(join(directory, "pid")));
-      await encoder.close();
-      await refused;
-      const pid = Number(await readFile(join(directory, "pid"), "utf8"));
-      expect(() => process.kill(pid, 0)).toThrow(/ESRCH/);
-    } finally {
-      await rm(directory, { recursive: true });
-    }
+    await using folder = await temporaryFolder();
+    const { directory } = folder;
+    const program = join(directory, "hangs");
+    await writeFile(program, `#!/bin/sh\necho $$ > ${directory}/pid\nexec sleep 60\n`);
+    await chmod(program, 0o755);
+    const { video } = await writeFramesEncoder();
+    const encoder = await open(video, { ffmpeg: program });
+    const call = encoder.encode([Buffer.from("\0\0\0\x08moov", "latin1")]);
+    const refused = expect(call).rejects.toMatchObject({ code: "unavailable" });
+    await until("it started", () => existsSync(join(directory, "pid")));
+    await encoder.close();
+    await refused;
+    const pid = Number(await readFile(join(directory, "pid"), "utf8"));
+    expect(() => process.kill(pid, 0)).toThrow(/ESRCH/);
   });
 });
 

@@ -1,10 +1,10 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdir, mkdtemp, rm, symlink, truncate, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, symlink, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { newFolder, removeFolders } from "@marquetry/testing/folders";
 import type { MediaKind, MediaLimits } from "../../src/media/limits.js";
 import { readDataUrl } from "../../src/media/local-media.js";
 import { createMediaReader } from "../../src/media/media-reader.js";
@@ -109,7 +109,7 @@ describe("file: addresses", () => {
   const readFile = (url: string) => read(url, { fileRoot: root });
 
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), "marquetry-media-"));
+    folder = await newFolder();
     root = join(folder, "media");
     await mkdir(join(root, "shoes"), { recursive: true });
     await mkdir(join(folder, "media-of-others"));
@@ -126,7 +126,7 @@ describe("file: addresses", () => {
     execFileSync("mkfifo", [join(root, "pipe.png")]);
   });
 
-  afterAll(() => rm(folder, { recursive: true }));
+  afterAll(removeFolders);
 
   test("files below the folder are read, by a link within it too", async () => {
     expect(bytesOf(await readFile(inRoot("shoes", "1 ü.png")))).toEqual(Buffer.from(GIF));
