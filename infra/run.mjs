@@ -74,10 +74,10 @@ if (command.run) become([...command.run, ...args]);
 
 function install() {
   const stamp = join(root, "node_modules", ".marquetry-installed");
-  const wanted = createHash("sha256");
+  const hash = createHash("sha256");
   for (const file of ["pnpm-lock.yaml", "pnpm-workspace.yaml"])
-    wanted.update(readFileSync(join(root, file)));
-  const digest = wanted.digest("hex");
+    hash.update(readFileSync(join(root, file)));
+  const digest = hash.digest("hex");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === digest) return;
   console.error("installing dependencies (once) …");
   run(["npx", "--yes", PNPM, "install", "--frozen-lockfile", "--reporter=append-only"]);

@@ -1,5 +1,5 @@
 /** Metrics of a set of ranked lists. */
-import { ndcgAt, recallAt } from "@marquetry/model/metrics";
+import { ndcgAt, recallAt } from "@marquetry/model/ranking/metrics";
 import { giniOf, meanOf } from "./statistics.js";
 import type { Mean } from "./statistics.js";
 import type { TopLists } from "./top-lists.js";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import { matrix } from "@marquetry/model/vectors/matrix";
-import { ndcgAt, recallAt } from "@marquetry/model/metrics";
+import { ndcgAt, recallAt } from "@marquetry/model/ranking/metrics";
 import { pool } from "@marquetry/model/interests";
 import { mulberry32, randomVector } from "@marquetry/model/vectors/random";
 import { countItems } from "../dataset/dataset.js";
