@@ -32,9 +32,10 @@ export default {
   forbidden: [
     {
       name: "no-cycles",
+      comment: "Of types alone neither.",
       severity: "error",
       from: {},
-      to: { circular: true, viaOnly: { dependencyTypesNot: ["type-only"] } },
+      to: { circular: true },
     },
     { name: "nothing-unresolved", severity: "error", from: {}, to: { couldNotResolve: true } },
     {
