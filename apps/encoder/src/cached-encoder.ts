@@ -4,7 +4,7 @@ import type { ContentModality } from "@marquetry/contracts/modalities";
 import type { Content, EncodeOptions, EncodeResult, Encoder } from "@marquetry/inference/encoder";
 import { embeddingDigest, encoderDigest } from "./content.js";
 import type { EncoderEvents } from "./events.js";
-import { createInFlight } from "./in-flight.js";
+import { createInFlight } from "./concurrency/in-flight.js";
 
 /** Contents go by their own digests. */
 export interface CachedEncoder {

@@ -5,7 +5,7 @@ import type { CachedEncoder } from "./cached-encoder.js";
 import { claimedDigest, digestOf } from "./content.js";
 import type { MediaFailure, MediaKind } from "./media/limits.js";
 import type { MediaReader } from "./media/media-reader.js";
-import type { Semaphore } from "./semaphore.js";
+import type { Semaphore } from "./concurrency/semaphore.js";
 
 export type Source =
   | { readonly kind: "text"; readonly text: string }

@@ -9,7 +9,7 @@ import type { EncoderEvents } from "./events.js";
 import type { MediaReader } from "./media/media-reader.js";
 import { toEmbedded } from "./product-embedded.js";
 import type { Outcome } from "./product-embedded.js";
-import { createSemaphore } from "./semaphore.js";
+import { createSemaphore } from "./concurrency/semaphore.js";
 
 export type EncodeProducts = (changes: readonly ProductChange[]) => Promise<ProductEmbedded[]>;
 

@@ -4,28 +4,20 @@ import { Worker } from "node:worker_threads";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { EventBus, OutgoingRecord } from "@marquetry/backends/event-bus";
-import { openEventBus } from "@marquetry/backends/event-bus/open";
 import { openEncoder } from "@marquetry/inference/open-encoder";
 import type { Encoder } from "@marquetry/inference/encoder";
 import type { EncoderOptions } from "@marquetry/inference/open-encoder";
 import { writeImageEncoder } from "@marquetry/testing/tiny-encoders";
 import { removeFolders } from "@marquetry/testing/folders";
 import { ProductChangeSchema, ProductEmbeddedSchema } from "@marquetry/contracts/events/product_pb";
-import { PRODUCT_CHANGES, PRODUCT_EMBEDDINGS, TOPICS } from "@marquetry/contracts/topics";
-import { startService } from "@marquetry/runtime/lifecycle";
-import { createLogger } from "@marquetry/runtime/logger";
-import { afterAll, afterEach, describe, expect, test } from "@jest/globals";
-import { readEncoderConfig } from "../src/config.js";
-import { startEncoder } from "../src/encoder.module.js";
+import { PRODUCT_CHANGES, PRODUCT_EMBEDDINGS } from "@marquetry/contracts/topics";
+import { afterAll, describe, expect, test } from "@jest/globals";
+import { createHarness } from "./harness.js";
 import { dataUrl, pixel } from "./pictures.js";
 import { createUntil } from "@marquetry/testing/until";
 
 const until = createUntil(60_000, 10);
-const closers: (() => Promise<void>)[] = [];
-
-afterEach(async () => {
-  for (const close of closers.splice(0).toReversed()) await close();
-});
+const { closeAfterwards, openBus, start: startOn } = createHarness();
 afterAll(removeFolders);
 
 const brokers = process.env["KAFKA_BROKERS"] ?? "";
@@ -33,43 +25,18 @@ const buses: [name: string, url: () => string][] = [["memory", () => "memory:"]]
 if (brokers === "") console.warn("SKIPPED: busy encoders on Kafka; KAFKA_BROKERS names one");
 else buses.push(["Kafka", () => `kafka://${brokers}?prefix=t${randomUUID().slice(0, 8)}.`]);
 
-async function openBus(url: string): Promise<EventBus> {
-  const logger = createLogger("encoder-test", "silent");
-  const bus = openEventBus(url, { clientId: "encoder-test", logger });
-  closers.push(() => bus.close());
-  await bus.ensureTopics(TOPICS);
-  return bus;
-}
-
 async function openImages(startWorker?: EncoderOptions["startWorker"]): Promise<Encoder> {
   const encoder = await openEncoder({
     directory: await writeImageEncoder(),
     workers: 1,
     ...(startWorker === undefined ? {} : { startWorker }),
   });
-  closers.push(() => encoder.close());
-  return encoder;
+  return closeAfterwards(encoder);
 }
 
 /** Starts the service; what it published, and its metrics. */
 async function start(bus: EventBus, image: Encoder) {
-  const config = readEncoderConfig({
-    EVENT_BUS_URL: "memory:",
-    HTTP_PORT: "0",
-    GRPC_PORT: "0",
-    LOG_LEVEL: "silent",
-  });
-  const service = await startService(
-    "encoder",
-    config,
-    async (_, context) => {
-      await startEncoder(config, context, { bus, encoders: new Map([["image", image]]) });
-    },
-    (error) => {
-      throw error;
-    },
-  );
-  closers.push(() => service.close());
+  const { ready, metric } = await startOn(bus, new Map([["image", image]]));
   const encoded: string[] = [];
   const consumer = await bus.consume({
     topic: PRODUCT_EMBEDDINGS.name,
@@ -83,17 +50,8 @@ async function start(bus: EventBus, image: Encoder) {
       return [];
     },
   });
-  closers.push(() => consumer.close());
-  const url = `http://127.0.0.1:${service.healthPort}`;
-  return {
-    encoded,
-    ready: async () => (await fetch(`${url}/readyz`)).status,
-    metric: async (name: string): Promise<number> => {
-      const lines = (await (await fetch(`${url}/metrics`)).text()).split("\n");
-      const line = lines.find((each) => each.startsWith(`marquetry_encoder_${name} `));
-      return Number(line?.split(" ").at(-1));
-    },
-  };
+  closeAfterwards(consumer);
+  return { encoded, ready, metric };
 }
 
 function products(count: number): OutgoingRecord[] {

@@ -5,22 +5,13 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { DEAD_LETTER_HEADERS } from "@marquetry/backends/event-bus";
 import { deadLetterTopic } from "@marquetry/contracts/dead-letters";
 import type { ConsumedRecord, EventBus, OutgoingRecord } from "@marquetry/backends/event-bus";
-import { openEventBus } from "@marquetry/backends/event-bus/open";
 import { ProductChangeSchema, ProductEmbeddedSchema } from "@marquetry/contracts/events/product_pb";
 import type { ProductEmbedded, ProductSchema } from "@marquetry/contracts/events/product_pb";
-import {
-  CLICKSTREAM,
-  PRODUCT_CHANGES,
-  PRODUCT_EMBEDDINGS,
-  TOPICS,
-} from "@marquetry/contracts/topics";
+import { CLICKSTREAM, PRODUCT_CHANGES, PRODUCT_EMBEDDINGS } from "@marquetry/contracts/topics";
 import { MarquetryError } from "@marquetry/runtime/errors";
-import { startService } from "@marquetry/runtime/lifecycle";
-import { createLogger } from "@marquetry/runtime/logger";
-import { afterEach, describe, expect, test } from "@jest/globals";
-import { readEncoderConfig } from "../src/config.js";
-import { startEncoder } from "../src/encoder.module.js";
+import { describe, expect, test } from "@jest/globals";
 import { openEncoders } from "./open-encoders.js";
+import { createHarness } from "./harness.js";
 import { dataUrl, pixel } from "./pictures.js";
 
 const DEADLINE_MS = 20_000;
@@ -28,45 +19,8 @@ const DEAD = deadLetterTopic(PRODUCT_CHANGES.name);
 const RED = { url: dataUrl(pixel(255, 0, 0)) };
 
 const encoders = openEncoders();
-const closers: (() => Promise<void>)[] = [];
-
-afterEach(async () => {
-  for (const close of closers.splice(0).toReversed()) await close();
-});
-
-async function openBus(): Promise<EventBus> {
-  const bus = openEventBus("memory:", {
-    clientId: "encoder-test",
-    logger: createLogger("encoder-test", "silent"),
-  });
-  closers.push(() => bus.close());
-  await bus.ensureTopics(TOPICS);
-  return bus;
-}
-
-/** Starts the service on the bus. */
-async function start(bus: EventBus) {
-  const config = readEncoderConfig({
-    EVENT_BUS_URL: "memory:",
-    HTTP_PORT: "0",
-    GRPC_PORT: "0",
-    LOG_LEVEL: "silent",
-  });
-  const service = await startService(
-    "encoder",
-    config,
-    async (_, context) => void (await startEncoder(config, context, { bus, encoders })),
-    (error) => {
-      throw error;
-    },
-  );
-  closers.push(() => service.close());
-  const url = `http://127.0.0.1:${service.healthPort}/metrics`;
-  return {
-    metrics: async (): Promise<string> => (await fetch(url)).text(),
-    close: (): Promise<void> => service.close(),
-  };
-}
+const { openBus, start: startOn } = createHarness();
+const start = (bus: EventBus) => startOn(bus, encoders);
 
 /** The first `count` records of a topic, in the order in which they arrive. */
 async function take(bus: EventBus, topic: string, count: number): Promise<ConsumedRecord[]> {

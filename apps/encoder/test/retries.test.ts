@@ -9,7 +9,6 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { DEAD_LETTER_HEADERS } from "@marquetry/backends/event-bus";
 import { deadLetterTopic } from "@marquetry/contracts/dead-letters";
 import type { ConsumedRecord, EventBus, OutgoingRecord } from "@marquetry/backends/event-bus";
-import { openEventBus } from "@marquetry/backends/event-bus/open";
 import {
   FailureCause,
   ProductChangeSchema,
@@ -21,15 +20,11 @@ import {
   PRODUCT_CHANGES_RETRY,
   PRODUCT_EMBEDDINGS,
   RETRY_HEADERS,
-  TOPICS,
 } from "@marquetry/contracts/topics";
-import { startService } from "@marquetry/runtime/lifecycle";
-import { createLogger } from "@marquetry/runtime/logger";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { newFolder, removeFolders } from "@marquetry/testing/folders";
-import { readEncoderConfig } from "../src/config.js";
-import { startEncoder } from "../src/encoder.module.js";
 import { openEncoders } from "./open-encoders.js";
+import { createHarness } from "./harness.js";
 import { dataUrl, pixel } from "./pictures.js";
 import { createUntil } from "@marquetry/testing/until";
 
@@ -40,63 +35,21 @@ const RED = { url: dataUrl(pixel(255, 0, 0)) };
 const BROKEN = { url: "data:,abc" };
 
 const encoders = openEncoders();
-const closers: (() => Promise<void>)[] = [];
+const { closeAfterwards, openBus, start: startOn } = createHarness();
 let media: string;
 
 beforeAll(async () => {
   media = await newFolder();
 });
 
-afterEach(async () => {
-  for (const close of closers.splice(0).toReversed()) await close();
-});
-
 afterAll(removeFolders);
 
-async function openBus(): Promise<EventBus> {
-  const bus = openEventBus("memory:", {
-    clientId: "encoder-test",
-    logger: createLogger("encoder-test", "silent"),
-  });
-  closers.push(() => bus.close());
-  await bus.ensureTopics(TOPICS);
-  return bus;
-}
-
-async function start(bus: EventBus, variables: Record<string, string> = {}) {
-  const config = readEncoderConfig({
-    EVENT_BUS_URL: "memory:",
-    HTTP_PORT: "0",
-    GRPC_PORT: "0",
-    LOG_LEVEL: "silent",
+const start = (bus: EventBus, variables: Record<string, string> = {}) =>
+  startOn(bus, encoders, {
     MEDIA_FILE_ROOT: media,
     ENCODER_RETRY_DELAYS: "100ms,100ms",
     ...variables,
   });
-  const own = config.ENCODER_MODALITIES ?? [...encoders.keys()];
-  const service = await startService(
-    "encoder",
-    config,
-    async (_, context) => {
-      const mine = new Map([...encoders].filter(([modality]) => own.includes(modality)));
-      await startEncoder(config, context, { bus, encoders: mine });
-    },
-    (error) => {
-      throw error;
-    },
-  );
-  closers.push(() => service.close());
-  const url = `http://127.0.0.1:${service.healthPort}`;
-  return {
-    close: () => service.close(),
-    ready: async () => (await fetch(`${url}/readyz`)).status,
-    metric: async (name: string): Promise<number> => {
-      const lines = (await (await fetch(`${url}/metrics`)).text()).split("\n");
-      const line = lines.find((each) => each.startsWith(`marquetry_encoder_${name} `));
-      return Number(line?.split(" ").at(-1));
-    },
-  };
-}
 
 /** Everything that arrives in a topic, as it does. */
 async function watch(bus: EventBus, topic: string): Promise<ConsumedRecord[]> {
@@ -109,7 +62,7 @@ async function watch(bus: EventBus, topic: string): Promise<ConsumedRecord[]> {
       return [];
     },
   });
-  closers.push(() => consumer.close());
+  closeAfterwards(consumer);
   return seen;
 }
 

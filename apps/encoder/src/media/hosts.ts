@@ -9,7 +9,7 @@ import {
 } from "cockatiel";
 import type { BulkheadPolicy, CircuitBreakerPolicy } from "cockatiel";
 import { LRUCache } from "lru-cache";
-import { untilAborted } from "../until-aborted.js";
+import { untilAborted } from "../concurrency/until-aborted.js";
 import type { RetryPolicy } from "./retry-policy.js";
 
 export interface Hosts {
