@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
@@ -9,6 +9,7 @@ import { describeEmbeddingCache } from "../src/embedding-cache/embedding-cache.c
 import { createMemoryEmbeddingCache } from "../src/embedding-cache/memory.js";
 import { createRedisEmbeddingCache } from "../src/embedding-cache/redis/redis-embedding-cache.js";
 import { openRedis } from "../src/redis/connection.js";
+import { withRedisServer } from "./servers.js";
 
 /*
  * A Redis of its own, since the cache is bounded as a whole: `redis-server` on a free port, which
@@ -24,15 +25,7 @@ describeEmbeddingCache(
   async () => undefined,
 );
 
-if (spawnSync("redis-server", ["--version"]).status === 0) describeOnRedis();
-else if (process.env["CI"] !== undefined) {
-  test("embedding cache on Redis", () => {
-    throw new Error("redis-server is not installed (Debian package redis-server)");
-  });
-} else {
-  console.warn("embedding cache on Redis: skipped; install redis-server to run it");
-  test.skip("embedding cache on Redis (install redis-server to run)", () => undefined);
-}
+withRedisServer("embedding cache on Redis", describeOnRedis);
 
 function describeOnRedis(): void {
   let server: ChildProcess;

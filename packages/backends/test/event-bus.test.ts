@@ -1,10 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { describe, expect, jest, test } from "@jest/globals";
+import { expect, jest, test } from "@jest/globals";
 import { createUntil } from "@marquetry/testing/until";
 import { CONTRACT_DRAIN_MS, describeEventBus } from "../src/event-bus/event-bus.contract.js";
 import type { EventBus } from "../src/event-bus/event-bus.js";
 import { createKafkaEventBus } from "../src/event-bus/kafka/kafka-event-bus.js";
 import { createMemoryEventBus } from "../src/event-bus/memory.js";
+import { withServerAt } from "./servers.js";
 
 jest.setTimeout(90_000);
 
@@ -73,36 +74,14 @@ function describePause(open: (sessionMs: number) => EventBus): void {
 
 const until = createUntil(60_000, 20);
 
-const brokers = process.env["KAFKA_BROKERS"] ?? "";
-if (brokers !== "") {
-  describePause((sessionMs) =>
-    createKafkaEventBus({
-      brokers: brokers.split(","),
-      clientId: "event-bus-test",
-      log: () => undefined,
-      sessionMs,
-    }),
-  );
+withServerAt("KAFKA_BROKERS", "host:port[,host:port]", "event bus on Kafka", (list) => {
+  const options = {
+    brokers: list.split(","),
+    clientId: "event-bus-test",
+    log: () => undefined,
+  };
+  describePause((sessionMs) => createKafkaEventBus({ ...options, sessionMs }));
   describeEventBus("Kafka", () =>
-    Promise.resolve(
-      createKafkaEventBus({
-        brokers: brokers.split(","),
-        clientId: "event-bus-test",
-        log: () => undefined,
-        drainMs: CONTRACT_DRAIN_MS,
-      }),
-    ),
+    Promise.resolve(createKafkaEventBus({ ...options, drainMs: CONTRACT_DRAIN_MS })),
   );
-} else {
-  const missing = "KAFKA_BROKERS is not set (host:port[,host:port]), so Kafka is not tested";
-  describe("event bus on Kafka", () => {
-    if (process.env["CI"] === undefined) {
-      console.warn(missing);
-      test.skip(missing, () => undefined);
-    } else {
-      test("has a Kafka to be tested on", () => {
-        throw new Error(missing);
-      });
-    }
-  });
-}
+});

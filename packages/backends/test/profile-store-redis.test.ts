@@ -1,4 +1,4 @@
-import { execFile, spawn, spawnSync } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
@@ -12,6 +12,7 @@ import { createUntil } from "@marquetry/testing/until";
 import { describeProfileStore } from "../src/profile-store/profile-store.contract.js";
 import type { ProfileStore, ProfileUpdate } from "../src/profile-store/profile-store.js";
 import { createRedisProfileStore } from "../src/profile-store/redis/redis-profile-store.js";
+import { withRedisServer } from "./servers.js";
 
 /*
  * What only a Redis of one's own can show: it goes down and comes back, loses its scripts, is a
@@ -31,18 +32,10 @@ interface Server {
   remove(): Promise<void>;
 }
 
-const installed = spawnSync("redis-server", ["--version"]).status === 0;
-if (installed) {
+withRedisServer("profile store on its own redis-server", () => {
   describeOwnServer();
   describeCluster();
-} else if (process.env["CI"] !== undefined) {
-  test("profile store on its own redis-server", () => {
-    throw new Error("redis-server is not installed (Debian package redis-server)");
-  });
-} else {
-  console.warn("profile store on its own redis-server: skipped; install redis-server to run it");
-  test.skip("profile store on its own redis-server (install redis-server to run)", () => undefined);
-}
+});
 
 function describeOwnServer(): void {
   describe("profile store on a Redis that fails", () => {

@@ -1,8 +1,8 @@
-import { describe, test } from "@jest/globals";
 import { createMemoryProfileStore } from "../src/profile-store/memory.js";
 import { describeProfileStore } from "../src/profile-store/profile-store.contract.js";
 import type { ProfileStore } from "../src/profile-store/profile-store.js";
 import { createRedisProfileStore } from "../src/profile-store/redis/redis-profile-store.js";
+import { withServerAt } from "./servers.js";
 
 const inProcess = new Map<string, ProfileStore>();
 describeProfileStore("profile store in memory", (options) => {
@@ -15,18 +15,8 @@ describeProfileStore("profile store in memory", (options) => {
   return shared;
 });
 
-const redisUrl = process.env["REDIS_URL"];
-if (redisUrl !== undefined) {
+withServerAt("REDIS_URL", "redis://HOST:PORT", "profile store on Redis", (url) =>
   describeProfileStore("profile store on Redis", (options) =>
-    createRedisProfileStore(redisUrl, options),
-  );
-} else if (process.env["CI"] !== undefined) {
-  test("profile store on Redis", () => {
-    throw new Error("REDIS_URL is not set: expected redis://host:port of a server for tests");
-  });
-} else {
-  console.warn("profile store on Redis: skipped; set REDIS_URL=redis://127.0.0.1:6379 to run it");
-  describe.skip("profile store on Redis (set REDIS_URL to run)", () => {
-    test("contract", () => undefined);
-  });
-}
+    createRedisProfileStore(url, options),
+  ),
+);

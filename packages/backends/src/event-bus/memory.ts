@@ -8,7 +8,7 @@ import type { Group, StoredRecord, Topic } from "./memory-group.js";
 import { partitionOf } from "./murmur2.js";
 import { busClosed, checkSizes, groupReadsAnother, planTopics, unknownTopic } from "./topics.js";
 
-export interface MemoryEventBusOptions {
+interface MemoryEventBusOptions {
   /**
    * A new group starts at the first record, so nothing is ever dropped: a full partition refuses
    * to take more (`overloaded`). Default: 1,000,000.

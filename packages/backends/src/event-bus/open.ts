@@ -5,7 +5,7 @@ import { createKafkaEventBus } from "./kafka/kafka-event-bus.js";
 import { createMemoryEventBus } from "./memory.js";
 import { withPrefixes } from "./prefixes.js";
 
-export interface OpenEventBusOptions {
+interface OpenEventBusOptions {
   readonly clientId: string;
   /** Hears what the client library has to say. */
   readonly logger: Logger;

@@ -1,6 +1,6 @@
 import type { EventBus } from "./event-bus.js";
 
-export interface Prefixes {
+interface Prefixes {
   /** Put before every topic's name. */
   readonly topics: string;
   /** Put before every consumer group's name. */

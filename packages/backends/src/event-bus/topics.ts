@@ -31,7 +31,7 @@ export function planTopics(topics: readonly TopicSpec[]): TopicSpec[] {
 }
 
 /** The size of a record as the topic's bound counts it: key, value and headers, in bytes. */
-export function recordBytes(record: OutgoingRecord): number {
+function recordBytes(record: OutgoingRecord): number {
   let bytes = Buffer.byteLength(record.key) + record.value.byteLength;
   for (const [name, value] of Object.entries(record.headers ?? {})) {
     bytes += Buffer.byteLength(name) + Buffer.byteLength(value) + HEADER_BYTES;

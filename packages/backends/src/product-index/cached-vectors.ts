@@ -3,11 +3,11 @@ import { LRUCache } from "lru-cache";
 import type { Point } from "./product-index.js";
 
 /** By product and name; a product of which the index has none of the vectors is missing. */
-export type CachedVectors = (
+type CachedVectors = (
   productIds: Iterable<string>,
 ) => Promise<ReadonlyMap<string, Point["vectors"]>>;
 
-export interface CachedVectorsOptions {
+interface CachedVectorsOptions {
   /** As `ProductIndex.retrieve`, of one collection. */
   readonly retrieve: (
     productIds: readonly string[],

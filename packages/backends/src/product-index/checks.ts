@@ -5,14 +5,61 @@ import type {
   PageRequest,
   Point,
   PointFilter,
-  Scan,
-  VectorQuery,
+  ProductIndex,
 } from "./product-index.js";
 
 // What is wrong in the arguments alone is refused here, before either implementation sees it:
 // JSON would turn a NaN into null, and a server words the same mistake in many ways.
 
-export function checkName(name: string, field: string): void {
+/** The same index with its arguments checked. */
+export function withChecks(index: ProductIndex): ProductIndex {
+  return {
+    async ensureCollection(spec) {
+      checkSpec(spec);
+      await index.ensureCollection(spec);
+    },
+    async upsert(collection, points) {
+      checkName(collection, "collection");
+      checkPoints(points);
+      await index.upsert(collection, points);
+    },
+    async retrieve(collection, productIds, vectors) {
+      checkName(collection, "collection");
+      return index.retrieve(collection, productIds, vectors);
+    },
+    async query(collection, query) {
+      checkName(collection, "collection");
+      checkVector(query.vector, "vector");
+      checkLimit(query.limit);
+      checkFilter(query.filter);
+      return index.query(collection, query);
+    },
+    async scan(collection, scan) {
+      checkName(collection, "collection");
+      checkLimit(scan.limit);
+      checkFilter(scan.filter);
+      return index.scan(collection, scan);
+    },
+    async page(collection, request) {
+      checkName(collection, "collection");
+      checkPage(request);
+      return index.page(collection, request);
+    },
+    async count(collection, filter) {
+      checkName(collection, "collection");
+      checkFilter(filter);
+      return index.count(collection, filter);
+    },
+    async dropCollection(collection) {
+      checkName(collection, "collection");
+      await index.dropCollection(collection);
+    },
+    ping: () => index.ping(),
+    close: () => index.close(),
+  };
+}
+
+function checkName(name: string, field: string): void {
   if (!/^[\w-][\w.-]{0,199}$/.test(name)) {
     throw invalid(
       field,
@@ -21,7 +68,7 @@ export function checkName(name: string, field: string): void {
   }
 }
 
-export function checkSpec(spec: CollectionSpec): void {
+function checkSpec(spec: CollectionSpec): void {
   checkName(spec.name, "name");
   for (const [name, { size }] of Object.entries(spec.vectors)) {
     checkName(name, "vectors");
@@ -31,7 +78,7 @@ export function checkSpec(spec: CollectionSpec): void {
   }
 }
 
-export function checkPoints(points: readonly Point[]): void {
+function checkPoints(points: readonly Point[]): void {
   const seen = new Set<string>();
   for (const { payload, vectors, replaces } of points) {
     const { productId } = payload;
@@ -55,27 +102,16 @@ export function checkPoints(points: readonly Point[]): void {
   }
 }
 
-export function checkQuery(query: VectorQuery): void {
-  checkVector(query.vector, "vector");
-  checkLimit(query.limit);
-  checkFilter(query.filter);
-}
-
-export function checkScan(scan: Scan): void {
-  checkLimit(scan.limit);
-  checkFilter(scan.filter);
-}
-
 /** A UUID, which both implementations can tell from anything else. */
 const CURSOR = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-export function checkPage({ limit, after }: PageRequest): void {
+function checkPage({ limit, after }: PageRequest): void {
   checkLimit(limit);
   if (after === undefined || CURSOR.test(after)) return;
   throw invalid("after", "must be what a page had as its next");
 }
 
-export function checkFilter(filter: PointFilter | undefined): void {
+function checkFilter(filter: PointFilter | undefined): void {
   checkFinite(filter?.priceMin, "filter.priceMin");
   checkFinite(filter?.priceMax, "filter.priceMax");
 }

@@ -1,13 +1,5 @@
 import { MarquetryError } from "@marquetry/runtime/errors";
-import {
-  checkFilter,
-  checkName,
-  checkPage,
-  checkPoints,
-  checkQuery,
-  checkScan,
-  checkSpec,
-} from "./checks.js";
+import { withChecks } from "./checks.js";
 import { createFilter } from "./filter.js";
 import {
   checkSameVectors,
@@ -29,7 +21,6 @@ export function createMemoryProductIndex(): ProductIndex {
   const collections = new Map<string, Collection>();
 
   function find(name: string): Collection {
-    checkName(name, "collection");
     const found = collections.get(name);
     if (found === undefined) {
       throw new MarquetryError("not-found", `there is no collection "${name}"`);
@@ -37,22 +28,18 @@ export function createMemoryProductIndex(): ProductIndex {
     return found;
   }
 
-  return {
+  return withChecks({
     async ensureCollection(spec) {
-      checkSpec(spec);
       const existing = collections.get(spec.name);
       if (existing === undefined) collections.set(spec.name, createCollection(spec));
       else checkSameVectors(existing, spec);
     },
 
     async upsert(collection, points) {
-      checkName(collection, "collection");
-      checkPoints(points);
       if (points.length > 0) writePoints(find(collection), points);
     },
 
     async retrieve(collection, productIds, vectors) {
-      checkName(collection, "collection");
       const found = new Map<string, Point>();
       if (productIds.length === 0) return found;
       const stored = find(collection);
@@ -63,23 +50,11 @@ export function createMemoryProductIndex(): ProductIndex {
       return found;
     },
 
-    async query(collection, query) {
-      checkQuery(query);
-      return nearestPoints(find(collection), query);
-    },
-
-    async scan(collection, scan) {
-      checkScan(scan);
-      return scanPoints(find(collection), scan);
-    },
-
-    async page(collection, request) {
-      checkPage(request);
-      return pageOfPoints(find(collection), request);
-    },
+    query: async (collection, query) => nearestPoints(find(collection), query),
+    scan: async (collection, scan) => scanPoints(find(collection), scan),
+    page: async (collection, request) => pageOfPoints(find(collection), request),
 
     async count(collection, filter) {
-      checkFilter(filter);
       const passes = createFilter(filter);
       let passing = 0;
       for (const payload of find(collection).payloads) if (passes(payload)) passing += 1;
@@ -87,11 +62,10 @@ export function createMemoryProductIndex(): ProductIndex {
     },
 
     async dropCollection(collection) {
-      checkName(collection, "collection");
       collections.delete(collection);
     },
 
     async ping() {},
     async close() {},
-  };
+  });
 }

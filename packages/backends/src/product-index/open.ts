@@ -3,7 +3,7 @@ import { createMemoryProductIndex } from "./memory.js";
 import { createQdrantProductIndex } from "./qdrant/qdrant-product-index.js";
 import type { ProductIndex } from "./product-index.js";
 
-export interface ProductIndexOptions {
+interface ProductIndexOptions {
   readonly apiKey?: string | undefined;
   /** For each request to a server. Default: 10,000. */
   readonly timeoutMs?: number | undefined;

@@ -8,7 +8,7 @@ export type RedisServer = Redis;
 /** What is used of a client; a single server's and a cluster's are the same in it. */
 export type RedisClient = Omit<Redis, "cluster">;
 
-export interface RedisConnection<Client> {
+interface RedisConnection<Client> {
   readonly client: Client;
   /** The servers that hold keys; only known once connected. */
   readonly masters: () => readonly RedisServer[];
@@ -20,7 +20,7 @@ export interface RedisConnection<Client> {
   close(): Promise<void>;
 }
 
-export interface RedisConnectionOptions {
+interface RedisConnectionOptions {
   /** Names the port in messages, such as "the profile store". */
   readonly purpose: string;
   /** Lua by the name of the command that it becomes. */

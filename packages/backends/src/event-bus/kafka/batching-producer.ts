@@ -1,6 +1,6 @@
 import { MarquetryError } from "@marquetry/runtime/errors";
 
-export interface BatchingProducerOptions<Message> {
+interface BatchingProducerOptions<Message> {
   /** Sends messages in this order; resolves when they are durable. */
   readonly send: (messages: readonly Message[]) => Promise<void>;
   /** Bytes of one `send`, unless a single message has more. */

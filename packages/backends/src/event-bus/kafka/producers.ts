@@ -13,14 +13,14 @@ import { recordBytesMaxOf } from "./topics.js";
 const WAITING_RECORDS_MAX = 100_000;
 
 /** One producer a topic, opened with the topic's first record. */
-export interface Producers {
+interface Producers {
   /** @throws MarquetryError `invalid` for an unknown topic, `unavailable` */
   of(topic: string): Promise<TopicProducer>;
   /** Resolves when everything that waits is sent and the connections are closed. */
   close(): Promise<void>;
 }
 
-export interface TopicProducer extends BatchingProducer<PartitionedMessage> {
+interface TopicProducer extends BatchingProducer<PartitionedMessage> {
   readonly recordBytesMax: number;
   close(): Promise<void>;
 }

@@ -1,12 +1,4 @@
-import {
-  checkFilter,
-  checkName,
-  checkPage,
-  checkPoints,
-  checkQuery,
-  checkScan,
-  checkSpec,
-} from "../checks.js";
+import { withChecks } from "../checks.js";
 import type { ProductIndex } from "../product-index.js";
 import { createClient } from "./client.js";
 import type { QdrantOptions } from "./client.js";
@@ -31,49 +23,16 @@ import {
 export function createQdrantProductIndex(options: QdrantOptions): ProductIndex {
   const client = createClient(options);
 
-  return {
-    async ensureCollection(spec) {
-      checkSpec(spec);
-      await ensureCollection(client, spec);
-    },
-
-    async upsert(collection, points) {
-      checkName(collection, "collection");
-      checkPoints(points);
-      await upsertPoints(client, collection, points);
-    },
-
-    async retrieve(collection, productIds, vectors) {
-      checkName(collection, "collection");
-      return retrievePoints(client, collection, productIds, vectors);
-    },
-
-    async query(collection, query) {
-      checkName(collection, "collection");
-      checkQuery(query);
-      return queryPoints(client, collection, query);
-    },
-
-    async scan(collection, scan) {
-      checkName(collection, "collection");
-      checkScan(scan);
-      return scanPoints(client, collection, scan);
-    },
-
-    async page(collection, request) {
-      checkName(collection, "collection");
-      checkPage(request);
-      return pageOfPoints(client, collection, request);
-    },
-
-    async count(collection, filter) {
-      checkName(collection, "collection");
-      checkFilter(filter);
-      return countPoints(client, collection, filter);
-    },
+  return withChecks({
+    ensureCollection: (spec) => ensureCollection(client, spec),
+    upsert: (collection, points) => upsertPoints(client, collection, points),
+    retrieve: (collection, ids, vectors) => retrievePoints(client, collection, ids, vectors),
+    query: (collection, query) => queryPoints(client, collection, query),
+    scan: (collection, scan) => scanPoints(client, collection, scan),
+    page: (collection, request) => pageOfPoints(client, collection, request),
+    count: (collection, filter) => countPoints(client, collection, filter),
 
     async dropCollection(collection) {
-      checkName(collection, "collection");
       await send(() => client.deleteCollection(collection)).catch(ignoreNotFound);
     },
 
@@ -83,5 +42,5 @@ export function createQdrantProductIndex(options: QdrantOptions): ProductIndex {
 
     // The client's sockets are unreferenced once idle and close by themselves after 10 s.
     async close() {},
-  };
+  });
 }

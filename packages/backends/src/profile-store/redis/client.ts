@@ -4,7 +4,7 @@ import { ADD_POPULARITY, MOST_POPULAR, READ_POPULARITY, UPDATE_USER } from "./sc
 type Argument = string | number | Buffer;
 
 /** Landmark and half-life of the scores, then the scores; empty where there are none. */
-export type PopularityReply = [] | [head: [string, string], values: (string | null)[]];
+type PopularityReply = [] | [head: [string, string], values: (string | null)[]];
 
 /** What the profile store calls: commands of Redis, and its own scripts by the names of `SCRIPTS`. */
 export interface Client extends Pick<RedisClient, "hgetallBuffer" | "unlink" | "ping"> {
