@@ -20,6 +20,7 @@ import { startFusion } from "../src/fusion.module.js";
 import type { FusionPorts } from "../src/ports.js";
 import { deadLetterTopic } from "@marquetry/contracts/dead-letters";
 import { deadLetters } from "@marquetry/testing/dead-letters";
+import { Gate, gated } from "@marquetry/testing/gate";
 import { killProcesses, runNode } from "@marquetry/testing/node-process";
 import { createUntil } from "@marquetry/testing/until";
 
@@ -31,7 +32,8 @@ interface Harness {
   readonly bus: EventBus;
   readonly index: ProductIndex;
   readonly health: string;
-  readonly outage: Outage;
+  /** Between the service and the index; the test passes by. */
+  readonly gates: Readonly<Record<"calls" | "pings", Gate>>;
 }
 
 /** What a test opened, closed in the reverse order even where the test fails. */
@@ -40,32 +42,8 @@ afterEach(async () => {
   for (const close of closers.splice(0).toReversed()) await close();
 });
 
-/** Makes the index unavailable to the service; the test still sees it. */
-interface Outage {
-  active: boolean;
-  refused: number;
-}
-
-function withOutage(index: ProductIndex, outage: Outage): ProductIndex {
-  function assertAvailable(): void {
-    if (!outage.active) return;
-    outage.refused += 1;
-    throw new MarquetryError("unavailable", "the index does not answer");
-  }
-  return {
-    ...index,
-    async retrieve(...args) {
-      assertAvailable();
-      return index.retrieve(...args);
-    },
-    async upsert(...args) {
-      assertAvailable();
-      return index.upsert(...args);
-    },
-    async ping() {
-      assertAvailable();
-    },
-  };
+function newGate(): Gate {
+  return new Gate(new MarquetryError("unavailable", "the index does not answer"));
 }
 
 async function startHarness(): Promise<Harness> {
@@ -75,9 +53,17 @@ async function startHarness(): Promise<Harness> {
   });
   closers.push(() => bus.close());
   const index = openProductIndex("memory:");
-  const outage = { active: false, refused: 0 };
-  const health = await start({ bundle, bus, index: withOutage(index, outage) });
-  return { bus, index, outage, health };
+  const gates = { calls: newGate(), pings: newGate() };
+  const health = await start({
+    bundle,
+    bus,
+    index: gated(index, {
+      retrieve: [gates.calls],
+      upsert: [gates.calls],
+      ping: [gates.pings],
+    }),
+  });
+  return { bus, index, gates, health };
 }
 
 /** Starts the service, and returns the address of its health server. */
@@ -181,15 +167,15 @@ describe("fusion", () => {
   });
 
   test("an index that is unavailable for a while costs nothing but time, and shows in /readyz", async () => {
-    const { bus, index, outage, health } = await startHarness();
+    const { bus, index, gates, health } = await startHarness();
     const ready = async (): Promise<number> => (await fetch(`${health}/readyz`)).status;
     expect(await ready()).toBe(200);
-    outage.active = true;
+    gates.calls.unavailable = gates.pings.unavailable = true;
     await publish(bus, [embedded("a"), Uint8Array.of(0xff), embedded("b", { revision: 2 })]);
-    await until("the batch is being tried again", () => outage.refused > 2);
+    await until("the batch is being tried again", () => gates.calls.refused > 2);
     expect(await ready()).toBe(503);
     expect(await index.count(collection)).toBe(0);
-    outage.active = false;
+    gates.calls.unavailable = gates.pings.unavailable = false;
     await untilIndexed(index, 2);
     await until("the service is ready again", async () => (await ready()) === 200);
     expect(await deadLetters(bus, deadLetterTopic(PRODUCT_EMBEDDINGS.name), 1, until)).toHaveLength(

@@ -4,7 +4,7 @@ import { afterEach } from "@jest/globals";
 import { openProfileStore } from "@marquetry/backends/profile-store/open";
 import type { ProfileStore } from "@marquetry/backends/profile-store";
 import { FUSED_VECTOR, productCollection } from "@marquetry/backends/product-index";
-import type { Point, ProductIndex } from "@marquetry/backends/product-index";
+import type { Point } from "@marquetry/backends/product-index";
 import type { PointPayload } from "@marquetry/backends/product-index/payload";
 import { openProductIndex } from "@marquetry/backends/product-index/open";
 import type { Bundle } from "@marquetry/model/bundle";
@@ -15,6 +15,7 @@ import { startService } from "@marquetry/runtime/lifecycle";
 import { readRankingGatewayConfig } from "../src/config.js";
 import { startRankingGateway } from "../src/ranking-gateway.module.js";
 import { createClient } from "./client.js";
+import { Gate, gated } from "@marquetry/testing/gate";
 import { createUntil } from "@marquetry/testing/until";
 import type { Interaction } from "@marquetry/contracts/interactions";
 import type { ActionName } from "@marquetry/contracts/actions";
@@ -36,59 +37,8 @@ afterEach(async () => {
   for (const close of closers.splice(0).toReversed()) await close();
 });
 
-/** Stands before a port: lets calls through, refuses them, or holds them back until `release`. */
-export class Gate {
-  unavailable = false;
-  /** How many calls are held back now. */
-  waiting = 0;
-  #held: PromiseWithResolvers<void> | undefined;
-
-  hold(): void {
-    this.#held ??= Promise.withResolvers();
-  }
-
-  release(): void {
-    this.#held?.resolve();
-    this.#held = undefined;
-  }
-
-  async pass(): Promise<void> {
-    if (this.#held !== undefined) {
-      this.waiting += 1;
-      await this.#held.promise;
-      this.waiting -= 1;
-    }
-    if (this.unavailable) throw new MarquetryError("unavailable", "it does not answer");
-  }
-}
-
-function gatedIndex(index: ProductIndex, gate: Gate, scans: Gate, retrieves: Gate): ProductIndex {
-  return {
-    ...index,
-    retrieve: (...args) =>
-      gate
-        .pass()
-        .then(() => retrieves.pass())
-        .then(() => index.retrieve(...args)),
-    query: (...args) => gate.pass().then(() => index.query(...args)),
-    scan: (...args) =>
-      gate
-        .pass()
-        .then(() => scans.pass())
-        .then(() => index.scan(...args)),
-    count: (...args) => gate.pass().then(() => index.count(...args)),
-    ping: () => gate.pass(),
-  };
-}
-
-function gatedProfiles(profiles: ProfileStore, reads: Gate, popularity: Gate): ProfileStore {
-  return {
-    ...profiles,
-    read: (...args) => reads.pass().then(() => profiles.read(...args)),
-    popularity: (...args) => popularity.pass().then(() => profiles.popularity(...args)),
-    mostPopular: (...args) => popularity.pass().then(() => profiles.mostPopular(...args)),
-    ping: () => reads.pass(),
-  };
+function newGate(): Gate {
+  return new Gate(new MarquetryError("unavailable", "it does not answer"));
 }
 
 interface HarnessOptions {
@@ -113,11 +63,11 @@ export async function startHarness(options: HarnessOptions = {}) {
   const { popularityHalfLifeMs } = bundle.ranking;
   const profiles = openProfileStore("memory:", { bundleId: bundle.id, popularityHalfLifeMs });
   const gates = {
-    index: new Gate(),
-    scans: new Gate(),
-    retrieves: new Gate(),
-    reads: new Gate(),
-    popularity: new Gate(),
+    index: newGate(),
+    scans: newGate(),
+    retrieves: newGate(),
+    reads: newGate(),
+    popularity: newGate(),
   };
   const config = readRankingGatewayConfig({
     VECTOR_INDEX_URL: "memory:",
@@ -137,11 +87,22 @@ export async function startHarness(options: HarnessOptions = {}) {
         bundle,
         index: resource(
           "vector index",
-          gatedIndex(index, gates.index, gates.scans, gates.retrieves),
+          gated(index, {
+            retrieve: [gates.index, gates.retrieves],
+            query: [gates.index],
+            scan: [gates.index, gates.scans],
+            count: [gates.index],
+            ping: [gates.index],
+          }),
         ),
         profiles: resource(
           "profile store",
-          gatedProfiles(profiles, gates.reads, gates.popularity),
+          gated(profiles, {
+            read: [gates.reads],
+            popularity: [gates.popularity],
+            mostPopular: [gates.popularity],
+            ping: [gates.reads],
+          }),
           "optional",
         ),
       });

@@ -26,6 +26,7 @@ import { startUserProfile } from "../src/user-profile.module.js";
 import { deadLetterTopic } from "@marquetry/contracts/dead-letters";
 import { deadLetters } from "@marquetry/testing/dead-letters";
 import { recencyGraph } from "@marquetry/testing/sequence-graph";
+import { Gate, gated } from "@marquetry/testing/gate";
 import { killProcesses, runNode } from "@marquetry/testing/node-process";
 import { createUntil } from "@marquetry/testing/until";
 
@@ -39,16 +40,8 @@ afterEach(async () => {
   for (const close of closers.splice(0).toReversed()) await close();
 });
 
-/** Makes a port unavailable to the service; the test still sees it. */
-class Outage {
-  active = false;
-  refused = 0;
-
-  assertAvailable(): void {
-    if (!this.active) return;
-    this.refused += 1;
-    throw new MarquetryError("unavailable", "it does not answer");
-  }
+function newGate(): Gate {
+  return new Gate(new MarquetryError("unavailable", "it does not answer"));
 }
 
 async function startHarness(bundle: Bundle = zeroShot) {
@@ -64,25 +57,12 @@ async function startHarness(bundle: Bundle = zeroShot) {
     bundleId: bundle.id,
     popularityHalfLifeMs: bundle.ranking.popularityHalfLifeMs,
   });
-  const storeOutage = new Outage();
-  const indexOutage = new Outage();
+  const gates = { store: newGate(), index: newGate() };
   const ports = {
     bundle,
     bus,
-    index: {
-      ...index,
-      retrieve: async (...args: Parameters<typeof index.retrieve>) => {
-        indexOutage.assertAvailable();
-        return index.retrieve(...args);
-      },
-    },
-    profiles: {
-      ...profiles,
-      async update(updates) {
-        storeOutage.assertAvailable();
-        return profiles.update(updates);
-      },
-    } satisfies ProfileStore,
+    index: gated(index, { retrieve: [gates.index] }),
+    profiles: gated(profiles, { update: [gates.store] }),
   };
   const service = await startService(
     "user-profile",
@@ -92,7 +72,7 @@ async function startHarness(bundle: Bundle = zeroShot) {
   );
   closers.push(() => service.close());
   const health = `http://127.0.0.1:${service.healthPort}`;
-  return { bus, index, profiles, storeOutage, indexOutage, health };
+  return { bus, index, profiles, gates, health };
 }
 
 function viewed(
@@ -168,20 +148,21 @@ describe("user-profile", () => {
     expect(popularity).toBe(2);
   });
 
-  test.each(["storeOutage", "indexOutage"] as const)(
-    "a %s loses nothing and counts nothing twice, and shows in /readyz",
+  test.each(["store", "index"] as const)(
+    "an outage of the %s loses nothing and counts nothing twice, and shows in /readyz",
     async (which) => {
-      const { bus, profiles, health, [which]: outage } = await startHarness();
+      const { bus, profiles, health, gates } = await startHarness();
+      const gate = gates[which];
       const ready = async (): Promise<number> => (await fetch(`${health}/readyz`)).status;
       expect(await ready()).toBe(200);
       const userId = randomUUID();
-      outage.active = true;
+      gate.unavailable = true;
       await publish(bus, [viewed(userId, "1"), viewed(userId, "2")]);
-      await until("the batch is being tried again", () => outage.refused > 2);
+      await until("the batch is being tried again", () => gate.refused > 2);
       expect(await ready()).toBe(503);
       // Comes behind the batch that is being tried.
       await publish(bus, [viewed(userId, "3")]);
-      outage.active = false;
+      gate.unavailable = false;
       await untilHistory(profiles, userId, 3);
       await until("the service is ready again", async () => (await ready()) === 200);
       const [popularity] = await profiles.popularity(["lamp"], NOW);
