@@ -1,6 +1,6 @@
 /** Recommend over gRPC: order, degradation, filters, what was seen, groups. */
 import { randomUUID } from "node:crypto";
-import { describe, expect, test } from "@jest/globals";
+import { describe, expect, jest, test } from "@jest/globals";
 import { Availability } from "@marquetry/contracts/events/product_pb";
 import {
   DegradationReason,
@@ -164,7 +164,10 @@ describe("the order", () => {
     const { client, put, putPopularity } = await startHarness({ bundle });
     await put(product("hit"), product("new"), product("rare"));
     await putPopularity({ hit: 15, rare: 1 });
-    const { items } = await client.recommend({ userId: "nobody" });
+    // An answer reads the store twice: popularity must not decay in between.
+    const clock = jest.spyOn(Date, "now").mockReturnValue(Date.now());
+    const answer = client.recommend({ userId: "nobody" });
+    const { items } = await answer.finally(() => clock.mockRestore());
     expect(items.map(({ productId }) => productId)).toEqual(["hit", "new", "rare"]);
     expect(items.map(({ score }) => score)).toEqual([1, 0.5, 0.5]);
   });
