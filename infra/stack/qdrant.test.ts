@@ -1,6 +1,7 @@
 /** The development index, as Qdrant's own client sees it. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { newFolder, removeFolders } from "@marquetry/testing/folders";
+import { runsWith } from "@marquetry/testing/requirement";
 import { QdrantClient } from "@qdrant/js-client-rest";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -14,9 +15,10 @@ import { freePorts } from "./stack.js";
 
 const { python } = prerequisitePlaces(stackCacheDirectory(process.env));
 // On CI a missing environment fails the suite in beforeAll; elsewhere it is skipped, audibly.
-const available = existsSync(python) || process.env["CI"] !== undefined;
-if (!available)
-  console.warn(`SKIPPED: Qdrant's engine is not installed (npm run stack:up does it)`);
+const available = runsWith(
+  existsSync(python),
+  "Qdrant's engine is not installed (npm run stack:up does it)",
+);
 
 const FIRST = "00000000-0000-8000-8000-000000000001";
 const SECOND = "00000000-0000-8000-8000-000000000002";

@@ -23,6 +23,7 @@ import { zeroShotBundle } from "@marquetry/model/bundle/zero-shot";
 import { startService } from "@marquetry/runtime/lifecycle";
 import type { Resource, ServiceContext } from "@marquetry/runtime/lifecycle";
 import { afterAll, afterEach, expect, test } from "@jest/globals";
+import { runsWith } from "@marquetry/testing/requirement";
 import { readEncoderConfig } from "../src/config.js";
 import { startEncoder } from "../src/encoder.module.js";
 import { openEncoders } from "../src/encoders.js";
@@ -137,9 +138,8 @@ test("without ffmpeg a product's video fails for want of a decoder, and nothing 
 });
 
 const ffmpeg = spawnSync("ffmpeg", ["-version"]).status === 0;
-if (!ffmpeg) console.warn("SKIPPED: there is no ffmpeg on this machine");
 
-(ffmpeg || process.env["CI"] !== undefined ? test : test.skip)(
+(runsWith(ffmpeg, "there is no ffmpeg on this machine") ? test : test.skip)(
   "a product's video becomes a vector, and readiness is whole",
   async () => {
     const file = join(await newFolder(), "red.mp4");

@@ -5,16 +5,15 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 
 import { describe } from "@jest/globals";
+import { runsWith } from "@marquetry/testing/requirement";
 import { temporaryFolder } from "@marquetry/testing/folders";
 
 const run = promisify(execFile);
 
-/** Skips loudly where there is no ffmpeg, except in CI, where its absence is a failure. */
 export function describeWithFfmpeg(name: string, body: () => void): void {
-  const there = spawnSync("ffmpeg", ["-version"]).status === 0;
-  if (there || process.env["CI"] !== undefined) return describe(name, body);
-  console.warn(`SKIPPED: ${name}: there is no ffmpeg on this machine`);
-  describe.skip(name, body);
+  const present = spawnSync("ffmpeg", ["-version"]).status === 0;
+  const runs = runsWith(present, `${name}: there is no ffmpeg on this machine`);
+  (runs ? describe : describe.skip)(name, body);
 }
 
 /** A file of what a lavfi source shows; `more` are ffmpeg's options of the output. */

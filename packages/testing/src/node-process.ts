@@ -12,6 +12,7 @@ export interface NodeProcess {
   readonly ended: Promise<ProcessEnd>;
 }
 
+/** How a process ended, and all that it wrote. */
 export interface ProcessEnd {
   readonly code: number | null;
   readonly out: string;

@@ -5,12 +5,14 @@ import { onnxModel } from "@marquetry/onnx/writer";
 const SEQUENCE_INPUTS = { vectors: "vectors", present: "present" };
 const SEQUENCE_OUTPUT = "interest";
 
+/** Sizes of the model, and the weight of an interaction relative to the next newer one. */
 export interface RecencyGraph {
   readonly historyMax: number;
   readonly dims: number;
   readonly decay: number;
 }
 
+/** The ONNX graph of the model above. */
 export function recencyGraph({ historyMax, dims, decay }: RecencyGraph): Uint8Array<ArrayBuffer> {
   const { vectors, present } = SEQUENCE_INPUTS;
   return onnxModel({

@@ -15,8 +15,10 @@ type Changes = Readonly<Record<string, unknown>>;
 type ImageChanges = Changes & { readonly layout?: "nchw" | "nhwc" };
 type ClipChanges = Changes & { readonly layout?: "ncthw" | "ntchw"; readonly frames?: number };
 const TABLE_ROWS = SPECIALS.length + WORDS.length;
+/** Of a text encoder's vectors. Default of `textGraph`. */
 export const TEXT_DIMS = 16;
 
+/** What makes a text graph special. */
 export interface TextGraphOptions {
   /** Quantises activations with one scale per tensor, as dynamic int8 graphs do. */
   readonly quantised?: boolean;
@@ -56,6 +58,7 @@ export function textGraph(options: TextGraphOptions = {}): Graph {
   };
 }
 
+/** Of the square pictures that the image and clip graphs read, in pixels. */
 export const SIDE = 8;
 
 /** `pixels` [N, 3, 8, 8] -> `quadrants` [N, 12]: the mean of each channel in each quarter of the
@@ -83,6 +86,7 @@ export function imageGraph(layout: "nchw" | "nhwc"): Graph {
   };
 }
 
+/** The folder of a text encoder; `changes` replace fields of its manifest. */
 export async function writeTextEncoder(
   changes: Changes = {},
   graph: Graph = textGraph(),
@@ -158,6 +162,7 @@ export function clipGraph(layout: "ncthw" | "ntchw", frames: number): Graph {
   };
 }
 
+/** The folder of an encoder of whole clips. */
 export async function writeClipEncoder(changes: ClipChanges = {}): Promise<string> {
   const { layout = "ncthw", frames = 4 } = changes;
   const model = onnxModel(clipGraph(layout, frames));
@@ -241,6 +246,7 @@ export function writeFolder(
   return newFolder({ ...files, "manifest.json": JSON.stringify(manifest) });
 }
 
+/** As manifests state it. */
 export function sha256(content: string | Uint8Array): string {
   return createHash("sha256").update(content).digest("hex");
 }

@@ -6,14 +6,15 @@ import { expect, test } from "@jest/globals";
 import { table } from "@marquetry/testing/dataset-files";
 import { temporaryFolder } from "@marquetry/testing/folders";
 import { modelsDirectory } from "@marquetry/runtime/directories";
+import { runsWith } from "@marquetry/testing/requirement";
 import { rowOf } from "../linear-algebra/rows.js";
 import { encodeImages } from "./encode-contents.js";
 import { readDataset } from "./read-dataset.js";
 
 const encoderDirectory = join(modelsDirectory(process.env), "efficientnet-lite0");
 const present = existsSync(encoderDirectory);
-if (!present) console.warn(`SKIPPED: no encoder in ${encoderDirectory}; npm run models fetches it`);
-const testWithEncoder = present || process.env["CI"] !== undefined ? test : test.skip;
+const missing = `no encoder in ${encoderDirectory}; npm run models fetches it`;
+const testWithEncoder = runsWith(present, missing) ? test : test.skip;
 
 /** A square of one colour, as PNG. */
 function png(red: number, green: number, blue: number): Uint8Array {
