@@ -14,7 +14,22 @@ const ATTEMPT_PAUSE_MS = 200;
 export async function awaitBroker(brokers: readonly string[], timeoutMs: number): Promise<void> {
   await withAdmin(brokers, timeoutMs, async (admin) => {
     if ((await admin.describeCluster()).brokers.length === 0) throw new Error("no broker yet");
+    await assertCoordinators(admin);
   });
+}
+
+/** Kafka's default for `offsets.topic.num.partitions`. */
+const OFFSETS_PARTITIONS = 50;
+
+/**
+ * A broker takes requests before it coordinates groups, and a group that joins in between fails
+ * ("The coordinator is loading"). A group belongs to the partition that the hash code of its name
+ * gives: of names of one character, that many in a row stand for all partitions.
+ * @throws KafkaJSError while one of them is loading
+ */
+async function assertCoordinators(admin: Admin): Promise<void> {
+  const names = Array.from({ length: OFFSETS_PARTITIONS }, (_, i) => String.fromCharCode(48 + i));
+  await admin.describeGroups(names);
 }
 
 /**
@@ -42,6 +57,7 @@ export async function createTopics(
     await checkPartitions(admin, topics);
     const older = topics.filter(({ topic }) => existing.has(topic));
     await applySettings(admin, older);
+    await assertCoordinators(admin);
   });
   return [...created];
 }
