@@ -13,7 +13,7 @@ afterEach(() => {
   for (const client of clients.splice(0)) client.close();
 });
 
-/** One question of grpc.reflection.v1: field `number` of its request, a string. */
+/** One request of grpc.reflection.v1: field `number` of its request, a string. */
 async function reflect(port: number, number: number, value: string): Promise<string> {
   const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
   clients.push(client);

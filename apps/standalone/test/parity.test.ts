@@ -79,7 +79,7 @@ function withFirstProducts(prepared: Prepared, products: number): Prepared {
     if (platform !== undefined) await endJourney(platform);
   });
 
-  test("served figures are the trainer's, far closer than chance could tell apart", () => {
+  test("served metrics are the trainer's, far closer than chance could tell apart", () => {
     expect(parity.users).toBe(USERS);
     for (const { served, offline } of parity.metrics) {
       expect(offline.value).toBeGreaterThan(0.01);

@@ -106,13 +106,13 @@ function stack(rows: readonly Float32Array[], extent: number, shape: readonly nu
 
 /** `[T, 3, H, W]` to `[3, T, H, W]`. */
 function planesFirst(row: Float32Array, frames: number): Float32Array {
-  const turned = new Float32Array(row.length);
+  const reordered = new Float32Array(row.length);
   const plane = row.length / (3 * frames);
   for (let t = 0; t < frames; t += 1) {
     for (let c = 0; c < 3; c += 1) {
       const from = (3 * t + c) * plane;
-      turned.set(row.subarray(from, from + plane), (c * frames + t) * plane);
+      reordered.set(row.subarray(from, from + plane), (c * frames + t) * plane);
     }
   }
-  return turned;
+  return reordered;
 }

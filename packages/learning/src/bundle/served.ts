@@ -121,11 +121,11 @@ function rowPerProduct({ items, vectors }: CollaborativeModality, itemCount: num
 function towered(similarity: SimilarityModel, side: "user" | "item", rows: Matrix): Matrix {
   if (similarity.kind !== "two-tower") return rows;
   const { [side]: layer, normaliseOutput } = similarity;
-  const climbed = matrix(rows.rows, layer?.weight.rows ?? rows.cols);
+  const projected = matrix(rows.rows, layer?.weight.rows ?? rows.cols);
   for (let i = 0; i < rows.rows; i += 1) {
     const row = rowOf(rows, i);
     if (row.every((x) => x === 0)) continue;
-    rowOf(climbed, i).set(applyTower(layer, normaliseOutput, row));
+    rowOf(projected, i).set(applyTower(layer, normaliseOutput, row));
   }
-  return climbed;
+  return projected;
 }

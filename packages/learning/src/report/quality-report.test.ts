@@ -57,7 +57,7 @@ function reportOf(goal: number) {
 }
 
 describe("a quality report", () => {
-  test("has each figure with its errors and choices, the published ones apart with their source", () => {
+  test("has each metric with its errors and choices, the published ones apart with their source", () => {
     const text = reportOf(0.12).get("tiktok-diffmm.md")!;
     expect(text).toContain(
       "| full | .0700 ± .0040 (.0141) | .0350 ± .0020 (.0071) | .1200 ± .0040 (.0141) | " +

@@ -35,7 +35,7 @@ export interface Bundle {
 export interface TrainingRecord {
   /** SHA-256 of the interactions, hexadecimal. */
   readonly interactionsSha256: string;
-  /** On the test part, by rule and figure, such as `unmasked/ndcg@10`: of the bundle, and of
+  /** On the test part, by history policy and metric, such as `unmasked/ndcg@10`: of the bundle, and of
    * popularity alone. */
   readonly metrics: Readonly<
     Record<string, { readonly bundle: number; readonly popularity: number }>

@@ -34,7 +34,7 @@ function expectClose(got: readonly Float32Array[], expected: readonly Float32Arr
 }
 
 describe("the interests of a history", () => {
-  test("of two tastes are the pooled one drawn to each, the newest first", () => {
+  test("of two groups are the pooled one drawn to each, the newest first", () => {
     const history = [did(at(0), 1), did(at(0), 2), did(at(90), 3)];
     // g = (2, 1) / sqrt 5; u_1 = norm(g + (0, .5)), u_2 = norm(g + (.5, 0)).
     expectClose(poolMultiInterest(model, history), [
@@ -43,7 +43,7 @@ describe("the interests of a history", () => {
     ]);
   });
 
-  test("of one taste are exactly the pooled one, and so without the bundle's section", () => {
+  test("of one group are exactly the pooled one, and so without the bundle's section", () => {
     const near = [did(at(0), 1), did(at(53), 2)];
     expect(poolMultiInterest(model, near)).toEqual([pool(model, near)]);
     const { multiInterest: _, ...single } = model;
@@ -51,7 +51,7 @@ describe("the interests of a history", () => {
     expect(poolMultiInterest(single, far)).toEqual([pool(single, far)]);
   });
 
-  test("are as many as the history has tastes, and no more than allowed", () => {
+  test("are as many as the history has groups, and no more than allowed", () => {
     const history = [did(at(0), 1), did(at(60), 2), did(at(120), 3), did(at(180), 4)];
     const upTo = (max: number) =>
       poolMultiInterest({ ...model, multiInterest: { ...multiInterest, max } }, history);
