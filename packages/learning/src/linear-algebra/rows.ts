@@ -52,3 +52,11 @@ export function addToRows(to: Matrix, rows: ArrayLike<number>, from: Matrix, fac
 export function addTo(to: Float32Array, from: Float32Array): void {
   for (let i = 0; i < to.length; i += 1) to[i]! += from[i]!;
 }
+
+/** Adds the sum of the rows to `to`, of length m.cols, in place. */
+export function addColumnSums(to: Float32Array, m: Matrix): void {
+  for (let i = 0; i < m.rows; i += 1) {
+    const start = i * m.cols;
+    for (let j = 0; j < m.cols; j += 1) to[j]! += m.data[start + j]!;
+  }
+}

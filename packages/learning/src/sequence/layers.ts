@@ -76,14 +76,6 @@ export function addWeightGradient(to: Float32Array, a: Matrix, gradient: Matrix)
   addTo(to, matmul(a, gradient, { transposeA: true }).data);
 }
 
-/** Adds the sum of the rows to `to`. */
-export function addColumnSums(to: Float32Array, m: Matrix): void {
-  for (let i = 0; i < m.rows; i += 1) {
-    const start = i * m.cols;
-    for (let j = 0; j < m.cols; j += 1) to[j]! += m.data[start + j]!;
-  }
-}
-
 /**
  * Inverted dropout, in place: each element becomes 0 with probability `chance`, else it is divided by
  * 1 - chance.

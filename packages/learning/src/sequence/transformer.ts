@@ -12,20 +12,13 @@
 import { matrix } from "@marquetry/model/vectors/matrix";
 import type { Matrix } from "@marquetry/model/vectors/matrix";
 import { matmul } from "../linear-algebra/gemm.js";
-import { addTo } from "../linear-algebra/rows.js";
+import { addColumnSums, addTo } from "../linear-algebra/rows.js";
 import { backwardNormalise, normalised } from "../linear-algebra/normalised.js";
 import type { Normalised } from "../linear-algebra/normalised.js";
 import type { Parameters } from "../training/parameters.js";
 import { backwardAttention, forwardAttention } from "./attention.js";
 import type { AttentionForward, AttentionInput, Starts } from "./attention.js";
-import {
-  addColumnSums,
-  addWeightGradient,
-  applyMask,
-  backwardLayerNorm,
-  dropout,
-  layerNorm,
-} from "./layers.js";
+import { addWeightGradient, applyMask, backwardLayerNorm, dropout, layerNorm } from "./layers.js";
 import type { LayerNorm } from "./layers.js";
 import { nameOf } from "./parameters.js";
 import type { SequenceShape } from "./parameters.js";
