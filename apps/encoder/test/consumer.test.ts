@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
@@ -9,12 +8,14 @@ import { ProductChangeSchema, ProductEmbeddedSchema } from "@marquetry/contracts
 import type { ProductEmbedded, ProductSchema } from "@marquetry/contracts/events/product_pb";
 import { CLICKSTREAM, PRODUCT_CHANGES, PRODUCT_EMBEDDINGS } from "@marquetry/contracts/topics";
 import { MarquetryError } from "@marquetry/runtime/errors";
+import { firstRecords } from "@marquetry/testing/topic-records";
+import { createUntil } from "@marquetry/testing/until";
 import { describe, expect, test } from "@jest/globals";
 import { openEncoders } from "./open-encoders.js";
 import { createHarness } from "./harness.js";
 import { dataUrl, pixel } from "./pictures.js";
 
-const DEADLINE_MS = 20_000;
+const until = createUntil(20_000, 10);
 const DEAD = deadLetterTopic(PRODUCT_CHANGES.name);
 const RED = { url: dataUrl(pixel(255, 0, 0)) };
 
@@ -22,28 +23,8 @@ const encoders = openEncoders();
 const { openBus, start: startOn } = createHarness();
 const start = (bus: EventBus) => startOn(bus, encoders);
 
-/** The first `count` records of a topic, in the order in which they arrive. */
-async function take(bus: EventBus, topic: string, count: number): Promise<ConsumedRecord[]> {
-  const received: ConsumedRecord[] = [];
-  const enough = Promise.withResolvers<void>();
-  const consumer = await bus.consume({
-    topic,
-    group: randomUUID(),
-    async handler(records) {
-      received.push(...records);
-      if (received.length >= count) enough.resolve();
-      return [];
-    },
-  });
-  const timer = setTimeout(
-    () =>
-      enough.reject(new Error(`${received.length} of ${count} records of ${topic} came in time`)),
-    DEADLINE_MS,
-  );
-  await enough.promise.finally(() => clearTimeout(timer));
-  await consumer.close();
-  return received;
-}
+const take = (bus: EventBus, topic: string, count: number): Promise<ConsumedRecord[]> =>
+  firstRecords(bus, topic, count, until);
 
 function changed(
   productId: string,

@@ -24,6 +24,8 @@ import { startService } from "@marquetry/runtime/lifecycle";
 import type { Resource, ServiceContext } from "@marquetry/runtime/lifecycle";
 import { afterAll, afterEach, expect, test } from "@jest/globals";
 import { runsWith } from "@marquetry/testing/requirement";
+import { firstRecords } from "@marquetry/testing/topic-records";
+import { createUntil } from "@marquetry/testing/until";
 import { readEncoderConfig } from "../src/config.js";
 import { startEncoder } from "../src/encoder.module.js";
 import { openEncoders } from "../src/encoders.js";
@@ -31,7 +33,7 @@ import { openEncoderPorts } from "../src/ports.js";
 import type { EncoderPorts } from "../src/ports.js";
 import { dataUrl, pixel } from "./pictures.js";
 
-const DEADLINE_MS = 20_000;
+const until = createUntil(20_000, 10);
 const RED = { url: dataUrl(pixel(255, 0, 0)) };
 /** An MP4 index without anything in it: enough to reach the decoder. */
 const EMPTY_VIDEO = Buffer.from("\0\0\0\x10ftypisom\0\0\0\0\0\0\0\x08moov", "latin1");
@@ -81,18 +83,6 @@ async function start(env: Record<string, string>) {
 
 /** Publishes one product and takes what the encoder makes of it. */
 async function encoded(bus: EncoderPorts["bus"], video: Uint8Array): Promise<EmbeddedProduct> {
-  const embedded = Promise.withResolvers<EmbeddedProduct>();
-  const consumer = await bus.consume({
-    topic: PRODUCT_EMBEDDINGS.name,
-    group: randomUUID(),
-    async handler(records) {
-      for (const { value } of records) {
-        const { state } = fromBinary(ProductEmbeddedSchema, value);
-        if (state.case === "embedded") embedded.resolve(state.value);
-      }
-      return [];
-    },
-  });
   const url = `data:video/mp4;base64,${Buffer.from(video).toString("base64")}`;
   const change = create(ProductChangeSchema, {
     productId: randomUUID(),
@@ -103,13 +93,10 @@ async function encoded(bus: EncoderPorts["bus"], video: Uint8Array): Promise<Emb
   await bus.publish(PRODUCT_CHANGES.name, [
     { key: change.productId, value: toBinary(ProductChangeSchema, change) },
   ]);
-  const timer = setTimeout(() => embedded.reject(new Error("no event in time")), DEADLINE_MS);
-  try {
-    return await embedded.promise;
-  } finally {
-    clearTimeout(timer);
-    await consumer.close();
-  }
+  const [record] = await firstRecords(bus, PRODUCT_EMBEDDINGS.name, 1, until);
+  const { state } = fromBinary(ProductEmbeddedSchema, record!.value);
+  if (state.case !== "embedded") throw new Error(`expected an embedded product, got ${state.case}`);
+  return state.value;
 }
 
 test("without ffmpeg a product's video fails for want of a decoder, and nothing else does", async () => {

@@ -19,7 +19,7 @@ import { createLogger } from "@marquetry/runtime/logger";
 import { startFusion } from "../src/fusion.module.js";
 import type { FusionPorts } from "../src/ports.js";
 import { deadLetterTopic } from "@marquetry/contracts/dead-letters";
-import { deadLetters } from "@marquetry/testing/dead-letters";
+import { firstRecords } from "@marquetry/testing/topic-records";
 import { Gate, gated } from "@marquetry/testing/gate";
 import { killProcesses, runNode } from "@marquetry/testing/node-process";
 import { createUntil } from "@marquetry/testing/until";
@@ -135,7 +135,7 @@ describe("fusion", () => {
       embedded("c"),
     ]);
     await untilIndexed(index, 3);
-    const letters = await deadLetters(bus, deadLetterTopic(PRODUCT_EMBEDDINGS.name), 4, until);
+    const letters = await firstRecords(bus, deadLetterTopic(PRODUCT_EMBEDDINGS.name), 4, until);
     expect(letters.map(({ headers }) => headers[DEAD_LETTER_HEADERS.cause])).toEqual([
       expect.stringMatching(/^expected marquetry\.events\.v1\.ProductEmbedded in binary/),
       `text is encoded by letters, bundle ${bundle.id} expects words`,
@@ -162,7 +162,7 @@ describe("fusion", () => {
     const { bus, index } = await startHarness();
     await publish(bus, [embedded("a"), embedded("dear", { price: Infinity }), embedded("b")]);
     await untilIndexed(index, 2);
-    const [letter] = await deadLetters(bus, deadLetterTopic(PRODUCT_EMBEDDINGS.name), 1, until);
+    const [letter] = await firstRecords(bus, deadLetterTopic(PRODUCT_EMBEDDINGS.name), 1, until);
     expect(letter?.headers[DEAD_LETTER_HEADERS.cause]).toMatch(/price/);
   });
 
@@ -178,9 +178,9 @@ describe("fusion", () => {
     gates.calls.unavailable = gates.pings.unavailable = false;
     await untilIndexed(index, 2);
     await until("the service is ready again", async () => (await ready()) === 200);
-    expect(await deadLetters(bus, deadLetterTopic(PRODUCT_EMBEDDINGS.name), 1, until)).toHaveLength(
-      1,
-    );
+    expect(
+      await firstRecords(bus, deadLetterTopic(PRODUCT_EMBEDDINGS.name), 1, until),
+    ).toHaveLength(1);
   });
 
   test("a new bundle reads the topic from its start into a collection of its own", async () => {

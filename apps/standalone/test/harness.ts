@@ -15,7 +15,7 @@ import { CLICKSTREAM, PRODUCT_CHANGES } from "@marquetry/contracts/topics";
 import { startPlatform } from "../src/platform.js";
 import type { Platform, PlatformEnvironment, ServiceName } from "../src/platform.js";
 import { deadLetterTopic } from "@marquetry/contracts/dead-letters";
-import { deadLetters as lettersOf } from "@marquetry/testing/dead-letters";
+import { firstRecords } from "@marquetry/testing/topic-records";
 import { createUntil } from "@marquetry/testing/until";
 
 export const until = createUntil(120_000, 10);
@@ -193,5 +193,5 @@ export function deadLetters(
   topic: string,
   count: number,
 ): Promise<ConsumedRecord[]> {
-  return lettersOf(bus, deadLetterTopic(topic), count, until);
+  return firstRecords(bus, deadLetterTopic(topic), count, until);
 }

@@ -24,7 +24,7 @@ import { createLogger } from "@marquetry/runtime/logger";
 import { productPayload } from "./product-payload.js";
 import { startUserProfile } from "../src/user-profile.module.js";
 import { deadLetterTopic } from "@marquetry/contracts/dead-letters";
-import { deadLetters } from "@marquetry/testing/dead-letters";
+import { firstRecords } from "@marquetry/testing/topic-records";
 import { recencyGraph } from "@marquetry/testing/sequence-graph";
 import { Gate, gated } from "@marquetry/testing/gate";
 import { killProcesses, runNode } from "@marquetry/testing/node-process";
@@ -129,7 +129,7 @@ describe("user-profile", () => {
       viewed(userId, "5"),
     ]);
     await untilHistory(profiles, userId, 2);
-    const letters = await deadLetters(bus, deadLetterTopic(CLICKSTREAM.name), 4, until);
+    const letters = await firstRecords(bus, deadLetterTopic(CLICKSTREAM.name), 4, until);
     expect(letters.map(({ headers }) => headers[DEAD_LETTER_HEADERS.cause])).toEqual([
       expect.stringMatching(/^user_id: /),
       expect.stringMatching(/^interaction\.product_id: /),

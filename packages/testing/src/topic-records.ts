@@ -10,24 +10,24 @@ interface Consumes<R> {
   }): Promise<{ close(): Promise<void> }>;
 }
 
-/** The records of a dead-letter topic from its start, read until there are so many. */
-export async function deadLetters<R>(
+/** The records of a topic from its start, as they arrive, read until there are `count`. */
+export async function firstRecords<R>(
   bus: Consumes<R>,
-  deadLetterTopic: string,
+  topic: string,
   count: number,
   until: Until,
 ): Promise<R[]> {
   const found: R[] = [];
   const consumer = await bus.consume({
-    topic: deadLetterTopic,
-    group: `dead-letters-${randomUUID()}`,
+    topic,
+    group: `first-records-${randomUUID()}`,
     handler: async (records) => {
       found.push(...records);
       return [];
     },
   });
   try {
-    await until(`${count} records in ${deadLetterTopic}`, () => found.length >= count);
+    await until(`${count} records in ${topic}`, () => found.length >= count);
   } finally {
     await consumer.close();
   }
