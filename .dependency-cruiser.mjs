@@ -66,7 +66,7 @@ export default {
       severity: "error",
       from: { path: "^packages/backends/src", pathNot: TESTS },
       to: {
-        path: "^(packages/contracts|apps|infra)/",
+        path: "^(packages/(contracts|grpc|inference|learning|onnx)|apps|infra)/",
         pathNot:
           "^packages/contracts/dist/src/(actions|availability|dead-letters|interactions)\\.js$",
       },
@@ -75,7 +75,7 @@ export default {
       name: "grpc-imports-contracts-and-runtime",
       severity: "error",
       from: { path: "^packages/grpc/src", pathNot: TESTS },
-      to: { path: "^(packages/(model|backends)|apps|infra)/" },
+      to: { path: "^(packages/(model|backends|inference|learning|onnx)|apps|infra)/" },
     },
     {
       name: "one-package-imports-the-grpc-libraries",
