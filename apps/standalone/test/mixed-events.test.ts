@@ -2,11 +2,11 @@
 import { writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { crc32, deflateSync } from "node:zlib";
 import { create, fromBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { DEAD_LETTER_HEADERS } from "@marquetry/backends/event-bus";
 import { mulberry32 } from "@marquetry/model/vectors/random";
+import { squarePng } from "@marquetry/testing/png";
 import { shuffled } from "@marquetry/testing/shuffled";
 import { writeImageEncoder, writeTextEncoder } from "@marquetry/testing/tiny-encoders";
 import { newFolder, removeFolders } from "@marquetry/testing/folders";
@@ -67,26 +67,8 @@ function specAt(at: number): EventSpec {
   return { productId, revision, kind: at % 17 === 2 ? "picture only" : "whole" };
 }
 
-/** A PNG of 8 x 8 pixels of one colour. */
-function png(colour: number): Buffer {
-  const chunk = (type: string, data: Buffer): Buffer => {
-    const body = Buffer.concat([Buffer.from(type, "latin1"), data]);
-    const [length, checksum] = [Buffer.alloc(4), Buffer.alloc(4)];
-    length.writeUInt32BE(data.length);
-    checksum.writeUInt32BE(crc32(body));
-    return Buffer.concat([length, body, checksum]);
-  };
-  const header = Buffer.from([0, 0, 0, 8, 0, 0, 0, 8, 8, 2, 0, 0, 0]);
-  const rgb = [colour & 0xff, (colour >> 8) & 0xff, 1];
-  const row = Buffer.from([0, ...Array.from({ length: 8 }, () => rgb).flat()]);
-  const pixels = deflateSync(Buffer.concat(Array.from({ length: 8 }, () => row)));
-  return Buffer.concat([
-    Buffer.from("\x89PNG\r\n\x1a\n", "latin1"),
-    chunk("IHDR", header),
-    chunk("IDAT", pixels),
-    chunk("IEND", Buffer.alloc(0)),
-  ]);
-}
+/** A picture of one of 65,536 colours. */
+const png = (colour: number): Buffer => squarePng(8, [colour & 0xff, (colour >> 8) & 0xff, 1]);
 
 function dataUrl(bytes: Buffer): string {
   return `data:image/png;base64,${bytes.toString("base64")}`;

@@ -1,5 +1,3 @@
-import { crc32, deflateSync } from "node:zlib";
-
 import { afterAll, afterEach, describe, expect, test } from "@jest/globals";
 import sharp from "sharp";
 
@@ -8,6 +6,7 @@ import type { Encoder, EncodeResult } from "../src/encoder.js";
 import type { ImageManifest } from "../src/manifest.js";
 import { writeImageEncoder } from "@marquetry/testing/tiny-encoders";
 import { removeFolders } from "@marquetry/testing/folders";
+import { GREYSCALE, png, TRUE_COLOUR_WITH_ALPHA } from "@marquetry/testing/png";
 
 const opened: Encoder[] = [];
 
@@ -57,24 +56,6 @@ function expectColours(result: EncodeResult | undefined, colours: readonly Colou
   }
 }
 
-/** A PNG file from its header fields and raw scan lines. */
-function png(width: number, height: number, depth: number, colourType: number, lines: Uint8Array) {
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(width, 0);
-  header.writeUInt32BE(height, 4);
-  header.set([depth, colourType, 0, 0, 0], 8);
-  const chunk = (type: string, data: Uint8Array) => {
-    const body = Buffer.concat([Buffer.from(type, "latin1"), data]);
-    const ends = Buffer.alloc(8);
-    ends.writeUInt32BE(data.length, 0);
-    ends.writeUInt32BE(crc32(body), 4);
-    return Buffer.concat([ends.subarray(0, 4), body, ends.subarray(4)]);
-  };
-  const signature = Buffer.from([137, 80, 78, 71, 13, 10, 26, 10]);
-  const idat = chunk("IDAT", deflateSync(lines));
-  return Buffer.concat([signature, chunk("IHDR", header), idat, chunk("IEND", Buffer.alloc(0))]);
-}
-
 const FOUR = [RED, GREEN, BLUE, WHITE] as const;
 
 describe("pictures", () => {
@@ -109,12 +90,18 @@ describe("pictures", () => {
       .jpeg()
       .toBuffer();
     expect((await sharp(cmyk).metadata()).channels).toBe(4);
-    const grey = png(2, 2, 8, 0, Uint8Array.from([0, 128, 128, 0, 128, 128]));
+    const grey = png(
+      { width: 2, height: 2, colourType: GREYSCALE },
+      Uint8Array.from([0, 128, 128, 0, 128, 128]),
+    );
     // Filter byte, then red, green, blue as big-endian 16 bit, for two pixels a line.
     const line = [0, 0xff, 0xff, 0x80, 0, 0, 0, 0xff, 0xff, 0x80, 0, 0, 0];
-    const deep = png(2, 2, 16, 2, Uint8Array.from([...line, ...line]));
+    const deep = png({ width: 2, height: 2, depth: 16 }, Uint8Array.from([...line, ...line]));
     // Green, but wholly transparent: it shows the white behind.
-    const clear = png(1, 1, 8, 6, Uint8Array.from([0, 0, 255, 0, 0]));
+    const clear = png(
+      { width: 1, height: 1, colourType: TRUE_COLOUR_WITH_ALPHA },
+      Uint8Array.from([0, 0, 255, 0, 0]),
+    );
     const results = await encoder.encode([cmyk, grey, deep, clear]);
     expectColours(results[0], [WHITE, WHITE, WHITE, WHITE]);
     expectColours(results[1], [[128, 128, 128]], 3);
@@ -170,7 +157,7 @@ describe("pictures", () => {
 
   test("too many pixels are refused by the header, before anything is decoded", async () => {
     const encoder = await open();
-    const bomb = png(30_000, 30_000, 8, 2, new Uint8Array(16));
+    const bomb = png({ width: 30_000, height: 30_000 }, new Uint8Array(16));
     const [result] = await encoder.encode([bomb]);
     expect(result).toEqual({
       failure: "too-large",
@@ -181,7 +168,10 @@ describe("pictures", () => {
 
   test("an extremely narrow picture neither hangs nor costs memory", async () => {
     const encoder = await open({ fit: "crop", resizeTo: 8 });
-    const strip = png(1, 2_000_000, 8, 0, new Uint8Array(4_000_000));
+    const strip = png(
+      { width: 1, height: 2_000_000, colourType: GREYSCALE },
+      new Uint8Array(4_000_000),
+    );
     const before = process.memoryUsage().rss;
     const [result] = await encoder.encode([strip]);
     expect(result).toBeDefined();

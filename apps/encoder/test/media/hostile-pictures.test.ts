@@ -1,8 +1,8 @@
 /** Pictures as hosts send them, through the boundary and the image encoder. */
-import { crc32, deflateSync } from "node:zlib";
 import { openEncoder } from "@marquetry/inference/open-encoder";
 import type { Encoder } from "@marquetry/inference/encoder";
 import { writeImageEncoder } from "@marquetry/testing/tiny-encoders";
+import { GREYSCALE, png } from "@marquetry/testing/png";
 import { removeFolders } from "@marquetry/testing/folders";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import sharp from "sharp";
@@ -57,38 +57,12 @@ function quarters(width = 64, height = 64) {
 
 const quality = { quality: 95, chromaSubsampling: "4:4:4" };
 
-const GREYSCALE = 0;
-const TRUE_COLOUR = 2;
-
-function png(
-  width: number,
-  height: number,
-  depth: number,
-  lines: Uint8Array,
-  colours = TRUE_COLOUR,
-): Uint8Array {
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(width, 0);
-  header.writeUInt32BE(height, 4);
-  header.set([depth, colours, 0, 0, 0], 8);
-  const chunk = (type: string, data: Uint8Array) => {
-    const body = Buffer.concat([Buffer.from(type, "latin1"), data]);
-    const ends = Buffer.alloc(8);
-    ends.writeUInt32BE(data.length, 0);
-    ends.writeUInt32BE(crc32(body), 4);
-    return Buffer.concat([ends.subarray(0, 4), body, ends.subarray(4)]);
-  };
-  return Buffer.concat([
-    Buffer.from("\x89PNG\r\n\x1a\n", "latin1"),
-    chunk("IHDR", header),
-    chunk("IDAT", deflateSync(lines)),
-    chunk("IEND", Buffer.alloc(0)),
-  ]);
-}
-
 test("a PNG of 30,000 x 30,000 pixels is too large, and not decoded to find that out", async () => {
   // All of them are there, black or white: some 100 kB that would become 2.7 GB.
-  const bomb = png(30_000, 30_000, 1, new Uint8Array(30_000 * (1 + 30_000 / 8)), GREYSCALE);
+  const bomb = png(
+    { width: 30_000, height: 30_000, depth: 1, colourType: GREYSCALE },
+    new Uint8Array(30_000 * (1 + 30_000 / 8)),
+  );
   expect(bomb.length).toBeLessThan(200_000);
   const before = process.memoryUsage().rss;
   const start = performance.now();
@@ -146,7 +120,10 @@ test("a CMYK JPEG is seen in its colours", async () => {
 test("a PNG of 16 bits a channel is seen in its colours", async () => {
   // A filter byte, then eight pixels of three channels of two bytes, high byte first.
   const line = Buffer.from(`00${"8000".repeat(3 * 8)}`, "hex");
-  const deep = png(8, 8, 16, Buffer.concat(Array.from({ length: 8 }, () => line)));
+  const deep = png(
+    { width: 8, height: 8, depth: 16 },
+    Buffer.concat(Array.from({ length: 8 }, () => line)),
+  );
   expect((await sharp(deep).metadata()).depth).toBe("ushort");
   expect(await encode(deep)).toEqual([GREY, GREY, GREY, GREY]);
 });

@@ -1,11 +1,11 @@
 /** Pictures by the encoder that `npm run models` fetches; skipped without it, except in CI. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { crc32, deflateSync } from "node:zlib";
 import { expect, test } from "@jest/globals";
 import { table } from "@marquetry/testing/dataset-files";
 import { temporaryFolder } from "@marquetry/testing/folders";
 import { modelsDirectory } from "@marquetry/runtime/directories";
+import { squarePng } from "@marquetry/testing/png";
 import { runsWith } from "@marquetry/testing/requirement";
 import { rowOf } from "../linear-algebra/rows.js";
 import { encodeImages } from "./encode-contents.js";
@@ -16,29 +16,7 @@ const present = existsSync(encoderDirectory);
 const missing = `no encoder in ${encoderDirectory}; npm run models fetches it`;
 const testWithEncoder = runsWith(present, missing) ? test : test.skip;
 
-/** A square of one colour, as PNG. */
-function png(red: number, green: number, blue: number): Uint8Array {
-  const side = 32;
-  const chunk = (type: string, data: Uint8Array): Buffer => {
-    const body = Buffer.concat([Buffer.from(type, "latin1"), data]);
-    const [size, check] = [Buffer.alloc(4), Buffer.alloc(4)];
-    size.writeUInt32BE(data.length);
-    check.writeUInt32BE(crc32(body));
-    return Buffer.concat([size, body, check]);
-  };
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(side, 0);
-  header.writeUInt32BE(side, 4);
-  header.set([8, 2], 8);
-  const line = [0, ...Array.from({ length: side }, () => [red, green, blue]).flat()];
-  const pixels = Buffer.from(Array.from({ length: side }, () => line).flat());
-  return Buffer.concat([
-    Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]),
-    chunk("IHDR", header),
-    chunk("IDAT", deflateSync(pixels)),
-    chunk("IEND", new Uint8Array()),
-  ]);
-}
+const square = (...rgb: readonly number[]): Uint8Array => squarePng(32, rgb);
 
 function shop(pictures: Record<string, Uint8Array | string>) {
   const rows = ["u", "v"].flatMap((user) => ["a", "b", "c"].map((item) => `${user} | ${item}`));
@@ -66,7 +44,7 @@ testWithEncoder(
   "pictures are encoded, once; a product without one has a row of zeros",
   async () => {
     await using folder = await temporaryFolder(
-      shop({ "a.png": png(255, 0, 0), "c.png": png(0, 0, 255) }),
+      shop({ "a.png": square(255, 0, 0), "c.png": square(0, 0, 255) }),
     );
     const { encoder, vectors } = await encode(folder.directory);
     expect(encoder).toBe("efficientnet-lite0");
@@ -84,7 +62,9 @@ testWithEncoder(
 testWithEncoder(
   "what is no picture is named by table and row",
   async () => {
-    await using folder = await temporaryFolder(shop({ "a.png": png(9, 9, 9), "b.png": "words" }));
+    await using folder = await temporaryFolder(
+      shop({ "a.png": square(9, 9, 9), "b.png": "words" }),
+    );
     await expect(encode(folder.directory)).rejects.toThrow(
       /pictures\.tsv, row 3: expected a picture in .*b\.png/,
     );
@@ -93,7 +73,7 @@ testWithEncoder(
 );
 
 test("a picture that is not in the folder is named by table and row", async () => {
-  const { "pictures.tsv": pictures, ...files } = shop({ "a.png": png(9, 9, 9) });
+  const { "pictures.tsv": pictures, ...files } = shop({ "a.png": square(9, 9, 9) });
   await using folder = await temporaryFolder({ ...files, "pictures.tsv": `${pictures}b\tb.png\n` });
   await expect(readDataset(folder.directory)).rejects.toThrow(
     /pictures\.tsv, row 3: expected a file of .*pictures, got "b\.png"/,
